@@ -1,0 +1,70 @@
+// The contract between the lab's EC2 (which knows what a VPC is) and its data plane (which moves
+// packets). The EC2 side says what should be; the fabric makes it so on real interfaces, and every
+// call resolves only when the kernel enforces it, or rejects and has changed nothing.
+//
+//   lab/ec2/… ──▶ Fabric ──▶ one network namespace: veth ends, routes, nftables
+
+/** One rule of a security group, typed: nothing a caller wrote reaches nftables as text. */
+export type Rule = {
+  /** `sgr-…`; it is the rule's comment in nftables. */
+  readonly ruleId: string
+  readonly direction: 'ingress' | 'egress'
+  /** An IP protocol number, or `all`. tcp 6, udp 17, icmp 1, icmpv6 58. */
+  readonly protocol: number | 'all'
+  /** tcp and udp: the port range. icmp and icmpv6: type and code, -1 is any. Else absent. */
+  readonly from?: number
+  readonly to?: number
+  readonly peer:
+    | { readonly kind: 'ipv4'; readonly cidr: string }
+    | { readonly kind: 'ipv6'; readonly cidr: string }
+    | { readonly kind: 'group'; readonly groupId: string }
+}
+
+/** A security group as the fabric sees it: all its rules, no names. */
+export type Group = { readonly groupId: string; readonly rules: readonly Rule[] }
+
+/** A subnet: the router's addresses that the fabric answers for. */
+export type Subnet = {
+  readonly subnetId: string
+  readonly ipv4Cidr: string
+  readonly ipv4Gateway: string
+  readonly ipv6Cidr?: string
+}
+
+/** An ENI that is plugged in: its addresses, its groups, and the namespace its link appears in. */
+export type Port = {
+  readonly eniId: string
+  /** `02:…`, the MAC of the interface that appears in the guest. */
+  readonly mac: string
+  readonly ipv4: readonly string[]
+  readonly ipv6: readonly string[]
+  readonly groupIds: readonly string[]
+  readonly sourceDestCheck: boolean
+  /** The namespace in which the link is born: a path such as `/proc/self/ns/net` or `/run/netns/x`. */
+  readonly netns: string
+}
+
+/** What became of a port's guest end, as the kernel tells it. */
+export type PortEvent = { readonly eniId: string; readonly what: 'replugged' | 'gone' }
+
+export interface Fabric {
+  /** Makes the namespace (or sweeps a dead lab's and makes it anew), the table, and proves enforcement. */
+  open(): Promise<void>
+  /** The namespace's path, for listeners born in it and for the tests' oracle. */
+  readonly netnsPath: string
+  putSubnet(subnet: Subnet): Promise<void>
+  dropSubnet(subnetId: string): Promise<void>
+  /** Creates the group or replaces its rules, in one transaction. */
+  putGroup(group: Group): Promise<void>
+  dropGroup(groupId: string): Promise<void>
+  /** Both directions are closed first, then the groups apply, then the link appears (down, MTU 9001). */
+  plug(port: Port): Promise<{ name: string; ifindex: number }>
+  /** Removes the link wherever it is, and every rule of the port. A port that is not there is success. */
+  unplug(eniId: string): Promise<void>
+  /** Live change of groups, addresses or source/destination check of a plugged port. */
+  update(port: Port): Promise<void>
+  /** Called when a guest end vanished with its namespace and was plugged back, as EC2 would do. */
+  onEvent(listener: (event: PortEvent) => void): void
+  /** Takes everything away: links, namespace, table. */
+  close(): Promise<void>
+}
