@@ -1,0 +1,88 @@
+// The hands: one driver per kind of row, and the only code that touches EC2, the kernel or Docker.
+// A driver keeps no state, decides nothing and never cleans up after itself; it does one thing, or
+// throws a Failure that says who must act.
+
+import type { ContainerSpec, EniSpec, HolderId, Json, Spec } from '../../state/spec.ts'
+import type { RowId, RowKind } from '../../state/task.ts'
+
+/** What is known of a row once it is held. Written whole into the journal; plain data. */
+export type Details = {
+  eni: {
+    eniId: string
+    mac: string
+    subnetId: string
+    vpcId: string
+    ipv4: string
+    ipv6?: string
+    /** The subnet's prefix length and router, for the link. */
+    ipv4PrefixLength: number
+    ipv4Gateway: string
+    privateDnsName: string
+    securityGroupIds: string[]
+  }
+  image: { imageId: string; digest?: string }
+  /** `netns` is Docker's SandboxKey path. */
+  sandbox: { containerId: string; netns: string }
+  attachment: { attachmentId: string; deviceIndex: number }
+  guard: Record<string, never>
+  link: { ifindex: number; mtu: number; gatewayMac: string }
+  container: { containerId: string; exitCode?: number }
+  address: { ipv4: string }
+}
+
+/** What a driver is told: one row of one holder, and what is known of the others. */
+export type Job = {
+  readonly holderId: HolderId
+  readonly spec: Spec
+  readonly row: RowId
+  /** The row was already in doubt: look before making. */
+  readonly again: boolean
+  /** The journaled choice: a subnet id, a device index. Release: that of the last ensure. */
+  readonly choice?: string
+  /** The journaled client token of this row and choice. */
+  readonly token: string
+  /** Details of this row or another, when it is or was held. Throws a defect where there are none. */
+  details<K extends RowKind>(kind: K, row: RowId): Details[K]
+  /** Details of this row or another, or undefined. */
+  known<K extends RowKind>(kind: K, row: RowId): Details[K] | undefined
+}
+
+/** What a release leaves behind that is worth keeping. */
+export type Remains = { readonly logTail?: string }
+
+/** What a survey finds: something that wears our mark, whether or not a holder claims it. */
+export type Found = { readonly holderId: HolderId; readonly row: RowId; readonly details: Json }
+
+export type Driver<K extends RowKind> = {
+  /** Find it or make it. Runs again after every doubt. */
+  ensure(job: Job, signal: AbortSignal): Promise<Details[K]>
+  /** Remove it. Nothing there is success. Never touches what does not wear our mark. */
+  release(job: Job, signal: AbortSignal): Promise<Remains | undefined>
+}
+
+/** One driver for each kind of row that a holder on this host can have. */
+export type Drivers = { readonly [K in Exclude<RowKind, 'address'>]: Driver<K> }
+
+/** The container's spec that a row `image:<name>` or `container:<name>` is about. */
+export function containerOf({ spec, row }: Job): ContainerSpec {
+  const name = row.slice(row.indexOf(':') + 1)
+  const found = spec.containers.find((c) => c.name === name)
+  if (found === undefined) throw new Error(`${row} names no container of the spec`)
+  return found
+}
+
+/** The number n of a row `eni:<n>`, `attachment:<n>`, `guard:<n>` or `link:<n>`. */
+export const numberOf = ({ row }: Job): number => Number(row.slice(row.indexOf(':') + 1))
+
+/** The ENI's spec that a numbered row is about. */
+export function eniOf(job: Job): EniSpec {
+  const found = job.spec.enis[numberOf(job)]
+  if (found === undefined) throw new Error(`${job.row} names no ENI of the spec`)
+  return found
+}
+
+/** Our mark: on ENI tags, container labels and link aliases. Foreign things never wear it. */
+export type Mark = { readonly instanceId: string; readonly holderId: HolderId }
+
+/** The mark's keys, as EC2 tags and Docker labels. */
+export const MARK = { instance: 'enid:instance', holder: 'enid:holder', row: 'enid:row' } as const

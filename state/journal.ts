@@ -1,0 +1,147 @@
+// What is remembered of every holder: the spec it began with and every event since, append-only.
+// What a holder *is* is never stored: it is the fold of its events, so nothing can disagree.
+//
+//   append(event) ──▶ row in `events` (durable) ──▶ learn() ──▶ the holder in memory
+//
+// A row that cannot be folded is set aside (quarantined) and reported; the rest goes on.
+
+import type { Database } from './database.ts'
+import type { HolderId, Spec } from './spec.ts'
+import type { Event, Holder } from './task.ts'
+import { learn, newHolder } from './task.ts'
+import type { Timeline } from './timeline.ts'
+import { newTimeline, note } from './timeline.ts'
+
+/** A holder with its id and its times. */
+export type Entry = {
+  readonly id: HolderId
+  readonly holder: Holder
+  readonly timeline: Timeline
+}
+
+/** A holder whose rows cannot be folded. Nothing of it is touched until a person has looked. */
+export type Quarantined = { readonly id: HolderId; readonly why: string }
+
+export class Journal {
+  readonly quarantined: Quarantined[] = []
+  readonly #entries = new Map<HolderId, Entry>()
+  readonly #db: Database
+  readonly #now: () => number
+  readonly #listeners = new Set<(entry: Entry, event: Event, at: number) => void>()
+
+  /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
+  constructor(db: Database, now: () => number) {
+    this.#db = db
+    this.#now = now
+    const events = db.prepare<[string], EventRow>(
+      'SELECT at, event FROM events WHERE holder = ? ORDER BY seq',
+    )
+    for (const row of db.prepare<[], HolderRow>('SELECT id, spec, created_at FROM holders').all()) {
+      try {
+        this.#entries.set(row.id, fold(row, events.all(row.id)))
+      } catch (error) {
+        this.quarantined.push({ id: row.id, why: (error as Error).message })
+      }
+    }
+  }
+
+  /** Everything known, oldest first. */
+  all(): Entry[] {
+    return [...this.#entries.values()]
+  }
+
+  get(id: HolderId): Entry | undefined {
+    return this.#entries.get(id)
+  }
+
+  /** The holder exists from here on, durably. Throws when the id is taken. */
+  begin(id: HolderId, spec: Spec): Entry {
+    const at = this.#now()
+    this.#db
+      .prepare('INSERT INTO holders (id, spec, created_at) VALUES (?, ?, ?)')
+      .run(id, JSON.stringify(spec), at)
+    const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
+    this.#entries.set(id, entry)
+    return entry
+  }
+
+  /** Learns the event, then writes it down; when this returns it is on the disk. */
+  append(id: HolderId, event: Event): Entry {
+    const before = this.#entries.get(id)
+    if (before === undefined) throw new Error(`no holder ${id} in the journal`)
+    const at = this.#now()
+    const after = follow(before, event, at)
+    this.#db
+      .prepare('INSERT INTO events (holder, at, event) VALUES (?, ?, ?)')
+      .run(id, at, JSON.stringify(event))
+    this.#entries.set(id, after)
+    for (const listener of this.#listeners) listener(after, event, at)
+    return after
+  }
+
+  /** Keeps the last lines of a container's log, beside the holder. */
+  keepLog(id: HolderId, container: string, tail: string): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO logs (holder, container, tail) VALUES (?, ?, ?)')
+      .run(id, container, tail)
+  }
+
+  /** The kept log of a container that is gone, or undefined. */
+  keptLog(id: HolderId, container: string): string | undefined {
+    return this.#db
+      .prepare<[string, string], { tail: string }>(
+        'SELECT tail FROM logs WHERE holder = ? AND container = ?',
+      )
+      .get(id, container)?.tail
+  }
+
+  /** Forgets a holder of which nothing is left, its events and logs with it. */
+  forget(id: HolderId): void {
+    this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id)
+    this.#entries.delete(id)
+  }
+
+  /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
+  atOnce<T>(work: () => T): T {
+    const before = new Map(this.#entries)
+    try {
+      return this.#db.transaction(work)()
+    } catch (error) {
+      this.#entries.clear()
+      for (const [id, entry] of before) this.#entries.set(id, entry)
+      throw error
+    }
+  }
+
+  /** Calls back after every appended event. Returns the way to stop it. */
+  follow(listener: (entry: Entry, event: Event, at: number) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+}
+
+type HolderRow = { id: string; spec: string; created_at: number }
+type EventRow = { at: number; event: string }
+
+function fold(row: HolderRow, events: readonly EventRow[]): Entry {
+  const spec = JSON.parse(row.spec) as Spec
+  const first: Entry = {
+    id: row.id,
+    holder: newHolder(spec),
+    timeline: newTimeline(row.created_at),
+  }
+  return events.reduce(
+    (entry, { at, event }) => follow(entry, JSON.parse(event) as Event, at),
+    first,
+  )
+}
+
+function follow(entry: Entry, event: Event, at: number): Entry {
+  const before = entry.holder
+  const after = learn(before, event)
+  return {
+    id: entry.id,
+    holder: after,
+    timeline: note(entry.timeline, { before, after, event, at }),
+  }
+}

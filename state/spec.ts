@@ -1,0 +1,76 @@
+// What a holder is meant to be: the plain data that RunTask writes down before anything happens.
+// Ours inside: no AWS shapes here (api/ maps them, once). Everything a driver needs to act is in
+// the spec, so a restart needs nothing but the journal.
+
+/** A holder's id: 32 lower-case hexadecimal digits, the last part of a task's ARN. */
+export type HolderId = string
+
+/** Plain data, as SQLite keeps it. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json }
+
+/** When a container may start, seen from the one that waits for it. */
+export type Condition = 'START' | 'COMPLETE' | 'SUCCESS' | 'HEALTHY'
+
+/** One ENI of the holder. */
+export type EniSpec = {
+  /** The subnets it may be made in. Which one it is gets chosen, and journaled, at the last moment. */
+  readonly subnetIds: readonly string[]
+  /** Empty: the VPC's default group, which EC2 fills in. */
+  readonly securityGroupIds: readonly string[]
+  /** Tags beside our mark. */
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** A health check in Docker's terms. */
+export type HealthCheck = {
+  readonly command: readonly string[]
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly retries: number
+  readonly startPeriodMs: number
+}
+
+/** One container of the task. */
+export type ContainerSpec = {
+  readonly name: string
+  readonly image: string
+  readonly essential: boolean
+  readonly dependsOn: readonly { readonly container: string; readonly condition: Condition }[]
+  readonly command?: readonly string[]
+  readonly entryPoint?: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  readonly workingDirectory?: string
+  readonly user?: string
+  readonly readonlyRootFilesystem?: boolean
+  readonly dockerLabels: Readonly<Record<string, string>>
+  /** Docker's CPU shares. */
+  readonly cpuShares?: number
+  /** The hard limit. */
+  readonly memoryMiB?: number
+  readonly memoryReservationMiB?: number
+  readonly healthCheck?: HealthCheck
+  /** How long SIGTERM may take before SIGKILL. */
+  readonly stopTimeoutMs: number
+}
+
+/** What a holder is meant to be. `rows(spec)` in task.ts says what it holds for that. */
+export type Spec = {
+  readonly kind: 'task' | 'spare' | 'shared'
+  /** Its own ENIs. None for a task that takes an address on a shared one. */
+  readonly enis: readonly EniSpec[]
+  /** Prefix mode: the shared ENI whose address it takes. */
+  readonly sharedEni?: HolderId
+  readonly containers: readonly ContainerSpec[]
+  /** Whether the instance metadata service is dropped on the task's links. */
+  readonly blockImds: boolean
+  /** The family, for names of containers and for logs. */
+  readonly family: string
+  /** What was asked for, in the words of whoever asked: kept for answering, never for deciding. */
+  readonly asked: Json
+}

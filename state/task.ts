@@ -1,0 +1,275 @@
+// What a holder holds, and what follows from it. Pure: no clock, no I/O, no await.
+//
+//   desired running:  none ──ensure──▶ unsure ──▶ held       needs first
+//   desired stopped:  none ◀── unsure ◀──release── held      dependants first
+//
+// `unsure` means we asked and have not heard back: a crash, a timeout, a doubt. Both verbs are
+// idempotent, so `desired` alone decides how a doubt is settled. There is no rollback: a failure
+// turns `desired`, and the other column of the table takes everything down.
+
+import type { Condition, HolderId, Json, Spec } from './spec.ts'
+
+export type RowId =
+  | `eni:${number}`
+  | `attachment:${number}`
+  | `guard:${number}`
+  | `link:${number}`
+  | `image:${string}`
+  | `container:${string}`
+  | 'sandbox'
+  | 'address'
+export type RowKind = RowId extends infer R ? (R extends `${infer K}:${string}` ? K : R) : never
+export type Holding = 'none' | 'unsure' | 'held'
+export type Verb = 'ensure' | 'release'
+
+/** One thing that may be done now. `again`: the row was already in doubt, so look before making. */
+export type Step = { readonly verb: Verb; readonly row: RowId; readonly again: boolean }
+
+/** What a row stands on: another row, of another holder where one is named. */
+export type Need = {
+  readonly row: RowId
+  readonly holder?: HolderId
+  /** An edge between containers also waits for this fact about the other one. */
+  readonly condition?: Condition
+}
+export type Row = { readonly id: RowId; readonly needs: readonly Need[] }
+
+/** Why a holder stops: ECS's code, and the cause in plain words. */
+export type Stop = { readonly code: StopCode; readonly reason: string }
+export type StopCode =
+  | 'TaskFailedToStart'
+  | 'EssentialContainerExited'
+  | 'UserInitiated'
+  | 'TerminationNotice'
+
+/** Why a step failed, as it is written down. */
+export type Cause = { readonly code: string; readonly message: string }
+
+/** What the journal holds, in the past tense. Folding `learn` over it is the whole recovery. */
+export type Event =
+  | { readonly type: 'began'; readonly verb: Verb; readonly row: RowId; readonly choice?: string }
+  | { readonly type: 'done'; readonly verb: Verb; readonly row: RowId; readonly details?: Json }
+  | { readonly type: 'doubted'; readonly row: RowId; readonly why: string }
+  | { readonly type: 'declined'; readonly row: RowId; readonly cause: Cause }
+  | { readonly type: 'refused'; readonly row: RowId; readonly cause: Cause }
+  | { readonly type: 'lost'; readonly row: RowId; readonly cause: Cause }
+  | { readonly type: 'amended'; readonly spec: Spec; readonly rows: readonly RowId[] }
+  | { readonly type: 'assigned'; readonly spec: Spec; readonly rows: readonly RowId[] }
+  | { readonly type: 'stopAsked'; readonly stop: Stop }
+  | { readonly type: 'exited'; readonly container: string; readonly exitCode: number }
+  | { readonly type: 'healthSeen'; readonly container: string; readonly healthy: boolean }
+
+/** One row as it stands. `details` outlive the release: a stopped task still knows its ENI. */
+export type RowState = {
+  readonly is: Holding
+  /** The choice of the last ensure: a subnet, a device index. */
+  readonly choice?: string
+  /** Choices that were declined and are not tried again. */
+  readonly struck: readonly string[]
+  readonly details?: Json
+}
+
+/** Facts about a container, beside its row. */
+export type Facts = { readonly exitCode?: number; readonly healthy?: boolean }
+
+export type Holder = {
+  readonly spec: Spec
+  readonly desired: 'running' | 'stopped'
+  readonly rows: Readonly<{ [id in RowId]?: RowState }>
+  readonly facts: Readonly<Record<string, Facts>>
+  /** Whether it held everything once: from then on a doubt does not take RUNNING back. */
+  readonly ran: boolean
+  /** The first reason to stop; later ones do not replace it. */
+  readonly stop?: Stop
+}
+
+/** The other holders, as far as a shared ENI ties them to this one. */
+export type Others = {
+  holding(holder: HolderId, row: RowId): Holding
+  standsOn(row: RowId): boolean
+}
+
+const alone: Others = { holding: () => 'none', standsOn: () => false }
+const untouched: RowState = { is: 'none', struck: [] }
+const outcome = { ensure: 'held', release: 'none' } as const
+
+/** A holder of which nothing exists yet. */
+export const newHolder = (spec: Spec): Holder => ({
+  spec,
+  desired: 'running',
+  rows: {},
+  facts: {},
+  ran: false,
+})
+
+/** The row as it stands; a row never touched is `none`. */
+export const rowState = (holder: Holder, row: RowId): RowState => holder.rows[row] ?? untouched
+
+/** Which kind of row it is: the part before the colon. */
+export const kindOf = (row: RowId): RowKind => row.split(':', 1)[0] as RowKind
+
+/** Every row of a holder and what it stands on. Down the page is the way up. */
+export function rows(spec: Spec): Row[] {
+  const onHost = spec.kind === 'shared'
+  const numbers = spec.enis.map((_, n) => n)
+  const ground: Need[] = spec.sharedEni ? [{ row: 'address' }] : numbers.map((n) => eni(n))
+  const links: Need[] = spec.sharedEni ? [{ row: 'link:0' }] : numbers.map((n) => link(n))
+  const all: Row[] = []
+
+  if (spec.sharedEni) {
+    all.push({ id: 'address', needs: [{ row: 'link:0', holder: spec.sharedEni }] })
+  }
+  for (const n of numbers) all.push({ id: `eni:${n}`, needs: [] })
+  for (const { name } of spec.containers) all.push({ id: `image:${name}`, needs: [] })
+  if (!onHost) all.push({ id: 'sandbox', needs: ground.slice(0, 1) })
+  for (const n of numbers) {
+    all.push({ id: `attachment:${n}`, needs: [eni(n)] })
+    all.push({ id: `guard:${n}`, needs: [attachment(n)] })
+    all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [sandbox])] })
+  }
+  if (spec.sharedEni) all.push({ id: 'link:0', needs: [{ row: 'address' }, sandbox] })
+  for (const { name, dependsOn } of spec.containers) {
+    const edges = dependsOn.map(
+      ({ container, condition }): Need => ({ row: `container:${container}`, condition }),
+    )
+    all.push({
+      id: `container:${name}`,
+      needs: [...ground, ...links, { row: `image:${name}` }, ...edges],
+    })
+  }
+  return all
+}
+
+const sandbox: Need = { row: 'sandbox' }
+const eni = (n: number): Need => ({ row: `eni:${n}` })
+const attachment = (n: number): Need => ({ row: `attachment:${n}` })
+const link = (n: number): Need => ({ row: `link:${n}` })
+
+/** Everything that may be done for this holder now; independent steps come together. */
+export function nextSteps(holder: Holder, others: Others = alone): Step[] {
+  const all = rows(holder.spec)
+  const verb: Verb = holder.desired === 'running' ? 'ensure' : 'release'
+  const due = (row: Row): boolean =>
+    verb === 'ensure'
+      ? is(holder, row.id) !== 'held' && row.needs.every((need) => isMet(holder, need, others))
+      : is(holder, row.id) !== 'none' && !dependants(holder, row.id, all, others)
+  return all.filter(due).map(({ id }) => ({ verb, row: id, again: is(holder, id) === 'unsure' }))
+}
+
+const is = (holder: Holder, row: RowId): Holding => rowState(holder, row).is
+
+function dependants(holder: Holder, row: RowId, all: readonly Row[], others: Others): boolean {
+  const needsIt = ({ needs }: Row) => needs.some((n) => n.row === row && n.holder === undefined)
+  return others.standsOn(row) || all.some((r) => is(holder, r.id) !== 'none' && needsIt(r))
+}
+
+function isMet(holder: Holder, need: Need, others: Others): boolean {
+  if (need.holder !== undefined) return others.holding(need.holder, need.row) === 'held'
+  if (is(holder, need.row) !== 'held') return false
+  const facts = holder.facts[need.row.slice('container:'.length)] ?? {}
+  switch (need.condition) {
+    case 'COMPLETE':
+      return facts.exitCode !== undefined
+    case 'SUCCESS':
+      return facts.exitCode === 0
+    case 'HEALTHY':
+      return facts.healthy === true
+    default:
+      return true
+  }
+}
+
+/**
+ * The holder after one journal entry; replaying the journal is folding this. Throws where the
+ * entry cannot follow from what the holder was: such a journal is not ours, or we have a bug.
+ */
+export function learn(holder: Holder, event: Event): Holder {
+  switch (event.type) {
+    case 'began':
+      return began(holder, event)
+    case 'done':
+      return done(holder, event)
+    case 'doubted':
+      return doubt(holder, event.row)
+    case 'declined':
+      return declined(holder, event.row)
+    case 'lost':
+      return stopping(doubt(holder, event.row), failed(holder, event.cause))
+    case 'refused':
+      return stopping(holder, failed(holder, event.cause))
+    case 'stopAsked':
+      return stopping(holder, event.stop)
+    case 'amended':
+    case 'assigned':
+      return event.rows.reduce(doubt, { ...holder, spec: event.spec })
+    case 'exited':
+      return fact(holder, event.container, { exitCode: event.exitCode })
+    case 'healthSeen':
+      return fact(holder, event.container, { healthy: event.healthy })
+  }
+}
+
+function began(holder: Holder, event: Event & { type: 'began' }): Holder {
+  const wanted = holder.desired === 'running' ? 'ensure' : 'release'
+  if (event.verb !== wanted) throw new Error(`${event.verb} ${event.row} of a holder to ${wanted}`)
+  const all = rows(holder.spec)
+  const row = all.find(({ id }) => id === event.row)
+  if (row === undefined) throw new Error(`${event.row} is no row of this holder`)
+  const air = row.needs.find((need) => need.holder === undefined && is(holder, need.row) === 'none')
+  if (air !== undefined) throw new Error(`${event.row} began, but ${air.row} is not there`)
+  if (wanted === 'release' && dependants(holder, event.row, all, alone)) {
+    throw new Error(`release ${event.row} began while something stands on it`)
+  }
+  const choice = event.choice === undefined ? {} : { choice: event.choice }
+  return put(holder, event.row, { is: 'unsure', ...choice })
+}
+
+function done(holder: Holder, event: Event & { type: 'done' }): Holder {
+  if (is(holder, event.row) !== 'unsure') throw new Error(`${event.row} was done, but never began`)
+  const details = event.details === undefined ? {} : { details: event.details }
+  const after = put(holder, event.row, { is: outcome[event.verb], ...details })
+  return after.ran || !holdsEverything(after) ? after : { ...after, ran: true }
+}
+
+function declined(holder: Holder, row: RowId): Holder {
+  const { choice, struck } = rowState(holder, row)
+  if (choice === undefined) throw new Error(`${row} was declined, but nothing was chosen for it`)
+  if (dependants(holder, row, rows(holder.spec), alone)) {
+    throw new Error(`${row} was declined while something stands on it`)
+  }
+  const { choice: _, ...rest } = rowState(holder, row)
+  const state = { ...rest, is: 'none' as const, struck: [...struck, choice] }
+  return { ...holder, rows: { ...holder.rows, [row]: state } }
+}
+
+/** Whether the task runs: all rows held, but for the guards, which nothing needs. */
+export const holdsEverything = (holder: Holder): boolean =>
+  rows(holder.spec).every(({ id }) => kindOf(id) === 'guard' || is(holder, id) === 'held')
+
+/** Whether nothing of it is left. */
+export const holdsNothing = (holder: Holder): boolean =>
+  rows(holder.spec).every(({ id }) => is(holder, id) === 'none')
+
+const put = (holder: Holder, row: RowId, change: Partial<RowState>): Holder => ({
+  ...holder,
+  rows: { ...holder.rows, [row]: { ...rowState(holder, row), ...change } },
+})
+
+const doubt = (holder: Holder, row: RowId): Holder =>
+  is(holder, row) === 'held' ? put(holder, row, { is: 'unsure' }) : holder
+
+const fact = (holder: Holder, container: string, change: Facts): Holder => ({
+  ...holder,
+  facts: { ...holder.facts, [container]: { ...holder.facts[container], ...change } },
+})
+
+const stopping = (holder: Holder, stop: Stop): Holder => ({
+  ...holder,
+  desired: 'stopped',
+  stop: holder.stop ?? stop,
+})
+
+const failed = (holder: Holder, { code, message }: Cause): Stop => ({
+  code: holder.ran ? 'EssentialContainerExited' : 'TaskFailedToStart',
+  reason: `${code}: ${message}`,
+})
