@@ -1,0 +1,58 @@
+// What the API may ask of the agent. The API writes a task into the journal and says `start`; what
+// happens then is the runner's business. agent/main.ts puts the real thing together.
+
+import type { HolderId } from '../state/spec.ts'
+import type { RowId, Stop, Verb } from '../state/task.ts'
+
+/** What this host is: from IMDSv2 and two describes at start; constant while the agent runs. */
+export type Host = {
+  readonly instanceId: string
+  readonly instanceType: string
+  readonly accountId: string
+  readonly region: string
+  readonly availabilityZone: string
+  readonly vpcId: string
+  readonly subnetId: string
+  /** The MAC of the instance's own interface, device 0: never touched. */
+  readonly primaryMac: string
+  /** Interfaces that network card 0 carries, the instance's own included. */
+  readonly eniCountMax: number
+  /** The VPC's resolvers and search domains, from its DHCP options. */
+  readonly nameServers: readonly string[]
+  readonly searchDomains: readonly string[]
+}
+
+/** How many more tasks of one ENI fit, and the numbers in words when none does. */
+export type Room = { readonly taskCount: number; readonly detail: string }
+
+/** A step that is being retried, and why. */
+export type Waiting = {
+  readonly row: RowId
+  readonly verb: Verb
+  readonly attempt: number
+  readonly code: string
+  readonly reason: string
+  /** Milliseconds since the epoch. */
+  readonly nextTryAt: number
+}
+
+export type Orders = {
+  readonly host: Host
+  /**
+   * Learns of these subnets what placement needs (asks EC2 for those not seen yet).
+   * Throws a Failure `refused` that names a subnet which does not exist or is in another VPC.
+   */
+  prepare(subnetIds: readonly string[]): Promise<void>
+  /** How many tasks fit now in these (prepared) subnets and this host's free slots. */
+  room(subnetIds: readonly string[]): Room
+  /** Device indices in use on card 0, the instance's own and foreign ones included. */
+  slotsUsed(): number
+  /** A holder was begun in the journal: take it up. */
+  start(id: HolderId): void
+  /** Turns the holder's desired to stopped. Asking again changes nothing. */
+  stop(id: HolderId, stop: Stop): void
+  /** What this holder is waiting for at the moment. */
+  waiting(id: HolderId): readonly Waiting[]
+  /** The last `lines` of a container's log: from Docker while it exists, then what was kept. */
+  logs(id: HolderId, container: string, lines: number): Promise<string>
+}
