@@ -48,7 +48,7 @@ export type Job = {
 }
 
 /** What a release leaves behind that is worth keeping. */
-export type Remains = { readonly logTail?: string }
+export type Remains = { readonly logTail?: string; readonly exitCode?: number }
 
 /** What a survey finds: something that wears our mark, whether or not a holder claims it. */
 export type Found = { readonly holderId: HolderId; readonly row: RowId; readonly details: Json }

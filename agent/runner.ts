@@ -1,0 +1,285 @@
+// Carries out what state/task.ts says may be done, and nothing else.
+//
+//   nextSteps ──▶ began (durable) ──▶ driver ──▶ done | declined | refused | lost (durable) ──▶ again
+//
+// One step per row is in flight. A crash anywhere leaves the row `unsure`, and the next life calls
+// nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
+// is right.
+
+import { clientToken } from '../state/allocation.ts'
+import { exitStop } from '../state/exits.ts'
+import type { Entry, Journal } from '../state/journal.ts'
+import type { HolderId, Json } from '../state/spec.ts'
+import type { Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
+import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
+import type { Clock } from './clock.ts'
+import type { Details, Driver, Drivers, Job, Remains } from './drivers/driver.ts'
+import { Failure, sentence } from './failure.ts'
+import type { Waiting } from './orders.ts'
+
+/** The runner could not go on because of a mistake of ours. */
+export type OnDefect = (error: unknown) => void
+
+export type RunnerOptions = {
+  readonly journal: Journal
+  readonly drivers: Drivers
+  /**
+   * The choice for a row that has one (a subnet, a device index), undefined for a row without.
+   * Throws a Failure `refused` with the numbers when none is left.
+   */
+  readonly choose: (entry: Entry, row: RowId) => string | undefined
+  readonly clock: Clock
+  /** How long an ensure of this kind may go on failing before the task gives up, milliseconds. */
+  readonly deadlineMs: Readonly<Record<keyof Drivers, number>>
+  readonly onDefect: OnDefect
+}
+
+/** The first pause after a failure, and the longest, milliseconds. */
+const BACKOFF_MS = { first: 200, max: 30_000 }
+
+type Try = {
+  readonly step: Step
+  readonly firstAt: number
+  attempt: number
+  controller?: AbortController
+  cancel?: () => void
+  waiting?: Waiting
+}
+
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #tries = new Map<HolderId, Map<RowId, Try>>()
+  readonly #inFlight = new Set<Promise<void>>()
+  #closed = false
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  /** Takes up every holder of the journal. What is local may have changed meanwhile: doubt it. */
+  resume(): void {
+    for (const { id, holder } of this.#options.journal.all()) {
+      for (const { id: row } of rows(holder.spec)) {
+        const isLocal = ['sandbox', 'link', 'container'].includes(kindOf(row))
+        if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
+          continue
+        this.#options.journal.append(id, { type: 'doubted', row, why: 'the agent started' })
+      }
+      this.advance(id)
+    }
+  }
+
+  /** Writes down what was seen of a holder, and acts on what follows. */
+  tell(id: HolderId, event: Event): void {
+    if (this.#closed) return
+    this.#options.journal.append(id, event)
+    this.advance(id)
+  }
+
+  /** Turns desired to stopped. The first reason stands; asking again changes nothing. */
+  stop(id: HolderId, stop: Stop): void {
+    const entry = this.#options.journal.get(id)
+    if (entry?.holder.desired === 'running') this.tell(id, { type: 'stopAsked', stop })
+  }
+
+  /** What this holder waits for at the moment. */
+  waiting(id: HolderId): readonly Waiting[] {
+    const tries = [...(this.#tries.get(id)?.values() ?? [])]
+    return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
+  }
+
+  /** Starts every step that may be done now and is not under way. */
+  advance(id: HolderId): void {
+    if (this.#closed) return
+    const { journal } = this.#options
+    const entry = journal.get(id)
+    if (entry === undefined) return
+    const stop = exitStop(entry.holder)
+    const { holder } = stop ? journal.append(id, { type: 'stopAsked', stop }) : entry
+    if (holder.desired === 'stopped') this.#giveUpEnsures(id)
+    for (const step of nextSteps(holder, this.#others(id))) {
+      if (!this.#tries.get(id)?.has(step.row)) this.#attempt(id, step)
+    }
+  }
+
+  /** Lets go: nothing new begins, what is in flight is aborted and awaited. Tasks are not touched. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const tries of this.#tries.values()) {
+      for (const { controller, cancel } of tries.values()) {
+        controller?.abort()
+        cancel?.()
+      }
+    }
+    await Promise.all(this.#inFlight)
+  }
+
+  #giveUpEnsures(id: HolderId): void {
+    for (const [row, { step, controller, cancel }] of this.#tries.get(id) ?? []) {
+      if (step.verb === 'release') continue
+      controller?.abort()
+      if (cancel === undefined) continue
+      cancel()
+      this.#tries.get(id)?.delete(row)
+    }
+  }
+
+  #attempt(id: HolderId, step: Step): void {
+    const mine: Try = { step, firstAt: this.#options.clock.now(), attempt: 0 }
+    const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
+    this.#tries.set(id, tries.set(step.row, mine))
+    this.#try(id, mine)
+  }
+
+  #try(id: HolderId, mine: Try): void {
+    const run = this.#perform(id, mine)
+      .catch(this.#options.onDefect)
+      .finally(() => this.#inFlight.delete(run))
+    this.#inFlight.add(run)
+  }
+
+  async #perform(id: HolderId, mine: Try): Promise<void> {
+    const { journal, drivers } = this.#options
+    const { verb, row } = mine.step
+    mine.attempt += 1
+    mine.controller = new AbortController()
+    delete mine.cancel
+    delete mine.waiting
+    const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
+    try {
+      if (mine.attempt === 1) this.#begin(id, mine)
+      const job = jobOf(this.#entry(id), mine.step, mine.attempt > 1)
+      const result = await driver[verb](job, mine.controller.signal)
+      this.#tries.get(id)?.delete(row)
+      this.#succeed(id, mine.step, result)
+    } catch (error) {
+      const failure = asFailure(error, mine.controller.signal)
+      if (failure.kind === 'defect') throw error
+      this.#fail(id, mine, failure)
+    }
+    if (journal.get(id) !== undefined) this.advance(id)
+  }
+
+  #begin(id: HolderId, { step }: Try): void {
+    const entry = this.#entry(id)
+    const { is, choice: chosen } = rowState(entry.holder, step.row)
+    const isFresh = step.verb === 'ensure' && is === 'none'
+    const choice = isFresh ? this.#options.choose(entry, step.row) : chosen
+    const event: Event = { type: 'began', verb: step.verb, row: step.row }
+    this.#options.journal.append(id, choice === undefined ? event : { ...event, choice })
+  }
+
+  #succeed(
+    id: HolderId,
+    { verb, row }: Step,
+    result: Details[keyof Details] | Remains | undefined,
+  ) {
+    const { journal } = this.#options
+    const details = verb === 'ensure' ? (result as Details[keyof Details]) : undefined
+    const remains = verb === 'release' ? (result as Remains | undefined) : undefined
+    const name = row.slice(row.indexOf(':') + 1)
+    journal.atOnce(() => {
+      if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
+      const exitCode = (details as Partial<Details['container']>)?.exitCode ?? remains?.exitCode
+      const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
+      if (kindOf(row) === 'container' && exitCode !== undefined && isNews) {
+        journal.append(id, { type: 'exited', container: name, exitCode })
+      }
+      const done: Event = { type: 'done', verb, row }
+      journal.append(id, details === undefined ? done : { ...done, details: details as Json })
+    })
+  }
+
+  #fail(id: HolderId, mine: Try, failure: Failure): void {
+    const { journal } = this.#options
+    const { holder } = this.#entry(id)
+    const { row } = mine.step
+    const event = this.#outcome(holder, mine, failure)
+    if (event !== undefined) {
+      this.#tries.get(id)?.delete(row)
+      journal.append(id, event)
+    } else if (this.#closed || (mine.step.verb === 'ensure' && holder.desired === 'stopped')) {
+      this.#tries.get(id)?.delete(row)
+    } else {
+      this.#wait(id, mine, failure)
+    }
+  }
+
+  /** The event that settles this failure, or undefined when the step is to be tried again. */
+  #outcome(holder: Holder, { step, firstAt }: Try, failure: Failure): Event | undefined {
+    const { verb, row } = step
+    const cause = { code: failure.code, message: sentence(failure) }
+    if (verb === 'release') return failure.kind === 'lost' ? { type: 'done', verb, row } : undefined
+    if (holder.desired === 'stopped') return undefined
+    if (failure.kind === 'lost') return { type: 'lost', row, cause }
+    // What ran is not stopped because a check failed, and nothing stands on a guard.
+    if (holder.ran || kindOf(row) === 'guard') return undefined
+    if (failure.ofChoice && rowState(holder, row).choice !== undefined) {
+      return { type: 'declined', row, cause }
+    }
+    if (failure.kind === 'refused') return { type: 'refused', row, cause }
+    const spentMs = this.#options.clock.now() - firstAt
+    if (spentMs < this.#options.deadlineMs[kindOf(row) as keyof Drivers]) return undefined
+    const message = `gave up after ${Math.round(spentMs / 1000)} s: ${cause.message}`
+    return { type: 'refused', row, cause: { code: failure.code, message } }
+  }
+
+  #wait(id: HolderId, mine: Try, failure: Failure): void {
+    const { clock } = this.#options
+    const capMs = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** (mine.attempt - 1))
+    const delayMs = capMs * (0.5 + clock.random() / 2)
+    const { verb, row } = mine.step
+    const nextTryAt = clock.now() + delayMs
+    const reason = sentence(failure)
+    mine.waiting = { row, verb, attempt: mine.attempt, code: failure.code, reason, nextTryAt }
+    mine.cancel = clock.after(delayMs, () => this.#try(id, mine))
+  }
+
+  #entry(id: HolderId): Entry {
+    const entry = this.#options.journal.get(id)
+    if (entry === undefined) throw new Error(`no holder ${id}`)
+    return entry
+  }
+
+  #others(id: HolderId): Others {
+    const { journal } = this.#options
+    const guests = () => journal.all().filter(({ holder }) => holder.spec.sharedEni === id)
+    return {
+      holding: (holderId, row) => {
+        const entry = journal.get(holderId)
+        return entry === undefined ? 'none' : rowState(entry.holder, row).is
+      },
+      standsOn: (row) =>
+        row === 'link:0' &&
+        journal.get(id)?.holder.spec.kind === 'shared' &&
+        guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
+    }
+  }
+}
+
+/** What the driver is told. `retried`: this life has tried before, so it must look first. */
+function jobOf(entry: Entry, step: Step, retried: boolean): Job {
+  const { id, holder } = entry
+  const { choice, struck } = rowState(holder, step.row)
+  const known = <K>(row: RowId) => rowState(holder, row).details as K | undefined
+  return {
+    holderId: id,
+    spec: holder.spec,
+    row: step.row,
+    again: step.again || retried,
+    ...(choice === undefined ? {} : { choice }),
+    token: clientToken(id, step.row, struck.length),
+    known: (_kind, row) => known(row),
+    details: (kind, row) => {
+      const found = known<never>(row)
+      if (found === undefined) throw new Error(`${step.row} needs details of ${row} (${kind})`)
+      return found
+    },
+  }
+}
+
+function asFailure(error: unknown, signal: AbortSignal): Failure {
+  if (error instanceof Failure) return error
+  if (signal.aborted) return new Failure('transient', 'Aborted', 'the step was given up')
+  return new Failure('defect', 'Defect', (error as Error)?.message ?? String(error))
+}
