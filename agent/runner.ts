@@ -6,15 +6,15 @@
 // nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
 // is right.
 
-import { clientToken } from '../state/allocation.ts'
 import { exitStop } from '../state/exits.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json } from '../state/spec.ts'
 import type { Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
 import type { Clock } from './clock.ts'
-import type { Details, Driver, Drivers, Job, Remains } from './drivers/driver.ts'
+import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
+import { jobOf } from './job.ts'
 import type { Waiting } from './orders.ts'
 
 /** The runner could not go on because of a mistake of ours. */
@@ -254,27 +254,6 @@ export class Runner {
         journal.get(id)?.holder.spec.kind === 'shared' &&
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
-  }
-}
-
-/** What the driver is told. `retried`: this life has tried before, so it must look first. */
-function jobOf(entry: Entry, step: Step, retried: boolean): Job {
-  const { id, holder } = entry
-  const { choice, struck } = rowState(holder, step.row)
-  const known = <K>(row: RowId) => rowState(holder, row).details as K | undefined
-  return {
-    holderId: id,
-    spec: holder.spec,
-    row: step.row,
-    again: step.again || retried,
-    ...(choice === undefined ? {} : { choice }),
-    token: clientToken(id, step.row, struck.length),
-    known: (_kind, row) => known(row),
-    details: (kind, row) => {
-      const found = known<never>(row)
-      if (found === undefined) throw new Error(`${step.row} needs details of ${row} (${kind})`)
-      return found
-    },
   }
 }
 

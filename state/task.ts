@@ -212,23 +212,29 @@ export function learn(holder: Holder, event: Event): Holder {
 function began(holder: Holder, event: Event & { type: 'began' }): Holder {
   const wanted = holder.desired === 'running' ? 'ensure' : 'release'
   if (event.verb !== wanted) throw new Error(`${event.verb} ${event.row} of a holder to ${wanted}`)
-  const all = rows(holder.spec)
-  const row = all.find(({ id }) => id === event.row)
-  if (row === undefined) throw new Error(`${event.row} is no row of this holder`)
-  const air = row.needs.find((need) => need.holder === undefined && is(holder, need.row) === 'none')
-  if (air !== undefined) throw new Error(`${event.row} began, but ${air.row} is not there`)
-  if (wanted === 'release' && dependants(holder, event.row, all, alone)) {
-    throw new Error(`release ${event.row} began while something stands on it`)
-  }
+  standsFirm(holder, event)
   const choice = event.choice === undefined ? {} : { choice: event.choice }
   return put(holder, event.row, { is: 'unsure', ...choice })
 }
 
 function done(holder: Holder, event: Event & { type: 'done' }): Holder {
   if (is(holder, event.row) !== 'unsure') throw new Error(`${event.row} was done, but never began`)
+  standsFirm(holder, event)
   const details = event.details === undefined ? {} : { details: event.details }
   const after = put(holder, event.row, { is: outcome[event.verb], ...details })
   return after.ran || !holdsEverything(after) ? after : { ...after, ran: true }
+}
+
+/** Throws where the step would leave something standing on air (I7). */
+function standsFirm(holder: Holder, { verb, row: id }: { verb: Verb; row: RowId }): void {
+  const all = rows(holder.spec)
+  const row = all.find((r) => r.id === id)
+  if (row === undefined) throw new Error(`${id} is no row of this holder`)
+  const air = row.needs.find((need) => need.holder === undefined && is(holder, need.row) === 'none')
+  if (air !== undefined) throw new Error(`${verb} ${id}, but ${air.row} is not there`)
+  if (verb === 'release' && dependants(holder, id, all, alone)) {
+    throw new Error(`release ${id} while something stands on it`)
+  }
 }
 
 function declined(holder: Holder, row: RowId): Holder {

@@ -1,0 +1,28 @@
+// What a driver is told of a step: one row of one holder, read off the journal.
+
+import { clientToken } from '../state/allocation.ts'
+import type { Entry } from '../state/journal.ts'
+import type { RowId, Step } from '../state/task.ts'
+import { rowState } from '../state/task.ts'
+import type { Job } from './drivers/driver.ts'
+
+/** What the driver is told. `retried`: this life has tried before, so it must look first. */
+export function jobOf(entry: Entry, step: Step, retried: boolean): Job {
+  const { id, holder } = entry
+  const { choice, struck } = rowState(holder, step.row)
+  const known = <K>(row: RowId) => rowState(holder, row).details as K | undefined
+  return {
+    holderId: id,
+    spec: holder.spec,
+    row: step.row,
+    again: step.again || retried,
+    ...(choice === undefined ? {} : { choice }),
+    token: clientToken(id, step.row, struck.length),
+    known: (_kind, row) => known(row),
+    details: (kind, row) => {
+      const found = known<never>(row)
+      if (found === undefined) throw new Error(`${step.row} needs details of ${row} (${kind})`)
+      return found
+    },
+  }
+}
