@@ -1,0 +1,16 @@
+// The commands by name, each imported only when it is run: `enid ps` need not load the agent.
+
+import type { Command } from './command.ts'
+
+/** In the order of `enid help`. */
+export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['run', async () => (await import('./run.ts')).run],
+  ['ps', async () => (await import('./ps.ts')).ps],
+  ['describe', async () => (await import('./describe.ts')).describe],
+  ['stop', async () => (await import('./stop.ts')).stop],
+  ['logs', async () => (await import('./logs.ts')).logs],
+  ['agent', async () => (await import('./agent.ts')).agent],
+  ['lab', async () => (await import('./lab.ts')).lab],
+  ['version', async () => (await import('./version.ts')).version],
+  ['help', async () => (await import('./help.ts')).help],
+])

@@ -1,0 +1,32 @@
+// `enid version`: what this is and what it runs on; for bug reports.
+
+import { readFileSync } from 'node:fs'
+import { release } from 'node:os'
+import type { Command } from './command.ts'
+import { EXIT } from './command.ts'
+
+/** The version in package.json, which lies one folder up, in a checkout and beside the bundle. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return String((JSON.parse(text) as { version?: unknown }).version)
+}
+
+/** `enid version`. */
+export const version: Command = {
+  name: 'version',
+  usage: '[--json]',
+  summary: 'print the version',
+  flags: { json: { text: 'print one JSON document instead of a line' } },
+  positionals: [0, 0],
+  async run(call) {
+    const facts = {
+      enid: packageVersion(),
+      node: process.version,
+      kernel: release(),
+      arch: process.arch,
+    }
+    const line = `enid ${facts.enid} (Node.js ${facts.node}, Linux ${facts.kernel}, ${facts.arch})`
+    process.stdout.write(`${call.on('json') ? JSON.stringify(facts) : line}\n`)
+    return EXIT.ok
+  },
+}

@@ -1,0 +1,65 @@
+// Runs other programs for the demo: no shell, every word an argument of its own.
+
+import { spawn } from 'node:child_process'
+
+/** What a program said and how it ended. `code` is -1 where it was stopped by our deadline. */
+export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+/** How a program is run. */
+export type ProgramOptions = {
+  /** It is ended by SIGKILL after so long. */
+  readonly timeoutMs?: number
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Called with each piece of stdout. */
+  readonly onOutput?: (text: string) => void
+}
+
+/** Runs a program to its end; never rejects, the outcome is in the result. */
+export function program(
+  name: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(name, [...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+    })
+    let stdout = ''
+    let stderr = ''
+    let late = false
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      options.onOutput?.(text)
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    const timer = setTimeout(() => {
+      late = true
+      child.kill('SIGKILL')
+    }, options.timeoutMs ?? 60_000)
+    child.once('error', (error) => {
+      clearTimeout(timer)
+      resolve({ code: 127, stdout, stderr: error.message })
+    })
+    child.once('close', (code) => {
+      clearTimeout(timer)
+      resolve({ code: late ? -1 : (code ?? 1), stdout, stderr })
+    })
+  })
+}
+
+/** Runs a program that must succeed; its stdout. Throws with what it said otherwise. */
+export async function must(
+  name: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await program(name, args, options)
+  if (code === 0) return stdout
+  const said = `${stderr}${stdout}`.trim().split('\n').slice(-5).join('\n  ')
+  throw new Error(`${name} ${args.join(' ')} ended with ${code}:\n  ${said}`)
+}
