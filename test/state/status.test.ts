@@ -1,0 +1,208 @@
+// Goal: the words that outsiders read follow from what is held. Method: one task walked up and
+// down, every status read on the way; then the exceptions.
+
+import { describe, expect, test } from 'vitest'
+import { chooseSubnet, clientToken, freeDeviceIndex } from '../../state/allocation.ts'
+import { exitStop } from '../../state/exits.ts'
+import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
+import type { Event, Holder, RowId } from '../../state/task.ts'
+import { learn, newHolder, nextSteps } from '../../state/task.ts'
+import { newTimeline, note } from '../../state/timeline.ts'
+import { container, spec } from './specs.ts'
+
+const stopAsked: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
+
+function step(h: Holder, row: RowId, verb: 'ensure' | 'release' = 'ensure'): Holder {
+  return learn(learn(h, { type: 'began', verb, row }), { type: 'done', verb, row })
+}
+const up = (...rows: RowId[]) => rows.reduce((h, row) => step(h, row), newHolder(spec()))
+const UP: RowId[] = ['eni:0', 'image:web', 'attachment:0', 'sandbox', 'link:0', 'container:web']
+const running = up(...UP)
+const read = (h: Holder) =>
+  `${lastStatus(h)} ${attachmentStatus(h, 0)} ${containerStatus(h, 'web')}`
+
+describe('status', () => {
+  test('on the way up', () => {
+    const on = (h: Holder, row: RowId) => learn(h, { type: 'began', verb: 'ensure', row })
+    expect(read(newHolder(spec()))).toBe('PROVISIONING PRECREATED PENDING')
+    expect(read(up('eni:0'))).toBe('PROVISIONING CREATED PENDING')
+    expect(read(on(up('eni:0'), 'attachment:0'))).toBe('PROVISIONING ATTACHING PENDING')
+    expect(read(up('eni:0', 'attachment:0'))).toBe('PENDING ATTACHED PENDING')
+    expect(read(up(...UP.slice(0, 5)))).toBe('ACTIVATING ATTACHED PENDING')
+    expect(read(running)).toBe('RUNNING ATTACHED RUNNING')
+  })
+
+  test('RUNNING is not taken back by a doubt, only by desired', () => {
+    let h = running
+    for (const row of UP) h = learn(h, { type: 'doubted', row, why: 'restart' })
+    expect(read(h)).toBe('RUNNING ATTACHED RUNNING')
+    expect(lastStatus(learn(h, stopAsked))).toBe('STOPPING')
+  })
+
+  test('on the way down', () => {
+    let h = learn(running, stopAsked)
+    expect(read(h)).toBe('DEACTIVATING DETACHING RUNNING')
+    h = learn(h, { type: 'began', verb: 'release', row: 'container:web' })
+    expect(read(h)).toBe('STOPPING DETACHING RUNNING')
+    h = learn(h, { type: 'done', verb: 'release', row: 'container:web' })
+    expect(read(h)).toBe('DEPROVISIONING DETACHING STOPPED')
+    for (const row of ['link:0', 'image:web', 'attachment:0', 'sandbox'] as const) {
+      h = step(h, row, 'release')
+    }
+    expect(read(h)).toBe('DEPROVISIONING DETACHING STOPPED')
+    expect(read(step(h, 'eni:0', 'release'))).toBe('STOPPED DELETED STOPPED')
+  })
+
+  test('a task that never had anything is STOPPED as soon as it is to stop', () => {
+    expect(read(learn(newHolder(spec()), stopAsked))).toBe('STOPPED DELETED STOPPED')
+  })
+
+  test('a container that exited is STOPPED while its task still runs', () => {
+    expect(
+      containerStatus(learn(running, { type: 'exited', container: 'web', exitCode: 0 }), 'web'),
+    ).toBe('STOPPED')
+  })
+})
+
+describe('what follows from an exit', () => {
+  const of = (h: Holder) => exitStop(h)?.reason
+  const exited = (exitCode: number) =>
+    learn(running, { type: 'exited', container: 'web', exitCode })
+  const pair = (condition: 'SUCCESS' | 'HEALTHY' | 'COMPLETE' | 'START') =>
+    newHolder(
+      spec({
+        containers: [container('a', { b: condition }), container('b', {}, { essential: false })],
+      }),
+    )
+  const b = (h: Holder, exitCode: number) => learn(h, { type: 'exited', container: 'b', exitCode })
+
+  test('nothing follows from nothing', () => expect(exitStop(running)).toBeUndefined())
+
+  test('an essential container takes its task along, whatever its exit code', () => {
+    expect(of(exited(0))).toBe('Essential container in task exited: web (exit code 0)')
+    expect(exitStop(exited(3))).toEqual({
+      code: 'EssentialContainerExited',
+      reason: 'Essential container in task exited: web (exit code 3)',
+    })
+    expect(exitStop(learn(exited(3), stopAsked))).toBeUndefined()
+  })
+
+  test('an essential container that fails its health checks takes its task along', () => {
+    const sick = learn(running, { type: 'healthSeen', container: 'web', healthy: false })
+    expect(of(sick)).toBe('Task failed container health checks: web')
+    const well = learn(sick, { type: 'healthSeen', container: 'web', healthy: true })
+    expect(exitStop(well)).toBeUndefined()
+  })
+
+  test('a waiter that can never start stops the task, and says whom it waited for', () => {
+    expect(of(b(pair('SUCCESS'), 1))).toBe(
+      'TaskDependencyError: container a waits for b to be SUCCESS, which can no longer happen ' +
+        '(exit code 1)',
+    )
+    expect(exitStop(b(pair('SUCCESS'), 0))).toBeUndefined()
+    expect(exitStop(b(pair('COMPLETE'), 1))).toBeUndefined()
+    expect(exitStop(b(pair('START'), 1))).toBeUndefined()
+    expect(exitStop(b(pair('HEALTHY'), 0))?.code).toBe('TaskFailedToStart')
+    const sick = learn(pair('HEALTHY'), { type: 'healthSeen', container: 'b', healthy: false })
+    expect(of(sick)).toContain('(healthy: false)')
+  })
+
+  test('a waiter that has started waits for nobody any more', () => {
+    let h = pair('HEALTHY')
+    for (let turn = 0; turn < 20; turn++) {
+      const next = nextSteps(h)[0]
+      if (next === undefined) h = learn(h, { type: 'healthSeen', container: 'b', healthy: true })
+      else h = step(h, next.row)
+    }
+    expect(h.ran).toBe(true)
+    expect(exitStop(b(h, 1))).toBeUndefined()
+  })
+})
+
+describe('allocation', () => {
+  const subnet = (subnetId: string, availabilityZone: string, freeAddressCount: number) => ({
+    subnetId,
+    availabilityZone,
+    freeAddressCount,
+  })
+  const all = [
+    subnet('a', 'z1', 5),
+    subnet('b', 'z1', 9),
+    subnet('c', 'z2', 99),
+    subnet('d', 'z1', 0),
+  ]
+
+  test('takes the subnet of the zone with most free addresses that was not struck', () => {
+    expect(chooseSubnet(all, 'z1', [])).toBe('b')
+    expect(chooseSubnet(all, 'z1', ['b'])).toBe('a')
+    expect(chooseSubnet(all, 'z1', ['a', 'b'])).toBeUndefined()
+    expect(chooseSubnet(all, 'z3', [])).toBeUndefined()
+  })
+
+  test('takes the smallest free device index, never 0, never a taken or struck one', () => {
+    expect(freeDeviceIndex(4, new Set([0]), [])).toBe(1)
+    expect(freeDeviceIndex(4, new Set([1]), [])).toBe(2)
+    expect(freeDeviceIndex(4, new Set([1]), ['2'])).toBe(3)
+    expect(freeDeviceIndex(4, new Set([1, 2, 3]), [])).toBeUndefined()
+    expect(freeDeviceIndex(1, new Set(), [])).toBeUndefined()
+  })
+
+  test('a client token is the same for the same choice, another after a strike, and fits', () => {
+    const id = 'f'.repeat(32)
+    expect(clientToken(id, 'eni:0', 0)).toBe(`enid-${id}-eni-0-0`)
+    expect(clientToken(id, 'eni:0', 1)).not.toBe(clientToken(id, 'eni:0', 0))
+    expect(clientToken(id, 'attachment:15', 99).length).toBeLessThanOrEqual(64)
+  })
+})
+
+describe('the timeline', () => {
+  test('notes each moment once, and how often a step began', () => {
+    let h = newHolder(spec())
+    let timeline = newTimeline(0)
+    let at = 0
+    const say = (event: Event) => {
+      const before = h
+      h = learn(h, event)
+      at += 10
+      timeline = note(timeline, { before, after: h, event, at })
+    }
+    for (const row of UP) {
+      say({ type: 'began', verb: 'ensure', row })
+      if (row === 'eni:0') say({ type: 'began', verb: 'ensure', row })
+      say({ type: 'done', verb: 'ensure', row })
+    }
+    expect(timeline).toMatchObject({
+      createdAt: 0,
+      pullStartedAt: 40,
+      pullStoppedAt: 50,
+      connectivityAt: 110,
+      startedAt: 130,
+    })
+    expect(timeline.steps[0]).toEqual({
+      verb: 'ensure',
+      row: 'eni:0',
+      beganAt: 10,
+      doneAt: 30,
+      attempts: 2,
+    })
+    say({ type: 'doubted', row: 'eni:0', why: '' })
+    say({ type: 'began', verb: 'ensure', row: 'eni:0' })
+    expect(timeline.steps.filter(({ row }) => row === 'eni:0')).toHaveLength(2)
+    expect(timeline.startedAt).toBe(130)
+    say({ type: 'done', verb: 'ensure', row: 'eni:0' })
+    say(stopAsked)
+    const stoppingAt = at
+    for (const row of [...UP].reverse()) {
+      if (row === 'sandbox') continue
+      say({ type: 'began', verb: 'release', row })
+      say({ type: 'done', verb: 'release', row })
+      if (row === 'link:0') {
+        say({ type: 'began', verb: 'release', row: 'sandbox' })
+        say({ type: 'done', verb: 'release', row: 'sandbox' })
+      }
+    }
+    expect(timeline.stoppingAt).toBe(stoppingAt)
+    expect(timeline.executionStoppedAt).toBe(stoppingAt + 20)
+    expect(timeline.stoppedAt).toBe(at)
+  })
+})
