@@ -1,0 +1,114 @@
+// Looking, in the worker: links with what is on them, one link by its MAC, and how a link differs
+// from what is expected of it. Changes nothing.
+
+import { blockGist, blockGistExpected, imdsTable } from './imds-block.ts'
+import { type World, withNetlink, workInside } from './inside.ts'
+import type { Nftables } from './libnftables.ts'
+import type { Difference, Link, LinkExpectation } from './link.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+import { addressBytes, dumpAddresses, dumpLinks, dumpRoutes } from './rtnetlink.ts'
+import type { LinkRecord } from './rtnetlink-record.ts'
+import { addressText, decodeAddress, decodeLink, decodeRoute } from './rtnetlink-record.ts'
+
+const SCOPE_LINK = 253
+
+/**
+ * Whether the link is a network card with this MAC. VLANs, bridges and ipvlan wear the MAC of what
+ * they stand on; a card as EC2 plugs it has no kind, and a veth pair is the one stand-in for it.
+ */
+export function isCard(link: LinkRecord, mac: string): boolean {
+  return link.mac === mac && (link.kind === '' || link.kind === 'veth')
+}
+
+/** The link with this MAC in the socket's namespace. */
+export function linkByMac(netlink: NetlinkSocket, mac: string): LinkRecord | undefined {
+  return netlink.dump(dumpLinks(), decodeLink).find((link) => isCard(link, mac))
+}
+
+/** All links of a namespace (the host's own without a path) with their addresses and routes. */
+export function surveyLinks(world: World, netns?: string): Link[] {
+  return withNetlink(world, netns, (netlink) => {
+    const addresses = netlink.dump(dumpAddresses(), decodeAddress)
+    const routes = netlink.dump(dumpRoutes(), decodeRoute)
+    return netlink.dump(dumpLinks(), decodeLink).map((link) => ({
+      ...link,
+      addresses: addresses
+        .filter((address) => address.ifindex === link.ifindex)
+        .map(({ ifindex: _, ...address }) => address),
+      routes: routes
+        .filter((route) => route.ifindex === link.ifindex)
+        .map(({ ifindex: _, ...route }) => route),
+    }))
+  })
+}
+
+/** The addresses that a link should have, as CIDR in the kernel's own spelling. */
+export function cidrsExpected({ ipv4, ipv6 = [] }: LinkExpectation): string[] {
+  return [
+    ...ipv4.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    ...ipv6.map((address) => `${addressText(addressBytes(address))}/128`),
+  ]
+}
+
+/** The addresses that a link has, without the link-local ones, which the kernel gives itself. */
+export function cidrsSeen(netlink: NetlinkSocket, ifindex: number): string[] {
+  return netlink
+    .dump(dumpAddresses(), decodeAddress)
+    .filter((address) => address.ifindex === ifindex && address.scope !== SCOPE_LINK)
+    .map(({ address, prefixLength }) => `${address}/${prefixLength}`)
+}
+
+function gatewaysExpected({ ipv4Gateway, ipv6 = [], ipv6Gateway }: LinkExpectation): string[] {
+  if (ipv6.length === 0 || ipv6Gateway === undefined) return [ipv4Gateway]
+  return [ipv4Gateway, addressText(addressBytes(ipv6Gateway))]
+}
+
+function gatewaysSeen(netlink: NetlinkSocket, ifindex: number): string[] {
+  return netlink
+    .dump(dumpRoutes(), decodeRoute)
+    .filter((route) => route.ifindex === ifindex && route.destination === 'default')
+    .map((route) => route.gateway ?? 'none')
+}
+
+/** How a link inside a namespace differs from what is expected; empty when it does not. */
+export function differences(
+  expectation: LinkExpectation,
+  { netlink, nft }: { netlink: NetlinkSocket; nft: Nftables },
+): Difference[] {
+  const { mac, name, alias, mtu, blockImds } = expectation
+  const links = netlink.dump(dumpLinks(), decodeLink)
+  const link = links.find((candidate) => isCard(candidate, mac))
+  if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
+  const list = (words: readonly string[]): string => [...words].sort().join(' ')
+  const mtuExpected = link.mtuMax === 0 ? mtu : Math.min(mtu, link.mtuMax)
+  const rows: [what: string, expected: string, seen: string][] = [
+    ['name', name, link.name],
+    ['alias', alias, link.alias],
+    ['up', 'true', String(link.up)],
+    ['mtu', String(mtuExpected), String(link.mtu)],
+    ['addresses', list(cidrsExpected(expectation)), list(cidrsSeen(netlink, link.ifindex))],
+    [
+      'default routes',
+      list(gatewaysExpected(expectation)),
+      list(gatewaysSeen(netlink, link.ifindex)),
+    ],
+    [
+      'IMDS block',
+      blockImds ? blockGistExpected(name, alias) : 'absent',
+      blockGist(nft.list(imdsTable(name))),
+    ],
+    ['lo up', 'true', String(links.some((candidate) => candidate.name === 'lo' && candidate.up))],
+  ]
+  return rows
+    .filter(([, expected, seen]) => expected !== seen)
+    .map(([what, expected, seen]) => ({ what, expected, seen }))
+}
+
+/** The same for a drift check: a namespace that is gone is a difference too, not an error. */
+export function verifyLink(world: World, expectation: LinkExpectation): Difference[] {
+  const { netns } = expectation
+  if (!world.namespaces.exists(netns)) {
+    return [{ what: 'netns', expected: netns, seen: 'no such namespace' }]
+  }
+  return workInside(world, netns, (inside) => differences(expectation, inside))
+}
