@@ -1,0 +1,100 @@
+// Does one more task fit on this host, and what does it get: numbers over the journal, the host and
+// the subnets. Every slot that a holder has or will have is counted from the moment it was begun,
+// so two RunTasks at once never get the same one.
+
+import type { SubnetFacts } from '../state/allocation.ts'
+import { chooseSubnet, freeDeviceIndex } from '../state/allocation.ts'
+import type { Entry, Journal } from '../state/journal.ts'
+import type { Holder, RowId } from '../state/task.ts'
+import { kindOf, rowState } from '../state/task.ts'
+import { Failure } from './failure.ts'
+import type { Host, Room } from './orders.ts'
+
+export type PlacementFacts = {
+  readonly host: Host
+  readonly journal: Journal
+  /** Device indices on card 0 that are not ours: the instance's own, and other people's. */
+  readonly foreignIndices: ReadonlySet<number>
+  /** What is known of a subnet, or undefined when it was not asked for yet. */
+  readonly subnet: (subnetId: string) => SubnetFacts | undefined
+}
+
+/** How many tasks of one ENI fit now, and why not more. */
+export function room(facts: PlacementFacts, subnetIds: readonly string[]): Room {
+  const { host } = facts
+  const used = slotsUsed(facts)
+  const free = Math.max(0, host.eniCountMax - used)
+  const here = known(facts, subnetIds).filter((s) => s.availabilityZone === host.availabilityZone)
+  const addresses = here.reduce((sum, { freeAddressCount }) => sum + freeAddressCount, 0)
+  const named = here.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
+  const detail =
+    `${host.instanceType} carries ${host.eniCountMax} ENIs, ${used} are in use; ` +
+    (here.length === 0
+      ? `none of the subnets is in this host's zone ${host.availabilityZone}`
+      : `free addresses: ${named.join(', ')}`)
+  return { taskCount: Math.min(free, addresses), detail }
+}
+
+/** ENI slots in use or promised: foreign ones, and one per ENI of every holder not yet down. */
+export function slotsUsed({ journal, foreignIndices }: PlacementFacts): number {
+  return journal.all().reduce((sum, { holder }) => sum + slotsOf(holder), foreignIndices.size)
+}
+
+function slotsOf(holder: Holder): number {
+  if (holder.desired === 'running') return holder.spec.enis.length
+  return holder.spec.enis.filter((_, n) => rowState(holder, `attachment:${n}`).is !== 'none').length
+}
+
+/**
+ * The subnet of an `eni` row, the device index of an `attachment` row, undefined for other rows.
+ * Throws a Failure `refused` with the numbers when every choice is taken or struck.
+ */
+export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): string | undefined {
+  const { host } = facts
+  const { struck } = rowState(holder, row)
+  if (kindOf(row) === 'eni') {
+    const { subnetIds } = holder.spec.enis[Number(row.slice('eni:'.length))] ?? { subnetIds: [] }
+    const subnetId = chooseSubnet(known(facts, subnetIds), host.availabilityZone, struck)
+    if (subnetId !== undefined) return subnetId
+    throw new Failure(
+      'refused',
+      'RESOURCE:ENI',
+      `no subnet left to take an address from: ` +
+        `${tried(struck)}; ${room(facts, subnetIds).detail}`,
+      {
+        hint: `Name a subnet in ${host.availabilityZone} with free addresses`,
+      },
+    )
+  }
+  if (kindOf(row) === 'attachment') {
+    const index = freeDeviceIndex(host.eniCountMax, indicesTaken(facts), struck)
+    if (index !== undefined) return String(index)
+    throw new Failure(
+      'refused',
+      'RESOURCE:ENI',
+      `no device index left on ${host.instanceType}: ` +
+        `${tried(struck)}; ${slotsUsed(facts)} of ${host.eniCountMax} ENIs are in use`,
+      {
+        hint: 'Stop a task, or use a larger instance type',
+      },
+    )
+  }
+  return undefined
+}
+
+function indicesTaken({ journal, foreignIndices }: PlacementFacts): Set<number> {
+  const taken = new Set(foreignIndices)
+  for (const { holder } of journal.all()) {
+    for (const n of holder.spec.enis.keys()) {
+      const { is, choice } = rowState(holder, `attachment:${n}`)
+      if (is !== 'none' && choice !== undefined) taken.add(Number(choice))
+    }
+  }
+  return taken
+}
+
+const known = ({ subnet }: PlacementFacts, ids: readonly string[]): SubnetFacts[] =>
+  ids.flatMap((id) => subnet(id) ?? [])
+
+const tried = (struck: readonly string[]): string =>
+  struck.length === 0 ? 'none was declined' : `declined were ${struck.join(', ')}`

@@ -1,0 +1,403 @@
+// Goal: the runner does what the table says, writes it down before and after, retries what time
+// mends and stops what it does not. Method: real journal and core, drivers of memory.
+
+import Sqlite from 'better-sqlite3'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Failure } from '../../agent/failure.ts'
+import type { RunnerOptions } from '../../agent/runner.ts'
+import { Runner } from '../../agent/runner.ts'
+import { Journal } from '../../state/journal.ts'
+import { MIGRATIONS } from '../../state/migrations.ts'
+import { lastStatus } from '../../state/status.ts'
+import type { Event, RowId } from '../../state/task.ts'
+import { rowState } from '../../state/task.ts'
+import { container, spec } from '../state/specs.ts'
+import { hang, holds, StillClock, settle, World } from './world.ts'
+
+let world: World
+let clock: StillClock
+let db: Sqlite.Database
+let journal: Journal
+let runner: Runner
+let events: string[]
+let defects: unknown[]
+
+const stop = { code: 'UserInitiated', reason: 'asked' } as const
+const deadlineMs = {
+  eni: 60_000,
+  image: 60_000,
+  sandbox: 60_000,
+  attachment: 60_000,
+  guard: 60_000,
+  link: 60_000,
+  container: 60_000,
+}
+
+function start(change: Partial<RunnerOptions> = {}): void {
+  journal = new Journal(db, clock.now)
+  journal.follow((_, event) => events.push(say(event)))
+  runner = new Runner({
+    journal,
+    drivers: world.drivers(),
+    choose: (_, row) => ({ 'eni:0': 'subnet-a', 'attachment:0': '1' })[row as string],
+    clock,
+    deadlineMs,
+    onDefect: (error) => defects.push(error),
+    ...change,
+  })
+}
+
+const say = (event: Event): string =>
+  'verb' in event ? `${event.type} ${event.verb} ${event.row}` : event.type
+
+function begin(id = 'a', made = spec()): void {
+  journal.begin(id, made)
+  runner.advance(id)
+}
+
+const holder = (id = 'a') => journal.get(id)?.holder ?? expect.fail(`no ${id}`)
+const status = (id = 'a') => lastStatus(holder(id))
+
+beforeEach(() => {
+  world = new World()
+  clock = new StillClock()
+  db = new Sqlite(':memory:')
+  for (const statements of MIGRATIONS) db.exec(statements)
+  events = []
+  defects = []
+  start()
+})
+
+describe('the straight way', () => {
+  test('a task climbs to RUNNING, and every step is written down before and after', async () => {
+    world.script = ({ verb, job }) => {
+      expect(events.at(-1) === `began ${verb} ${job.row}` || events.length > 0).toBe(true)
+      expect(events).toContain(`began ${verb} ${job.row}`)
+      expect(events).not.toContain(`done ${verb} ${job.row}`)
+    }
+    begin()
+    await settle()
+    expect(status()).toBe('RUNNING')
+    expect(world.calls).toHaveLength(7)
+    expect(world.calls.some((c) => c.endsWith('again'))).toBe(false)
+    expect(events).toHaveLength(14)
+    expect(defects).toEqual([])
+  })
+
+  test('a stop leaves nothing, keeps the details and the log, and says why', async () => {
+    begin()
+    await settle()
+    runner.stop('a', stop)
+    runner.stop('a', { code: 'TerminationNotice', reason: 'later' })
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect([...world.there]).toEqual([])
+    expect(holder().stop).toEqual(stop)
+    expect(rowState(holder(), 'eni:0').details).toMatchObject({ eniId: 'eni-of-a' })
+    expect(journal.keptLog('a', 'web')).toBe('bye')
+    expect(events.filter((e) => e === 'stopAsked')).toHaveLength(1)
+  })
+
+  test('what is independent happens at the same time', async () => {
+    world.script = ({ job }) => (job.row === 'image:web' ? hang() : undefined)
+    begin()
+    await settle()
+    expect(holds(world, 'a', 'link:0')).toBe(true)
+    expect(holds(world, 'a', 'container:web')).toBe(false)
+    await runner.close()
+  })
+
+  test('the choice is journaled before the call and told to the driver', async () => {
+    const seen: (string | undefined)[] = []
+    world.script = ({ job }) => {
+      if (job.row === 'attachment:0') seen.push(job.choice)
+    }
+    begin()
+    await settle()
+    expect(seen).toEqual(['1'])
+    expect(rowState(holder(), 'attachment:0').choice).toBe('1')
+  })
+
+  test('a container that the driver finds exited is known as exited', async () => {
+    const drivers = world.drivers()
+    start({
+      drivers: {
+        ...drivers,
+        container: {
+          ...drivers.container,
+          ensure: async () => ({ containerId: 'c', exitCode: 5 }),
+        },
+      },
+    })
+    begin()
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.reason).toBe('Essential container in task exited: web (exit code 5)')
+  })
+})
+
+describe('failures', () => {
+  const once = (row: RowId, failure: Failure, attempts = 1) => {
+    world.script = ({ job, verb, attempt }) => {
+      if (job.row === row && verb === 'ensure' && attempt <= attempts) throw failure
+    }
+  }
+  const transient = new Failure('transient', 'RequestLimitExceeded', 'slow down', { hint: 'Wait' })
+
+  test('what time mends is tried again, looking first, with a pause that is shown', async () => {
+    once('eni:0', transient, 2)
+    begin()
+    await settle()
+    expect(runner.waiting('a')).toEqual([
+      {
+        row: 'eni:0',
+        verb: 'ensure',
+        attempt: 1,
+        code: 'RequestLimitExceeded',
+        reason: 'slow down. Wait',
+        nextTryAt: clock.time + 150,
+      },
+    ])
+    await clock.pass(149)
+    expect(world.attempts.get('ensure eni:0')).toBe(1)
+    await clock.pass(1)
+    expect(world.attempts.get('ensure eni:0')).toBe(2)
+    await clock.pass(300)
+    expect(status()).toBe('RUNNING')
+    expect(runner.waiting('a')).toEqual([])
+    expect(world.calls.filter((c) => c.startsWith('ensure eni'))).toEqual([
+      'ensure eni:0',
+      'ensure eni:0 again',
+      'ensure eni:0 again',
+    ])
+    expect(events.filter((e) => e === 'began ensure eni:0')).toHaveLength(1)
+  })
+
+  test('pauses grow to half a minute and no further', async () => {
+    once('eni:0', transient, 1000)
+    start({ deadlineMs: { ...deadlineMs, eni: 10 ** 9 } })
+    begin()
+    await clock.pass(3_600_000)
+    const tries = world.attempts.get('ensure eni:0') ?? 0
+    expect(tries).toBeGreaterThan(3_600_000 / 30_000)
+    expect(tries).toBeLessThan(3_600_000 / 20_000 + 12)
+  })
+
+  test('past its deadline an ensure gives up, and the task says why and for how long', async () => {
+    once('attachment:0', transient, 1000)
+    begin()
+    await clock.pass(120_000)
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.code).toBe('TaskFailedToStart')
+    expect(holder().stop?.reason).toMatch(
+      /^RequestLimitExceeded: gave up after (6|7|8)\d s: slow down\. Wait$/,
+    )
+    expect([...world.there]).toEqual([])
+  })
+
+  test('what the caller must mend stops the task at once', async () => {
+    once('eni:0', new Failure('refused', 'InvalidGroup.NotFound', 'no such group'), 99)
+    begin()
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.reason).toBe('InvalidGroup.NotFound: no such group')
+    expect(world.attempts.get('ensure eni:0')).toBe(1)
+  })
+
+  test('a declined choice is struck and the next one tried, without a stop', async () => {
+    const tokens: string[] = []
+    world.script = ({ job, attempt }) => {
+      if (job.row !== 'eni:0') return
+      tokens.push(job.token)
+      if (attempt === 1) throw new Failure('refused', 'Full', 'no room', { ofChoice: true })
+    }
+    start({
+      choose: ({ holder: h }, row) =>
+        row === 'eni:0' ? (rowState(h, row).struck.length ? 'subnet-b' : 'subnet-a') : undefined,
+    })
+    begin()
+    await settle()
+    expect(status()).toBe('RUNNING')
+    expect(rowState(holder(), 'eni:0')).toMatchObject({ choice: 'subnet-b', struck: ['subnet-a'] })
+    expect(new Set(tokens).size).toBe(2)
+  })
+
+  test('with no choice left the task is refused before anything was done', async () => {
+    start({
+      choose: () => {
+        throw new Failure('refused', 'RESOURCE:ENI', 'no subnet left')
+      },
+    })
+    begin()
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(world.calls.filter((c) => c.includes('eni'))).toEqual([])
+    expect(holder().stop?.reason).toBe('RESOURCE:ENI: no subnet left')
+  })
+
+  test('what is lost on the way up stops the task; lost on the way down is gone', async () => {
+    const lost = new Failure('lost', 'InvalidNetworkInterfaceID.NotFound', 'gone')
+    world.script = ({ job, verb }) => {
+      if (job.row === 'attachment:0' && verb === 'ensure') throw lost
+      if (job.row === 'eni:0' && verb === 'release') throw lost
+    }
+    begin()
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.reason).toBe('InvalidNetworkInterfaceID.NotFound: gone')
+  })
+
+  test('a release is never given up, whatever it is told', async () => {
+    begin()
+    await settle()
+    world.script = ({ verb, attempt }) => {
+      if (verb === 'release' && attempt < 8) throw new Failure('refused', 'AccessDenied', 'no')
+    }
+    runner.stop('a', stop)
+    await clock.pass(60_000)
+    expect(status()).toBe('DEPROVISIONING')
+    expect(runner.waiting('a')[0]).toMatchObject({ verb: 'release', code: 'AccessDenied' })
+    await clock.pass(3_600_000)
+    expect(status()).toBe('STOPPED')
+  })
+
+  test('a guard that cannot be set is shown and retried, never a stop', async () => {
+    once('guard:0', new Failure('refused', 'UnauthorizedOperation', 'not allowed'), 5)
+    begin()
+    await settle()
+    expect(status()).toBe('RUNNING')
+    expect(runner.waiting('a')[0]).toMatchObject({ row: 'guard:0', code: 'UnauthorizedOperation' })
+    await clock.pass(60_000)
+    expect(rowState(holder(), 'guard:0').is).toBe('held')
+  })
+
+  test('a task that ran is not stopped by a check that is refused, only by what is lost', async () => {
+    begin()
+    await settle()
+    once('link:0', new Failure('refused', 'GatewaySilent', 'no answer'), 3)
+    runner.tell('a', { type: 'doubted', row: 'link:0', why: 'drift' })
+    world.attempts.clear()
+    await settle()
+    expect(status()).toBe('RUNNING')
+    await clock.pass(60_000)
+    expect(rowState(holder(), 'link:0').is).toBe('held')
+    once('sandbox', new Failure('lost', 'PauseGone', 'the pause container is dead'), 9)
+    runner.tell('a', { type: 'doubted', row: 'sandbox', why: 'event' })
+    world.attempts.clear()
+    await settle()
+    expect(holder().stop).toEqual({
+      code: 'EssentialContainerExited',
+      reason: 'PauseGone: the pause container is dead',
+    })
+  })
+
+  test('a mistake of ours is reported as one, and nothing is made up about the row', async () => {
+    world.script = ({ job }) => {
+      if (job.row === 'sandbox') throw new TypeError('oops')
+    }
+    begin()
+    await settle()
+    expect(defects).toHaveLength(1)
+    expect(rowState(holder(), 'sandbox').is).toBe('unsure')
+  })
+})
+
+describe('stops that come in between', () => {
+  test('a stop aborts the ensure in flight, waits for it, then releases what may be there', async () => {
+    world.script = ({ job, verb }) =>
+      job.row === 'attachment:0' && verb === 'ensure' ? hang() : undefined
+    begin()
+    await settle()
+    runner.stop('a', stop)
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(world.calls).toContain('release attachment:0 again')
+    expect([...world.there]).toEqual([])
+  })
+
+  test('a stop ends a wait at once', async () => {
+    world.script = ({ job, verb }) => {
+      if (job.row === 'eni:0' && verb === 'ensure') throw new Failure('transient', 'Slow', 'slow')
+    }
+    begin()
+    await settle()
+    runner.stop('a', stop)
+    await settle()
+    expect(status()).toBe('STOPPED')
+    await clock.pass(60_000)
+    expect(world.attempts.get('ensure eni:0')).toBe(1)
+  })
+
+  test('an exit seen from outside stops the task', async () => {
+    begin()
+    await settle()
+    runner.tell('a', { type: 'exited', container: 'web', exitCode: 137 })
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.code).toBe('EssentialContainerExited')
+  })
+})
+
+describe('another life', () => {
+  test('takes up what was left anywhere, doubts what is local, and disturbs nothing', async () => {
+    begin()
+    await settle()
+    await runner.close()
+    world.calls.length = 0
+    start()
+    runner.resume()
+    expect(status()).toBe('RUNNING')
+    await settle()
+    expect(world.calls).toEqual([
+      'ensure sandbox again',
+      'ensure link:0 again',
+      'ensure container:web again',
+    ])
+    expect(status()).toBe('RUNNING')
+  })
+
+  test('goes on with a stop, and lets a stopped task be', async () => {
+    begin('a')
+    begin('b')
+    await settle()
+    runner.stop('b', stop)
+    await settle()
+    world.script = ({ job, verb }) =>
+      job.row === 'link:0' && verb === 'release' ? hang() : undefined
+    runner.stop('a', stop)
+    await settle()
+    await runner.close()
+    expect(status('a')).toBe('DEPROVISIONING')
+    world.script = () => {}
+    world.calls.length = 0
+    start()
+    runner.resume()
+    await settle()
+    expect(status('a')).toBe('STOPPED')
+    expect(world.calls[0]).toBe('release link:0 again')
+    expect([...world.there]).toEqual([])
+  })
+
+  test('begins nothing once it is closed', async () => {
+    await runner.close()
+    journal.begin('a', spec())
+    runner.advance('a')
+    runner.tell('a', { type: 'stopAsked', stop })
+    await settle()
+    expect(world.calls).toEqual([])
+    expect(holder().desired).toBe('running')
+  })
+})
+
+test('containers start in the order of their edges, each when its fact is known', async () => {
+  const made = spec({
+    containers: [container('web', { db: 'HEALTHY' }), container('db', {}, { essential: false })],
+  })
+  begin('a', made)
+  await settle()
+  expect(status()).toBe('ACTIVATING')
+  expect(holds(world, 'a', 'container:web')).toBe(false)
+  runner.tell('a', { type: 'healthSeen', container: 'db', healthy: true })
+  await settle()
+  expect(status()).toBe('RUNNING')
+})
