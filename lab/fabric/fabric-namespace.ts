@@ -1,0 +1,142 @@
+// The fabric's namespace, from nothing to nothing: made, set up as a router with every gate closed,
+// and taken away; and what a killed lab of the same name left behind is swept first. The lab that
+// lives holds a lock on its namespace, which the kernel drops however it dies.
+
+import fs from 'node:fs'
+import { addressBytes } from './address.ts'
+import { baseRuleset, IMDS } from './gates.ts'
+import { close } from './libc.ts'
+import { type Nftables, openNftables } from './libnftables.ts'
+import { fabricNamespace, markOf } from './names.ts'
+import {
+  lockNamespace,
+  makeNamespace,
+  namespaceNames,
+  namespacePath,
+  removeNamespace,
+  within,
+  withinPath,
+} from './namespace.ts'
+import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
+import { LINK_GROUP, links } from './port-link.ts'
+import { changeAddress, changeLink, deleteGroup, deleteLink } from './rtnetlink.ts'
+
+/** The resolver's addresses beside VPC+2 (EC2 user guide). Nothing listens there yet. */
+const RESOLVER = { ipv4: '169.254.169.253', ipv6: 'fd00:ec2::253' } as const
+
+/** The router's settings. Forwarding first, because switching it on resets others. */
+const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
+  ['ipv4/ip_forward', '1'],
+  ...(['all', 'default'] as const).flatMap((scope): [string, string][] => [
+    [`ipv4/conf/${scope}/rp_filter`, '0'], // The source check is ours, and stricter.
+    [`ipv4/conf/${scope}/send_redirects`, '0'],
+    [`ipv4/conf/${scope}/accept_redirects`, '0'],
+    [`ipv4/conf/${scope}/accept_source_route`, '0'],
+    [`ipv4/conf/${scope}/arp_ignore`, '0'],
+    [`ipv6/conf/${scope}/disable_ipv6`, '0'],
+    [`ipv6/conf/${scope}/forwarding`, '1'],
+    [`ipv6/conf/${scope}/accept_ra`, '0'],
+    [`ipv6/conf/${scope}/accept_redirects`, '0'],
+    [`ipv6/conf/${scope}/accept_dad`, '0'],
+  ]),
+  ['ipv4/conf/default/proxy_arp', '1'],
+  ['ipv6/conf/default/addr_gen_mode', '1'], // None: the router has the addresses we give it.
+  ['netfilter/nf_conntrack_udp_timeout_stream', '180'], // EC2's figure; Linux's is 120.
+]
+
+/** What the thread holds while a fabric is open. All of it belongs to the fabric's namespace. */
+export type OpenFabric = {
+  readonly name: string
+  readonly namespaceFd: number
+  readonly loopback: number
+  readonly netlink: number
+  readonly watch: number
+  readonly conntrack: number
+  readonly nftables: Nftables
+}
+
+/** Sweeps, makes the namespace and closes every gate in it. Leaves nothing when it throws. */
+export function openNamespace(name: string, hostNetns: string): OpenFabric {
+  sweep(name, hostNetns)
+  makeNamespace(fabricNamespace(name))
+  const namespaceFd = lockNamespace(fabricNamespace(name))
+  if (namespaceFd === undefined) throw new Error(inUse(name))
+  try {
+    const opened = within(namespaceFd, () => {
+      for (const [path, value] of SYSCTLS) fs.writeFileSync(`/proc/sys/net/${path}`, value)
+      const nftables = openNftables()
+      nftables.run(baseRuleset())
+      return {
+        nftables,
+        netlink: openNetlink('route'),
+        watch: openNetlink('links'),
+        conntrack: openNetlink('netfilter'),
+      }
+    })
+    const loopback = links(opened.netlink).find((link) => link.name === 'lo')?.ifindex ?? 1
+    transact(opened.netlink, [
+      changeLink(loopback, { up: true }),
+      ...[IMDS.ipv4, IMDS.ipv6, RESOLVER.ipv4, RESOLVER.ipv6]
+        .map(addressBytes)
+        .map((address) => changeAddress('add', loopback, address, address.length * 8)),
+    ])
+    return { name, namespaceFd, loopback, ...opened }
+  } catch (error) {
+    removeNamespace(fabricNamespace(name))
+    close(namespaceFd)
+    throw error
+  }
+}
+
+/** Takes everything away: every link of ours, the namespaces beside, the namespace. */
+export function closeNamespace(fabric: OpenFabric): void {
+  transact(fabric.netlink, [deleteGroup(LINK_GROUP)], ['ENODEV'])
+  for (const name of besides(fabric.name)) removeNamespace(name)
+  removeNamespace(fabricNamespace(fabric.name))
+  fabric.nftables.close()
+  for (const fd of [fabric.netlink, fabric.watch, fabric.conntrack]) close(fd)
+  close(fabric.namespaceFd)
+}
+
+/**
+ * Removes what a lab of this name left when it was killed: its links, on the host and in guests,
+ * and its namespaces. Throws and touches nothing while a lab of this name lives.
+ */
+export function sweep(name: string, hostNetns: string): void {
+  const own = fabricNamespace(name)
+  if (namespaceNames().includes(own)) {
+    const namespaceFd = lockNamespace(own)
+    if (namespaceFd === undefined) throw new Error(inUse(name))
+    try {
+      if (isNamespace(namespaceFd)) {
+        withNetlink(
+          within(namespaceFd, () => openNetlink('route')),
+          (fd) => transact(fd, [deleteGroup(LINK_GROUP)], ['ENODEV']),
+        )
+      }
+      removeNamespace(own)
+    } finally {
+      close(namespaceFd)
+    }
+  }
+  for (const beside of besides(name)) removeNamespace(beside)
+  withNetlink(
+    withinPath(hostNetns, () => openNetlink('route')),
+    (fd) => {
+      for (const link of links(fd)) {
+        if (!link.alias.startsWith(markOf(name))) continue
+        transact(fd, [deleteLink(link.ifindex)], ['ENODEV'])
+      }
+    },
+  )
+}
+
+/** A death between making the file and mounting the namespace on it leaves a plain file. */
+const isNamespace = (fd: number): boolean =>
+  fs.fstatSync(fd).dev !== fs.statSync(namespacePath('')).dev
+
+const besides = (name: string): string[] =>
+  namespaceNames().filter((each) => each.startsWith(fabricNamespace(name, '')))
+
+const inUse = (name: string): string =>
+  `a lab named '${name}' is running on this machine; stop it, or choose another name`

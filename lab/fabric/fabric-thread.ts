@@ -1,0 +1,121 @@
+// The fabric's own thread: the only place that enters namespaces and speaks to the kernel. It does
+// one call at a time, synchronously, so the 20 ms that deleting a link takes block nobody else, and
+// a way back into the wrong namespace can do no harm to the rest of the process.
+//
+//   main thread (fabric-kernel.ts) ──{ id, name, args }──▶ here ──{ id, result | error }──▶ back
+//                                        links that died ──{ gone }──▶
+
+import { parentPort } from 'node:worker_threads'
+import { addressBytes } from './address.ts'
+import { forgetFlows } from './conntrack.ts'
+import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
+import { configureGuest, settleNamespace } from './guest.ts'
+import { fabricNamespace } from './names.ts'
+import { makeNamespace, namespacePath, removeNamespace, within } from './namespace.ts'
+import { news, transact } from './netlink-socket.ts'
+import type { Command } from './nft.ts'
+import { changeReach, type LinkPlan, links, plugLink, unplugLink } from './port-link.ts'
+import { probe } from './probe.ts'
+import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
+import { listenIn } from './socket.ts'
+
+/** How often the thread looks whether a link died. A look that finds nothing costs microseconds. */
+const WATCH_INTERVAL_MS = 25
+
+let open: OpenFabric | undefined
+let watch: NodeJS.Timeout | undefined
+
+const calls = {
+  open(name: string, hostNetns: string): { netnsPath: string } {
+    open = openNamespace(name, hostNetns)
+    watch = setInterval(report, WATCH_INTERVAL_MS)
+    return { netnsPath: namespacePath(fabricNamespace(name)) }
+  },
+
+  close(): void {
+    clearInterval(watch)
+    if (open !== undefined) closeNamespace(open)
+    open = undefined
+  },
+
+  sweep,
+
+  /** One transaction: all of it is in force when this returns, or none. */
+  apply(commands: readonly Command[]): void {
+    const { namespaceFd, nftables } = fabric()
+    within(namespaceFd, () => nftables.run(commands))
+  },
+
+  plugLink: (plan: LinkPlan, guard: readonly Command[]) =>
+    plugLink(fabric().netlink, plan, () => calls.apply(guard)),
+
+  unplugLink: (fabricIfindex: number) => unplugLink(fabric().netlink, fabricIfindex),
+
+  changeReach: (
+    verb: 'add' | 'remove',
+    link: { fabricIfindex: number; mac: string },
+    addresses: readonly string[],
+  ) => changeReach(verb, fabric().netlink, link, addresses),
+
+  forgetFlows: (addresses: readonly string[]) =>
+    forgetFlows(fabric().conntrack, addresses.map(addressBytes)),
+
+  /** Gives the router an address of its own, or takes it away. */
+  changeGateway(verb: 'add' | 'remove', address: string): void {
+    const { netlink, loopback } = fabric()
+    const bytes = addressBytes(address)
+    const tolerate = verb === 'add' ? [] : ['EADDRNOTAVAIL']
+    transact(netlink, [changeAddress(verb, loopback, bytes, bytes.length * 8)], tolerate)
+  },
+
+  linkIndexes: (): number[] => links(fabric().netlink).map(({ ifindex }) => ifindex),
+
+  makeNetns(beside: string): string {
+    const name = fabricNamespace(fabric().name, beside)
+    makeNamespace(name)
+    settleNamespace(namespacePath(name))
+    return namespacePath(name)
+  },
+
+  removeNetns: (beside: string) => removeNamespace(fabricNamespace(fabric().name, beside)),
+  configureGuest,
+  listenIn,
+  probe,
+}
+
+/** The calls that the main thread may make. */
+export type Calls = typeof calls
+/** A call on its way here. */
+export type Request = { readonly id: number; readonly name: keyof Calls; readonly args: unknown[] }
+/** An answer, or the news that links (by ifindex) died; `lost`: some news did not fit and is gone. */
+export type Reply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { message: string; code: string | undefined } }
+  | { readonly gone: number[]; readonly lost: boolean }
+
+function fabric(): OpenFabric {
+  if (open === undefined) throw new Error('the fabric is closed')
+  return open
+}
+
+function report(): void {
+  const { messages, lost } = news(fabric().watch)
+  const gone = messages
+    .filter(({ type }) => type === RTM.DELLINK)
+    .map(({ payload }) => parseLink(payload).ifindex)
+  if (gone.length > 0 || lost) reply({ gone, lost })
+}
+
+function reply(message: Reply): void {
+  parentPort?.postMessage(message)
+}
+
+parentPort?.on('message', ({ id, name, args }: Request) => {
+  try {
+    const call = calls[name] as (...args: unknown[]) => unknown
+    reply({ id, result: call(...args) })
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string }
+    reply({ id, error: { message, code } })
+  }
+})

@@ -1,0 +1,139 @@
+// The fabric's nftables: which gates a packet meets. Pure. The gates never change; what is plugged
+// is elements of their sets (ruleset.ts).
+//
+//   guest ──▶ frames (netdev, per port) ──▶ source_check ──▶ destination_check ─▶ egress_gate
+//             its MAC; IP and ARP only      its address      (forward -30)        (forward -20)
+//                                                │                                     │
+//                                             input: IMDS, NDP               ingress_gate (-10) ──▶ guest
+//
+// Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
+// can never answer for the receiver's. Conntrack confirms a flow only after its first packet passed
+// both, so `established` means that both once agreed.
+
+import {
+  accept,
+  addChain,
+  addGate,
+  addRule,
+  addSet,
+  addTable,
+  addVerdictMap,
+  anyOf,
+  byMap,
+  type Command,
+  concat,
+  drop,
+  flowIs,
+  inSet,
+  match,
+  meta,
+  payload,
+  prefix,
+  type Statement,
+} from './nft.ts'
+
+/** The instance metadata service's addresses (EC2 user guide). */
+export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
+
+const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour solicitation, advert.
+/** The tables, gates and empty sets: everything is closed. */
+export function baseRuleset(): Command[] {
+  return [...sets(), ...frames(), ...sourceCheck(), ...router(), ...forwarding()]
+}
+
+const iif = meta('iifname')
+const oif = meta('oifname')
+const etherSource = payload('ether', 'saddr')
+const rule = (chain: string, ...statements: Statement[]): Command =>
+  addRule('inet', chain, statements)
+
+function sets(): Command[] {
+  return [
+    addTable('inet'),
+    addTable('netdev'),
+    addSet('netdev', 'mac', ['ifname', 'ether_addr']),
+    addSet('netdev', 'unchecked', ['ifname', 'ether_addr']),
+    addSet('netdev', 'arp_sender', ['ifname', 'ether_addr', 'ipv4_addr']),
+    addSet('inet', 'link_local', ['ifname', 'ether_addr', 'ipv6_addr']),
+    addSet('inet', 'unchecked_source', ['ifname', 'ether_addr']),
+    addSet('inet', 'unchecked_destination', ['ifname']),
+    ...(['ipv4', 'ipv6'] as const).flatMap((version) => [
+      addSet('inet', `source_${version}`, ['ifname', 'ether_addr', `${version}_addr`]),
+      addSet('inet', `destination_${version}`, ['ifname', `${version}_addr`]),
+    ]),
+    addVerdictMap('egress_groups', 'ifname'),
+    addVerdictMap('ingress_groups', 'ifname'),
+  ]
+}
+
+/** What every port's own chain jumps to: its MAC alone, and of all ethertypes only IP and ARP. */
+function frames(): Command[] {
+  const rule = (...statements: Statement[]): Command => addRule('netdev', 'frames', statements)
+  const sender = payload('arp', 'saddr ether')
+  return [
+    addChain('netdev', 'frames'),
+    rule(match(concat(iif, etherSource), inSet('mac'), '!='), drop),
+    rule(match(payload('ether', 'type'), anyOf('ip', 'ip6')), accept),
+    rule(match(concat(iif, sender, payload('arp', 'saddr ip')), inSet('arp_sender')), accept),
+    rule(match(concat(iif, sender), inSet('unchecked')), accept),
+  ]
+}
+
+/** A packet's source is an address of its port, or the port is unchecked, or it is NDP. */
+function sourceCheck(): Command[] {
+  const from = (set: string, ...more: (typeof iif)[]) =>
+    match(concat(iif, etherSource, ...more), inSet(set))
+  const chain = 'source_check'
+  return [
+    addGate(chain, 'prerouting', -300),
+    rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),
+    rule(chain, from('source_ipv6', payload('ip6', 'saddr')), accept),
+    rule(
+      chain,
+      from('link_local', payload('ip6', 'saddr')),
+      match(payload('icmpv6', 'type'), anyOf(...NEIGHBOUR_DISCOVERY)),
+      accept,
+    ),
+    rule(chain, from('unchecked_source'), accept),
+  ]
+}
+
+/** The router itself: it answers ARP, NDP and, where something listens, IMDS. It answers no ping. */
+function router(): Command[] {
+  const imds = (chain: string, address: 'saddr' | 'daddr', port: 'sport' | 'dport') => [
+    rule(chain, match(payload('ip', address), IMDS.ipv4), match(payload('tcp', port), 80), accept),
+    rule(chain, match(payload('ip6', address), IMDS.ipv6), match(payload('tcp', port), 80), accept),
+  ]
+  return ['input', 'output'].flatMap((hook) => [
+    addGate(hook, hook, 0),
+    rule(
+      hook,
+      match(payload('ip6', 'hoplimit'), 255),
+      match(payload('icmpv6', 'type'), anyOf(...NEIGHBOUR_DISCOVERY)),
+      accept,
+    ),
+    ...(hook === 'input' ? imds(hook, 'daddr', 'dport') : imds(hook, 'saddr', 'sport')),
+  ])
+}
+
+/** From port to port: the receiver's address, then the sender's groups, then the receiver's. */
+function forwarding(): Command[] {
+  const linkLocalNet = prefix('fe80::', 10)
+  const gate = (chain: string, prio: number, link: typeof iif, map: string) => [
+    addGate(chain, 'forward', prio),
+    rule(chain, flowIs('established'), accept),
+    rule(chain, flowIs('invalid'), drop),
+    rule(chain, byMap(link, map)),
+  ]
+  const check = 'destination_check'
+  return [
+    addGate(check, 'forward', -30),
+    rule(check, match(payload('ip6', 'saddr'), linkLocalNet), drop),
+    rule(check, match(payload('ip6', 'daddr'), linkLocalNet), drop),
+    rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
+    rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
+    rule(check, match(oif, inSet('unchecked_destination')), accept),
+    ...gate('egress_gate', -20, iif, 'egress_groups'),
+    ...gate('ingress_gate', -10, oif, 'ingress_groups'),
+  ]
+}

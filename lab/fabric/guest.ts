@@ -1,0 +1,70 @@
+// What a guest does for itself on EC2, done for one: finds its interface by MAC, calls it eth0, and
+// gives it its addresses and default routes. For probes and `enid lab exec`; a task's own interface
+// is its agent's business.
+
+import fs from 'node:fs'
+import { addressBytes } from './address.ts'
+import { withinPath } from './namespace.ts'
+import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
+import { links, MTU } from './port-link.ts'
+import { changeAddress, changeLink, changeRoute } from './rtnetlink.ts'
+
+/** A guest's interface as it should be. Addresses carry their prefix length: `10.0.0.5/20`. */
+export type GuestPlan = {
+  readonly netns: string
+  readonly mac: string
+  readonly ipv4: readonly string[]
+  readonly ipv6: readonly string[]
+  /** The subnet's router; the IPv6 one is always fe80::1. Absent: no IPv4 default route. */
+  readonly ipv4Gateway?: string
+}
+
+/** Configures the interface with that MAC. Throws when there is none. */
+export function configureGuest({ netns, mac, ipv4, ipv6, ipv4Gateway }: GuestPlan): void {
+  const socket = withinPath(netns, () => {
+    settle()
+    return openNetlink('route')
+  })
+  withNetlink(socket, (fd) => {
+    const all = links(fd)
+    const found = all.find((link) => link.mac === mac)
+    if (found === undefined) throw new Error(`no interface with MAC ${mac} in ${netns}`)
+    const lo = all.find((link) => link.name === 'lo')?.ifindex ?? 1
+    const { ifindex } = found
+    transact(fd, [
+      changeLink(lo, { up: true }),
+      changeLink(ifindex, { name: 'eth0', mtu: MTU, up: true }),
+      ...[...ipv4, ...ipv6].map((cidr) => {
+        const [address = '', length = ''] = cidr.split('/')
+        if (!/^\d+$/.test(length)) throw new Error(`'${cidr}' lacks a prefix length`)
+        return changeAddress('add', ifindex, addressBytes(address), Number(length))
+      }),
+      ...(ipv4Gateway === undefined
+        ? []
+        : [changeRoute('add', ifindex, undefined, addressBytes(ipv4Gateway))]),
+      ...(ipv6.length === 0
+        ? []
+        : [changeRoute('add', ifindex, undefined, addressBytes('fe80::1'))]),
+    ])
+  })
+}
+
+/** Brings `lo` up in a new namespace and makes IPv6 addresses usable at once. */
+export function settleNamespace(netns: string): void {
+  const socket = withinPath(netns, () => {
+    settle()
+    return openNetlink('route')
+  })
+  withNetlink(socket, (fd) => {
+    const lo = links(fd).find((link) => link.name === 'lo')
+    transact(fd, [changeLink(lo?.ifindex ?? 1, { up: true })])
+  })
+}
+
+function settle(): void {
+  for (const key of ['disable_ipv6', 'accept_dad', 'accept_ra']) {
+    for (const scope of ['all', 'default']) {
+      fs.writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/${key}`, '0')
+    }
+  }
+}

@@ -1,0 +1,21 @@
+// What the fabric calls things in the world: namespaces, links and the mark that every link wears.
+// Every name carries the lab's, so that two labs on one machine never meet.
+
+import { createHash } from 'node:crypto'
+
+/** The name of a lab's namespace, or of one beside it: a lab's own name never has a dot. */
+export const fabricNamespace = (lab: string, beside?: string): string =>
+  beside === undefined ? `enid-lab-${lab}` : `enid-lab-${lab}.${beside}`
+
+/** The alias of both ends of an ENI's link; without an ENI, what the aliases of a lab begin with. */
+export const markOf = (lab: string, eniId = ''): string => `enid-lab:${lab}:${eniId}`
+
+/**
+ * The names of an ENI's link, in the fabric and in the guest: at most 15 characters, the same every
+ * time, never `eth0`, and of another lab's ENI never the same.
+ */
+export function linkNames(lab: string, eniId: string): { fabric: string; guest: string } {
+  const digest = createHash('sha256').update(`${lab}:${eniId}`).digest('hex')
+  const tag = BigInt(`0x${digest}`).toString(36).slice(0, 10)
+  return { fabric: `e${tag}`, guest: `ens${tag}` }
+}

@@ -1,0 +1,244 @@
+// The fabric in a network namespace: what is plugged and which groups there are, kept in memory and
+// in the kernel alike. Changes come one at a time, each is one nftables transaction, and the memory
+// follows only when the kernel has agreed. Decides nothing about what EC2 would allow.
+//
+// One fabric is one VPC: whatever is plugged into it can reach each other as the groups say.
+
+import { familyOf } from './address.ts'
+import type { Group, Port, PortEvent, Subnet } from './fabric.ts'
+import { FabricKernel } from './fabric-kernel.ts'
+import { checkReferences, checkUnused } from './group-check.ts'
+import type { GuestPlan } from './guest.ts'
+import { fabricNamespace, linkNames } from './names.ts'
+import type { FabricOptions, LabFabric } from './open.ts'
+import { addressesOf, linkPlan, type Plugged, PluggedPorts } from './plugged-ports.ts'
+import type { PluggedLink } from './port-link.ts'
+import { prove } from './prove.ts'
+import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
+import { dropGroup, putGroup } from './security-group.ts'
+
+/** A fabric in a namespace of its own. See the contracts in fabric.ts and open.ts. */
+export class NamespaceFabric implements LabFabric {
+  readonly netnsPath: string
+  readonly #options: Required<FabricOptions>
+  readonly #groups = new Map<string, Group>()
+  readonly #ports = new PluggedPorts()
+  readonly #subnets = new Map<string, Subnet>()
+  readonly #listeners: ((event: PortEvent) => void)[] = []
+  #kernel: FabricKernel | undefined
+  #opening: Promise<void> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: Required<FabricOptions>) {
+    this.#options = options
+    this.netnsPath = `/run/netns/${fabricNamespace(options.name)}`
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#start()
+    return this.#opening
+  }
+
+  onEvent(listener: (event: PortEvent) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  putSubnet(subnet: Subnet): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      const { subnetId, ipv4Gateway } = subnet
+      if (familyOf(ipv4Gateway) !== 'ipv4') {
+        throw new Error(`subnet ${subnetId}: ipv4Gateway '${ipv4Gateway}' is no ipv4 address`)
+      }
+      const before = this.#subnets.get(subnetId)?.ipv4Gateway
+      if (before !== ipv4Gateway) await kernel.call('changeGateway', 'add', ipv4Gateway)
+      this.#subnets.set(subnetId, subnet)
+      if (before !== undefined && before !== ipv4Gateway) {
+        await kernel.call('changeGateway', 'remove', before)
+      }
+    })
+  }
+
+  dropSubnet(subnetId: string): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      const subnet = this.#subnets.get(subnetId)
+      if (subnet === undefined) return
+      await kernel.call('changeGateway', 'remove', subnet.ipv4Gateway)
+      this.#subnets.delete(subnetId)
+    })
+  }
+
+  putGroup(group: Group): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      checkReferences(group, this.#groups)
+      await kernel.call('apply', putGroup(group, !this.#groups.has(group.groupId)))
+      this.#groups.set(group.groupId, group)
+    })
+  }
+
+  dropGroup(groupId: string): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      if (!this.#groups.has(groupId)) return
+      checkUnused(groupId, this.#groups, this.#ports.all())
+      await kernel.call('apply', dropGroup(groupId))
+      this.#groups.delete(groupId)
+    })
+  }
+
+  plug(port: Port): Promise<{ name: string; ifindex: number }> {
+    return this.#inTurn(async (kernel) => {
+      if (this.#ports.has(port.eniId)) throw new Error(`port ${port.eniId} is plugged already`)
+      const link = linkNames(this.#options.name, port.eniId).fabric
+      const linked = { port: this.#ports.checked(port, this.#groups), link }
+      await kernel.call('apply', this.#ports.change(undefined, linked))
+      try {
+        const kernelLink = await this.#plugLink(kernel, linked)
+        this.#ports.set({ ...linked, kernelLink })
+        return { name: kernelLink.name, ifindex: kernelLink.ifindex }
+      } catch (error) {
+        await kernel.call('apply', this.#ports.change(linked, undefined))
+        throw error
+      }
+    })
+  }
+
+  unplug(eniId: string): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      const plugged = this.#ports.get(eniId)
+      if (plugged === undefined) return
+      if (plugged.kernelLink) await kernel.call('unplugLink', plugged.kernelLink.fabricIfindex)
+      plugged.kernelLink = undefined
+      await kernel.call('forgetFlows', addressesOf(plugged.port))
+      const commands = [...this.#ports.change(plugged, undefined), ...unguardLink(plugged.link)]
+      await kernel.call('apply', commands)
+      this.#ports.delete(eniId)
+    })
+  }
+
+  update(port: Port): Promise<void> {
+    return this.#inTurn(async (kernel) => {
+      const before = this.#ports.get(port.eniId)
+      if (before === undefined) throw new Error(`port ${port.eniId} is not plugged`)
+      const after = { ...before, port: this.#ports.checked(port, this.#groups) }
+      for (const field of ['mac', 'netns'] as const) {
+        if (after.port[field] === before.port[field]) continue
+        throw new Error(`port ${port.eniId}: ${field} cannot change; unplug it and plug it anew`)
+      }
+      const [old, now] = [addressesOf(before.port), addressesOf(after.port)]
+      const added = now.filter((address) => !old.includes(address))
+      const removed = old.filter((address) => !now.includes(address))
+      await kernel.call('apply', this.#ports.change(before, after))
+      try {
+        await this.#changeReach(kernel, 'add', after, added)
+      } catch (error) {
+        await kernel.call('apply', this.#ports.change(after, before))
+        await this.#changeReach(kernel, 'remove', before, added)
+        throw error
+      }
+      this.#ports.set(after)
+      await this.#changeReach(kernel, 'remove', after, removed)
+      await kernel.call('forgetFlows', removed)
+    })
+  }
+
+  listenIn(netns: string, address: string, port: number): Promise<number> {
+    return this.#inTurn((kernel) => kernel.call('listenIn', netns, address, port))
+  }
+
+  makeNetns(name: string): Promise<string> {
+    return this.#inTurn((kernel) => kernel.call('makeNetns', name))
+  }
+
+  removeNetns(name: string): Promise<void> {
+    return this.#inTurn((kernel) => kernel.call('removeNetns', name))
+  }
+
+  configureGuest(plan: GuestPlan): Promise<void> {
+    return this.#inTurn((kernel) => kernel.call('configureGuest', plan))
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn((kernel) => this.#shut(kernel))
+  }
+
+  async #start(): Promise<void> {
+    const { name, hostNetns, log } = this.#options
+    const kernel = new FabricKernel((gone, lost) => this.#linksDied(gone, lost))
+    try {
+      await kernel.call('open', name, hostNetns)
+      this.#kernel = kernel
+      await prove(this, (plan) => kernel.call('probe', plan))
+    } catch (error) {
+      await this.#shut(kernel)
+      throw error
+    }
+    log.info({ netns: this.netnsPath }, 'fabric open, enforcement proven')
+  }
+
+  async #shut(kernel: FabricKernel): Promise<void> {
+    await kernel.call('close')
+    await kernel.end()
+    this.#kernel = undefined
+    this.#opening = undefined
+    for (const memory of [this.#groups, this.#ports, this.#subnets]) memory.clear()
+  }
+
+  /** Does one thing after all that were asked before it, whatever became of them. */
+  #inTurn<T>(work: (kernel: FabricKernel) => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(() => {
+      if (this.#kernel === undefined) throw new Error('the fabric is not open')
+      return work(this.#kernel)
+    })
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
+  /** A namespace died and took links with it: EC2 would give them back to the host, so do we. */
+  #linksDied(gone: readonly number[], lost: boolean): void {
+    void this.#inTurn(async (kernel) => {
+      const alive = lost ? await kernel.call('linkIndexes') : undefined
+      for (const plugged of this.#ports.values()) {
+        const ifindex = plugged.kernelLink?.fabricIfindex
+        if (ifindex === undefined) continue
+        if (alive === undefined ? gone.includes(ifindex) : !alive.includes(ifindex)) {
+          await this.#replug(kernel, plugged)
+        }
+      }
+    }).catch((error: Error) => {
+      if (this.#kernel) this.#options.log.error({ err: error }, 'dead links not looked after')
+    })
+  }
+
+  async #replug(kernel: FabricKernel, plugged: Plugged): Promise<void> {
+    const { eniId } = plugged.port
+    plugged.kernelLink = undefined
+    try {
+      await kernel.call('apply', unguardLink(plugged.link))
+      plugged.kernelLink = await this.#plugLink(kernel, plugged)
+      this.#options.log.info({ eniId, ...plugged.kernelLink }, 'link replugged')
+      this.#tell({ eniId, what: 'replugged' })
+    } catch (error) {
+      this.#options.log.error({ eniId, err: error }, 'link gone, not replugged')
+      this.#tell({ eniId, what: 'gone' })
+    }
+  }
+
+  #tell(event: PortEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  #plugLink(kernel: FabricKernel, linked: LinkedPort): Promise<PluggedLink> {
+    const plan = linkPlan(this.#options.name, linked.port)
+    return kernel.call('plugLink', plan, guardLink(linked.link))
+  }
+
+  async #changeReach(
+    kernel: FabricKernel,
+    verb: 'add' | 'remove',
+    { port, kernelLink }: Plugged,
+    addresses: readonly string[],
+  ): Promise<void> {
+    if (kernelLink === undefined || addresses.length === 0) return
+    const link = { fabricIfindex: kernelLink.fabricIfindex, mac: port.mac }
+    await kernel.call('changeReach', verb, link, addresses)
+  }
+}

@@ -1,0 +1,166 @@
+// A netlink socket: many requests in one send, each acknowledged; dumps; and the news of a
+// multicast group. It belongs to the namespace it was opened in, for life (see namespace.ts).
+// Every read is bounded by SO_RCVTIMEO, because a thread stuck in recv() can never be ended.
+
+import {
+  bind,
+  C,
+  checked,
+  close,
+  errno,
+  errnoName,
+  recv,
+  SystemError,
+  send,
+  setsockopt,
+  socket,
+} from './libc.ts'
+import { attributes, type Message, NLMSG } from './netlink-message.ts'
+
+const NETLINK_ROUTE = 0
+const NETLINK_NETFILTER = 12
+const RTMGRP_LINK = 1
+const SOL_NETLINK = 270
+const NETLINK_CAP_ACK = 10
+const NETLINK_EXT_ACK = 11
+const RECEIVE_TIMEOUT_MS = 200
+const ON = Buffer.of(1, 0, 0, 0)
+
+const buffer = Buffer.alloc(256 * 1024)
+let sequence = 0
+
+/** One message that the kernel sent. `payload` is a copy, without the netlink header. */
+export type Received = {
+  readonly type: number
+  readonly sequence: number
+  readonly payload: Buffer
+}
+
+/** Opens a socket in the calling thread's present namespace. `links` also hears of every link. */
+export function openNetlink(kind: 'route' | 'links' | 'netfilter'): number {
+  const protocol = kind === 'netfilter' ? NETLINK_NETFILTER : NETLINK_ROUTE
+  const fd = checked(
+    socket(C.AF_NETLINK, C.SOCK_RAW | C.SOCK_CLOEXEC, protocol),
+    `open a netlink ${kind} socket`,
+  )
+  const timeout = Buffer.alloc(16)
+  timeout.writeBigInt64LE(BigInt(RECEIVE_TIMEOUT_MS * 1000), 8) // struct timeval
+  checked(setsockopt(fd, C.SOL_SOCKET, C.SO_RCVTIMEO, timeout, 16), 'set SO_RCVTIMEO')
+  setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, ON, 4) // Both only make errors better:
+  setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, ON, 4) // an old kernel may lack them.
+  if (kind === 'links') {
+    const size = Buffer.alloc(4)
+    size.writeInt32LE(1024 * 1024)
+    setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUF, size, 4)
+    const address = Buffer.alloc(12) // struct sockaddr_nl
+    address.writeUInt16LE(C.AF_NETLINK, 0)
+    address.writeUInt32LE(RTMGRP_LINK, 8)
+    checked(bind(fd, address, 12), 'join the link group')
+  }
+  return fd
+}
+
+/** Does one piece of work with a socket and closes it. */
+export function withNetlink<T>(fd: number, work: (fd: number) => T): T {
+  try {
+    return work(fd)
+  } finally {
+    close(fd)
+  }
+}
+
+/**
+ * Sends the messages in one call and waits for every acknowledgement. The kernel goes on after a
+ * refusal, so the caller undoes; the first refusal is thrown, unless `tolerate` names its errno.
+ */
+export function transact(fd: number, messages: Message[], tolerate: readonly string[] = []): void {
+  const waiting = new Map<number, Message>()
+  for (const message of messages) waiting.set(stamp(message), message)
+  sendAll(fd, Buffer.concat(messages.map((message) => message.bytes)))
+  let refusal: SystemError | undefined
+  while (waiting.size > 0) {
+    for (const { type, sequence, payload } of receive(fd)) {
+      const asked = waiting.get(sequence)
+      if (type !== NLMSG.ERROR || asked === undefined) continue
+      waiting.delete(sequence)
+      const number = -payload.readInt32LE(0)
+      if (number === 0 || tolerate.includes(errnoName(number))) continue
+      refusal ??= new SystemError(asked.what, number, explanation(payload))
+    }
+  }
+  if (refusal) throw refusal
+}
+
+/** The payload of the one message that answers a request for one thing. */
+export function query(fd: number, request: Message): Buffer {
+  const mine = stamp(request)
+  sendAll(fd, request.bytes)
+  for (;;) {
+    for (const { type, sequence, payload } of receive(fd)) {
+      if (sequence !== mine) continue
+      if (type !== NLMSG.ERROR) return payload
+      throw new SystemError(request.what, -payload.readInt32LE(0), explanation(payload))
+    }
+  }
+}
+
+/** The payloads of everything a dump request lists. */
+export function dump(fd: number, request: Message): Buffer[] {
+  const mine = stamp(request)
+  sendAll(fd, request.bytes)
+  const listed: Buffer[] = []
+  for (;;) {
+    for (const { type, sequence, payload } of receive(fd)) {
+      if (sequence !== mine) continue
+      if (type === NLMSG.DONE) return listed
+      if (type === NLMSG.ERROR) throw new SystemError(request.what, -payload.readInt32LE(0))
+      listed.push(payload)
+    }
+  }
+}
+
+/** What has come in on a `links` socket, without waiting; `lost` when the kernel had to drop news. */
+export function news(fd: number): { messages: Received[]; lost: boolean } {
+  const messages: Received[] = []
+  for (;;) {
+    const length = Number(recv(fd, buffer, buffer.length, C.MSG_DONTWAIT))
+    if (length === -1) return { messages, lost: errnoName(errno()) === 'ENOBUFS' }
+    messages.push(...split(length))
+  }
+}
+
+/** Writes a fresh sequence number into a message, and says which. */
+function stamp(message: Message): number {
+  sequence = (sequence + 1) >>> 0
+  message.bytes.writeUInt32LE(sequence, 8)
+  return sequence
+}
+
+function sendAll(fd: number, bytes: Buffer): void {
+  checked(send(fd, bytes, bytes.length, 0), 'send to netlink')
+}
+
+function receive(fd: number): Received[] {
+  return split(checked(recv(fd, buffer, buffer.length, 0), 'receive from netlink'))
+}
+
+function split(length: number): Received[] {
+  const messages: Received[] = []
+  for (let at = 0; at + 16 <= length; ) {
+    const size = buffer.readUInt32LE(at)
+    if (size < 16) break
+    messages.push({
+      type: buffer.readUInt16LE(at + 4),
+      sequence: buffer.readUInt32LE(at + 8),
+      payload: Buffer.from(buffer.subarray(at + 16, at + size)),
+    })
+    at += (size + 3) & ~3
+  }
+  return messages
+}
+
+/** The kernel's own words for a refusal (NLMSGERR_ATTR_MSG), when it has any. */
+function explanation(payload: Buffer): string {
+  const words = attributes(payload, 20).get(1) // After the errno and the request's header.
+  return words === undefined ? '' : words.toString().replace(/\0.*$/s, '')
+}

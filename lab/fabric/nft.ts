@@ -1,0 +1,117 @@
+// nftables commands as typed JSON (libnftables-json(5)). A caller's text can only ever become a
+// value in here, never syntax: there is no place where a string is parsed as rules.
+
+/** The one name that our tables bear, in every family. */
+export const TABLE = 'enid'
+
+export type Family = 'inet' | 'netdev'
+type Json = string | number | null | Json[] | { readonly [key: string]: Json }
+
+/** An expression: something read from the packet, or a value to compare it with. */
+export type Expression = Json
+/** One statement of a rule: a match or a verdict. */
+export type Statement = { readonly [key: string]: Json }
+/** One command of a transaction. */
+export type Command = { readonly [verb in 'add' | 'delete' | 'flush']?: Json }
+/** One element of a set or, with `to`, of a verdict map: traffic of `key` jumps to that chain. */
+export type Element = {
+  readonly family: Family
+  readonly set: string
+  readonly key: readonly string[]
+  readonly to?: string
+}
+
+export const accept: Statement = { accept: null }
+export const drop: Statement = { drop: null }
+export const jump = (chain: string): Statement => ({ jump: { target: chain } })
+
+export const payload = (protocol: string, field: string): Expression => ({
+  payload: { protocol, field },
+})
+export const meta = (key: string): Expression => ({ meta: { key } })
+export const concat = (...parts: Expression[]): Expression => ({ concat: parts })
+export const anyOf = (...values: (string | number)[]): Expression => ({ set: values })
+export const prefix = (address: string, length: number): Expression => ({
+  prefix: { addr: address, len: length },
+})
+export const range = (from: number, to: number): Expression =>
+  from === to ? from : { range: [from, to] }
+export const inSet = (set: string): Expression => `@${set}`
+
+export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
+  match: { op, left, right },
+})
+/** Conntrack knows the flow and takes this packet for part of it (`in`: the state is a bit mask). */
+export const flowIs = (state: 'established' | 'invalid'): Statement =>
+  match({ ct: { key: 'state' } }, state, 'in')
+/** Looks the key up in a verdict map and does what it says; no element, no effect. */
+export const byMap = (key: Expression, map: string): Statement => ({
+  vmap: { key, data: `@${map}` },
+})
+
+export const addTable = (family: Family): Command => ({ add: { table: { family, name: TABLE } } })
+export const addSet = (family: Family, name: string, type: string[]): Command => ({
+  add: { set: { family, table: TABLE, name, type: type.length === 1 ? (type[0] ?? '') : type } },
+})
+export const addVerdictMap = (name: string, type: string): Command => ({
+  add: { map: { family: 'inet', table: TABLE, name, type, map: 'verdict' } },
+})
+export const addChain = (family: Family, name: string): Command => ({
+  add: { chain: { family, table: TABLE, name } },
+})
+/** A chain on a hook of the inet family. What its rules do not accept is dropped. */
+export const addGate = (name: string, hook: string, prio: number): Command => ({
+  add: {
+    chain: { family: 'inet', table: TABLE, name, type: 'filter', hook, prio, policy: 'drop' },
+  },
+})
+/** A chain on everything that a device receives, whatever its ethertype. */
+export const addIngress = (name: string, dev: string): Command => ({
+  add: {
+    chain: {
+      family: 'netdev',
+      table: TABLE,
+      name,
+      type: 'filter',
+      hook: 'ingress',
+      dev,
+      prio: 0,
+      policy: 'drop',
+    },
+  },
+})
+export const addRule = (
+  family: Family,
+  chain: string,
+  statements: Statement[],
+  comment?: string,
+): Command => ({
+  add: {
+    rule: {
+      family,
+      table: TABLE,
+      chain,
+      expr: statements,
+      ...(comment === undefined ? {} : { comment }),
+    },
+  },
+})
+export const flushChain = (family: Family, name: string): Command => ({
+  flush: { chain: { family, table: TABLE, name } },
+})
+export const deleteChain = (family: Family, name: string): Command => ({
+  delete: { chain: { family, table: TABLE, name } },
+})
+export const deleteSet = (family: Family, name: string): Command => ({
+  delete: { set: { family, table: TABLE, name } },
+})
+
+/** Adds an element (a verdict map's with its verdict), or deletes it. */
+export function changeElement(verb: 'add' | 'delete', element: Element): Command {
+  const [first = '', ...more] = element.key
+  const key: Json = more.length === 0 ? first : { concat: [first, ...more] }
+  const elem: Json = element.to === undefined || verb === 'delete' ? key : [key, jump(element.to)]
+  return {
+    [verb]: { element: { family: element.family, table: TABLE, name: element.set, elem: [elem] } },
+  }
+}

@@ -1,0 +1,70 @@
+// The way in: makes a fabric, opens it, sweeps after a dead one; and what a fabric offers beyond the
+// contract in fabric.ts, for the lab's own guests and services.
+
+import type { Fabric } from './fabric.ts'
+import { FabricKernel } from './fabric-kernel.ts'
+import type { GuestPlan } from './guest.ts'
+import { NamespaceFabric } from './namespace-fabric.ts'
+
+const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
+const HOST_NETNS = '/proc/self/ns/net'
+
+/** What a fabric is made with. */
+export type FabricOptions = {
+  /** The lab's name: lower-case letters, digits and '-', at most 32. Two names, two labs. */
+  readonly name: string
+  /** Where guest ends appear, by path: swept for a dead lab's links. Absent: this process's own. */
+  readonly hostNetns?: string
+  /** A pino logger, or anything that takes fields and words. */
+  readonly log: {
+    info(fields: object, words: string): void
+    error(fields: object, words: string): void
+  }
+}
+
+/** The fabric and what the lab's own guests and services need of it. */
+export interface LabFabric extends Fabric {
+  /**
+   * A listening TCP socket born in a namespace (the fabric's own, for IMDS), non-blocking and with
+   * SO_REUSEADDR, for `server.listen({ fd })`. The caller closes it, before the fabric closes.
+   */
+  listenIn(netns: string, address: string, port: number): Promise<number>
+  /** Makes the namespace `/run/netns/enid-lab-<lab>.<name>`, `lo` up; answers its path. */
+  makeNetns(name: string): Promise<string>
+  /** Removes such a namespace. Gone is success; its processes live on in it until they end. */
+  removeNetns(name: string): Promise<void>
+  /** Configures a plugged interface in a guest's namespace: eth0, addresses, MTU, default routes. */
+  configureGuest(plan: GuestPlan): Promise<void>
+}
+
+/** Makes a fabric and opens it: its namespace exists and its enforcement is proven. */
+export async function openFabric(options: FabricOptions): Promise<LabFabric> {
+  const fabric = createFabric(options)
+  await fabric.open()
+  return fabric
+}
+
+/** Makes a fabric that is not open yet: it has a name, and nothing in the kernel. */
+export function createFabric(options: FabricOptions): LabFabric {
+  checkName(options.name)
+  return new NamespaceFabric({ hostNetns: HOST_NETNS, ...options })
+}
+
+/**
+ * Removes what a killed lab of this name left: namespaces, links on the host. Rejects and touches
+ * nothing while a lab of this name lives. Opening sweeps by itself.
+ */
+export async function sweepFabric(name: string, hostNetns = HOST_NETNS): Promise<void> {
+  checkName(name)
+  const kernel = new FabricKernel(() => {})
+  try {
+    await kernel.call('sweep', name, hostNetns)
+  } finally {
+    await kernel.end()
+  }
+}
+
+function checkName(name: string): void {
+  if (LAB_NAME.test(name)) return
+  throw new Error(`lab name is '${name}'; use lower-case letters, digits and '-', at most 32`)
+}

@@ -1,0 +1,59 @@
+// The fabric's memory of what is plugged, and what follows from it for one port's change. No kernel.
+
+import type { Port } from './fabric.ts'
+import { linkNames, markOf } from './names.ts'
+import type { Command } from './nft.ts'
+import { checkPort } from './port-check.ts'
+import type { LinkPlan, PluggedLink } from './port-link.ts'
+import { changePort, type LinkedPort } from './ruleset.ts'
+
+/** A port and its link, unless a namespace died with it and it could not be plugged again. */
+export type Plugged = LinkedPort & { kernelLink: PluggedLink | undefined }
+
+/** The plugged ports by ENI id. */
+export class PluggedPorts {
+  readonly #ports = new Map<string, Plugged>()
+
+  has = (eniId: string): boolean => this.#ports.has(eniId)
+  get = (eniId: string): Plugged | undefined => this.#ports.get(eniId)
+  set = (plugged: Plugged): void => void this.#ports.set(plugged.port.eniId, plugged)
+  delete = (eniId: string): void => void this.#ports.delete(eniId)
+  clear = (): void => this.#ports.clear()
+  values = (): Plugged[] => [...this.#ports.values()]
+
+  /** The ports themselves, but for the one with this id. */
+  all(but?: string): Port[] {
+    return this.values().flatMap(({ port }) => (port.eniId === but ? [] : [port]))
+  }
+
+  /** The port in canonical form; throws when it cannot be enforced beside the others. */
+  checked(port: Port, groups: ReadonlyMap<string, unknown>): Port {
+    return checkPort(port, groups, this.all(port.eniId))
+  }
+
+  /** The nftables commands that turn one port into another; `undefined` is no port. */
+  change(before: LinkedPort | undefined, after: LinkedPort | undefined): Command[] {
+    const others = this.all(before?.port.eniId ?? after?.port.eniId)
+    return changePort(
+      before,
+      after,
+      others.map(({ groupIds }) => groupIds),
+    )
+  }
+}
+
+/** What a port's link is made of in this lab. */
+export function linkPlan(lab: string, port: Port): LinkPlan {
+  const names = linkNames(lab, port.eniId)
+  return {
+    mark: markOf(lab, port.eniId),
+    mac: port.mac,
+    addresses: addressesOf(port),
+    fabricName: names.fabric,
+    guestName: names.guest,
+    netns: port.netns,
+  }
+}
+
+/** A port's addresses, both versions. */
+export const addressesOf = (port: Port): string[] => [...port.ipv4, ...port.ipv6]

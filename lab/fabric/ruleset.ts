@@ -1,0 +1,138 @@
+// How a port becomes elements of the gates' sets (gates.ts). Pure. A port is a handful of elements and
+// no rule of its own but its guard, so plugging one costs nearly the same at ten and at a thousand.
+// Ports with the same set of groups share two chains, one per direction, that ask each group in turn.
+
+import { createHash } from 'node:crypto'
+import { canonical, familyOf, linkLocal } from './address.ts'
+import type { Group, Port } from './fabric.ts'
+import { baseRuleset } from './gates.ts'
+import {
+  addChain,
+  addIngress,
+  addRule,
+  type Command,
+  changeElement,
+  deleteChain,
+  type Element,
+  flushChain,
+  jump,
+} from './nft.ts'
+import { type Direction, groupChain, memberSet, putGroup } from './security-group.ts'
+
+const DIRECTIONS: readonly Direction[] = ['egress', 'ingress']
+
+/** A port and the name of its link in the fabric, by which every set knows it. */
+export type LinkedPort = { readonly port: Port; readonly link: string }
+
+/** The whole ruleset at once, from nothing: what the incremental changes add up to. */
+export function compile(groups: readonly Group[], ports: readonly LinkedPort[]): Command[] {
+  const empty = groups.map((group) => ({ ...group, rules: [] }))
+  const plugged = ports.map((port, at) => {
+    const others = ports.slice(0, at).map((other) => other.port.groupIds)
+    return changePort(undefined, port, others)
+  })
+  return [
+    ...baseRuleset(),
+    ...empty.flatMap((group) => putGroup(group, true)),
+    ...groups.flatMap((group) => putGroup(group, false)),
+    ...plugged.flat(),
+  ]
+}
+
+/**
+ * What turns one port's elements into another's; `undefined` is no port. `others` are the
+ * groups of the other ports: a set of groups that one of them has too has its chains, and keeps them.
+ */
+export function changePort(
+  before: LinkedPort | undefined,
+  after: LinkedPort | undefined,
+  others: readonly (readonly string[])[],
+): Command[] {
+  const old = before === undefined ? [] : elementsOf(before)
+  const now = after === undefined ? [] : elementsOf(after)
+  const [leaving, coming] = [before?.port.groupIds ?? [], after?.port.groupIds ?? []]
+  const [oldSet, newSet] = [groupSetName(leaving), groupSetName(coming)]
+  const used = new Set(oldSet === newSet ? [] : others.map(setKey))
+  return [
+    ...(newSet !== oldSet && newSet !== '' && !used.has(setKey(coming))
+      ? addGroupSet(newSet, coming)
+      : []),
+    ...without(old, now).map((element) => changeElement('delete', element)),
+    ...without(now, old).map((element) => changeElement('add', element)),
+    ...(newSet !== oldSet && oldSet !== '' && !used.has(setKey(leaving))
+      ? DIRECTIONS.map((direction) => deleteChain('inet', `${direction}-${oldSet}`))
+      : []),
+  ]
+}
+
+/** Guards a new link against every frame that is not its own; the link must be there. */
+export function guardLink(link: string): Command[] {
+  return [addIngress(link, link), addRule('netdev', link, [jump('frames')])]
+}
+
+/**
+ * Takes the guard of a link away. Kernels differ in whether it went with its link, so it is made
+ * (if it is there, this changes nothing) before it is emptied and deleted.
+ */
+export function unguardLink(link: string): Command[] {
+  return [addChain('netdev', link), flushChain('netdev', link), deleteChain('netdev', link)]
+}
+
+/** The name that stands for a set of groups, in any order; empty for none. */
+export function groupSetName(groupIds: readonly string[]): string {
+  if (groupIds.length === 0) return ''
+  return `groups-${createHash('sha256').update(setKey(groupIds)).digest('hex').slice(0, 24)}`
+}
+
+const setKey = (groupIds: readonly string[]): string => [...new Set(groupIds)].sort().join(' ')
+
+function addGroupSet(name: string, groupIds: readonly string[]): Command[] {
+  return DIRECTIONS.flatMap((direction) => [
+    addChain('inet', `${direction}-${name}`),
+    ...[...new Set(groupIds)].map((groupId) =>
+      addRule('inet', `${direction}-${name}`, [jump(groupChain(groupId, direction))]),
+    ),
+  ])
+}
+
+/** Everything that the sets must hold for a port. */
+function elementsOf({ port, link }: LinkedPort): Element[] {
+  const { mac, groupIds, sourceDestCheck } = port
+  const inet = (set: string, ...key: string[]): Element => ({ family: 'inet', set, key })
+  const netdev = (set: string, ...key: string[]): Element => ({ family: 'netdev', set, key })
+  const addresses = [...port.ipv4, ...port.ipv6].map(canonical)
+  const groupSet = groupSetName(groupIds)
+  return [
+    netdev('mac', link, mac),
+    netdev('arp_sender', link, mac, '0.0.0.0'), // An address probe.
+    ...port.ipv4.map((address) => netdev('arp_sender', link, mac, address)),
+    inet('link_local', link, mac, linkLocal(mac)),
+    inet('link_local', link, mac, '::'), // Duplicate address detection.
+    ...addresses.flatMap((address) => {
+      const version = familyOf(address) ?? 'ipv4'
+      return [
+        inet(`source_${version}`, link, mac, address),
+        inet(`destination_${version}`, link, address),
+        ...[...new Set(groupIds)].map((groupId) => inet(memberSet(groupId, version), address)),
+      ]
+    }),
+    ...(sourceDestCheck
+      ? []
+      : [
+          netdev('unchecked', link, mac),
+          inet('unchecked_source', link, mac),
+          inet('unchecked_destination', link),
+        ]),
+    ...(groupSet === ''
+      ? []
+      : DIRECTIONS.map((direction) => ({
+          ...inet(`${direction}_groups`, link),
+          to: `${direction}-${groupSet}`,
+        }))),
+  ]
+}
+
+function without(elements: readonly Element[], taken: readonly Element[]): Element[] {
+  const keys = new Set(taken.map((element) => JSON.stringify(element)))
+  return elements.filter((element) => !keys.has(JSON.stringify(element)))
+}

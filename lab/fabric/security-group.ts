@@ -1,0 +1,150 @@
+// A security group as nftables rules. Pure.
+//
+// Each group has two chains, one per direction, that only ever accept; whoever jumps there drops
+// what comes back. Every rule states its IP version first, so that nothing said of one version can
+// match the other, and a rule that cannot be said exactly is refused: nothing is ever left out,
+// because a rule with a clause missing allows more.
+
+import { parseCidr } from './address.ts'
+import type { Group, Rule } from './fabric.ts'
+import {
+  accept,
+  addChain,
+  addRule,
+  addSet,
+  type Command,
+  deleteChain,
+  deleteSet,
+  flushChain,
+  inSet,
+  match,
+  meta,
+  payload,
+  prefix,
+  range,
+  type Statement,
+} from './nft.ts'
+
+const ICMP = 1
+const TCP = 6
+const UDP = 17
+const ICMPV6 = 58
+const ANY = -1
+const PORT_MAX = 65535
+const ID = /^[a-z][a-z0-9-]{0,63}$/i
+
+type Version = 'ipv4' | 'ipv6'
+export type Direction = Rule['direction']
+
+/** The chain with a group's rules of one direction. */
+export const groupChain = (groupId: string, direction: Direction): string =>
+  `${direction}-${groupId}`
+/** The set with the private addresses of the ENIs that wear a group. */
+export const memberSet = (groupId: string, version: Version): string => `${version}-of-${groupId}`
+
+/**
+ * Creates a group, or replaces its rules. Throws an Error that names the rule, the value and what
+ * is allowed when a rule cannot be enforced exactly as it is written.
+ */
+export function putGroup(group: Group, isNew: boolean): Command[] {
+  checkId('groupId', group.groupId)
+  const { groupId } = group
+  const [ingress, egress] = [groupChain(groupId, 'ingress'), groupChain(groupId, 'egress')]
+  const ground = isNew
+    ? [
+        addChain('inet', ingress),
+        addChain('inet', egress),
+        addSet('inet', memberSet(groupId, 'ipv4'), ['ipv4_addr']),
+        addSet('inet', memberSet(groupId, 'ipv6'), ['ipv6_addr']),
+      ]
+    : [flushChain('inet', ingress), flushChain('inet', egress)]
+  return [...ground, ...group.rules.flatMap((rule) => compileRule(groupId, rule))]
+}
+
+/** Takes a group away. The kernel refuses while a rule or an ENI still refers to it. */
+export function dropGroup(groupId: string): Command[] {
+  return [
+    deleteChain('inet', groupChain(groupId, 'ingress')),
+    deleteChain('inet', groupChain(groupId, 'egress')),
+    deleteSet('inet', memberSet(groupId, 'ipv4')),
+    deleteSet('inet', memberSet(groupId, 'ipv6')),
+  ]
+}
+
+function compileRule(groupId: string, rule: Rule): Command[] {
+  try {
+    checkId('ruleId', rule.ruleId)
+    return versionsOf(rule).map((version) => {
+      const statements = [
+        match(meta('nfproto'), version),
+        ...peerMatch(rule, version),
+        ...protocolMatch(rule),
+        accept,
+      ]
+      return addRule('inet', groupChain(groupId, rule.direction), statements, rule.ruleId)
+    })
+  } catch (error) {
+    throw new Error(`rule ${rule.ruleId} of ${groupId}: ${(error as Error).message}`)
+  }
+}
+
+/** The IP versions that a rule speaks of: its CIDR's, or both; ICMP and ICMPv6 belong to one. */
+function versionsOf({ peer, protocol }: Rule): Version[] {
+  const only = protocol === ICMP ? 'ipv4' : protocol === ICMPV6 ? 'ipv6' : undefined
+  if (peer.kind === 'group') return only === undefined ? ['ipv4', 'ipv6'] : [only]
+  if (only !== undefined && only !== peer.kind) {
+    throw new Error(
+      `protocol ${protocol} is ${only}, its CIDR ${peer.cidr} is ${peer.kind}, so it can match` +
+        ` nothing; use protocol ${peer.kind === 'ipv4' ? ICMP : ICMPV6}`,
+    )
+  }
+  return [peer.kind]
+}
+
+function peerMatch({ direction, peer }: Rule, version: Version): Statement[] {
+  const field = payload(
+    version === 'ipv4' ? 'ip' : 'ip6',
+    direction === 'ingress' ? 'saddr' : 'daddr',
+  )
+  if (peer.kind === 'group') {
+    checkId('groupId', peer.groupId)
+    return [match(field, inSet(memberSet(peer.groupId, version)))]
+  }
+  const { address, length } = parseCidr(peer.cidr, version)
+  return length === 0 ? [] : [match(field, prefix(address, length))]
+}
+
+function protocolMatch({ protocol, from, to }: Rule): Statement[] {
+  if (protocol === TCP || protocol === UDP) {
+    const first = bounded('from', from, 0, PORT_MAX)
+    const last = bounded('to', to, first, PORT_MAX)
+    if (first === 0 && last === PORT_MAX) return [match(meta('l4proto'), protocol)]
+    return [match(payload(protocol === TCP ? 'tcp' : 'udp', 'dport'), range(first, last))]
+  }
+  if (protocol === ICMP || protocol === ICMPV6) {
+    const name = protocol === ICMP ? 'icmp' : 'icmpv6'
+    const type = bounded('from (the ICMP type)', from, ANY, 255)
+    const code = bounded('to (the ICMP code)', to, ANY, 255)
+    if (type === ANY && code !== ANY) throw new Error(`code ${code} needs a type; type is -1 (any)`)
+    return [
+      match(meta('l4proto'), protocol),
+      ...(type === ANY ? [] : [match(payload(name, 'type'), type)]),
+      ...(code === ANY ? [] : [match(payload(name, 'code'), code)]),
+    ]
+  }
+  if (from !== undefined || to !== undefined) {
+    throw new Error(`protocol ${protocol} has no ports; leave from and to out`)
+  }
+  return protocol === 'all' ? [] : [match(meta('l4proto'), bounded('protocol', protocol, 0, 255))]
+}
+
+function bounded(field: string, value: number | undefined, min: number, max: number): number {
+  if (value !== undefined && Number.isInteger(value) && value >= min && value <= max) return value
+  throw new Error(`${field} is ${value}; it must be a whole number from ${min} to ${max}`)
+}
+
+function checkId(field: string, id: string): void {
+  if (!ID.test(id)) {
+    throw new Error(`${field} is '${id}'; allowed are letters, digits and '-', at most 64`)
+  }
+}
