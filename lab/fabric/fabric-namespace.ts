@@ -83,7 +83,7 @@ export function openNamespace(name: string, hostNetns: string): OpenFabric {
     return { name, namespaceFd, loopback, ...opened }
   } catch (error) {
     removeNamespace(fabricNamespace(name))
-    close(namespaceFd)
+    fs.closeSync(namespaceFd)
     throw error
   }
 }
@@ -95,7 +95,7 @@ export function closeNamespace(fabric: OpenFabric): void {
   removeNamespace(fabricNamespace(fabric.name))
   fabric.nftables.close()
   for (const fd of [fabric.netlink, fabric.watch, fabric.conntrack]) close(fd)
-  close(fabric.namespaceFd)
+  fs.closeSync(fabric.namespaceFd)
 }
 
 /**
@@ -116,7 +116,7 @@ export function sweep(name: string, hostNetns: string): void {
       }
       removeNamespace(own)
     } finally {
-      close(namespaceFd)
+      fs.closeSync(namespaceFd)
     }
   }
   for (const beside of besides(name)) removeNamespace(beside)

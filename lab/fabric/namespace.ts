@@ -9,7 +9,6 @@ import fs from 'node:fs'
 import {
   C,
   checked,
-  close,
   errno,
   errnoName,
   flock,
@@ -106,7 +105,7 @@ export function lockNamespace(name: string): number | undefined {
   const fd = fs.openSync(namespacePath(name), 'r')
   if (flock(fd, C.LOCK_EX | C.LOCK_NB) === 0) return fd
   const why = errno()
-  close(fd)
+  fs.closeSync(fd)
   if (errnoName(why) === 'EAGAIN') return undefined
   throw new SystemError(`lock ${namespacePath(name)}`, why)
 }

@@ -180,7 +180,7 @@ export function changeNeighbour(
 export function noProxyDelay(table: 'arp_cache' | 'ndisc_cache', ifindex: number): Message {
   const parameters = Buffer.concat([
     attribute(1, uint32(ifindex)), // NDTPA_IFINDEX
-    attribute(14, Buffer.alloc(8)), // NDTPA_PROXY_DELAY, u64 ms
+    attribute(13, Buffer.alloc(8)), // NDTPA_PROXY_DELAY, u64 ms
   ])
   return order(
     RTM.SETNEIGHTBL,
