@@ -49,7 +49,7 @@ export function eventOf(journal: Journal, event: ContainerEvent): Event | undefi
 
 export type LinkWatchOptions = {
   readonly journal: Journal
-  readonly kernel: Pick<Kernel, 'verify'>
+  readonly kernel: Pick<Kernel, 'verify' | 'findLink'>
   readonly host: Host
   readonly clock: Clock
   readonly tell: (id: HolderId, event: Event) => void
@@ -96,17 +96,19 @@ async function linkEvent(
   row: RowId,
 ): Promise<Event | undefined> {
   const job = jobOf(entry, { verb: 'ensure', row, again: true }, false)
+  const wanted = expectationOf(job, host)
   try {
-    const differences = await kernel.verify(expectationOf(job, host))
+    const differences = await kernel.verify(wanted)
     if (differences.length === 0) return undefined
+    const isAway = differences.some(({ what }) => what === 'mac')
+    if (isAway && (await kernel.findLink(wanted.mac)) === undefined) {
+      const message = 'the network card is gone from the host (was its ENI detached?)'
+      return { type: 'lost', row, cause: { code: 'LinkGone', message } }
+    }
     const why = differences.map((d) => `${d.what}: ${d.expected}, seen ${d.seen}`).join('; ')
     return { type: 'doubted', row, why }
   } catch (error) {
     if (!(error instanceof KernelError)) throw error
-    if (error.errno === 'ENODEV') {
-      const message = 'the network card is gone from the task (was its ENI detached?)'
-      return { type: 'lost', row, cause: { code: 'LinkGone', message } }
-    }
     return { type: 'doubted', row, why: error.message }
   }
 }
