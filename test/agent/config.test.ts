@@ -1,0 +1,67 @@
+// Goal: a setting is used or refused, never ignored; every refusal names the setting, its value and
+// the rule. Method: plain calls, one temporary file.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../agent/config.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'enid-config-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+const file = (text: string) => {
+  const path = join(dir, 'enid.json')
+  writeFileSync(path, text)
+  return path
+}
+
+describe('settings', () => {
+  test('have defaults that work', () => {
+    expect(readConfig({ PATH: '/bin' })).toEqual({
+      stateDir: '/var/lib/enid',
+      socket: '/run/enid/enid.sock',
+      listen: undefined,
+      logLevel: 'info',
+      timeoutScale: 1,
+      retentionMs: 10_800_000,
+    })
+  })
+
+  test('come from the file, and the environment wins over it', () => {
+    const path = file('{ "stateDir": "/var/a", "timeoutScale": 2 }')
+    const config = readConfig({
+      ENID_CONFIG: path,
+      ENID_STATE_DIR: '/var/b',
+      ENID_LISTEN: '[::1]:51680',
+    })
+    expect(config.stateDir).toBe('/var/b')
+    expect(config.timeoutScale).toBe(2)
+    expect(config.listen).toEqual({ host: '::1', port: 51_680 })
+    expect(readConfig({ ENID_LISTEN: '' }).listen).toBeUndefined()
+  })
+
+  test.each([
+    [{ ENID_STATE_DIRR: '/x' }, /ENID_STATE_DIRR.*Nearest: ENID_STATE_DIR/],
+    [{ ENID_STATE_DIR: 'relative' }, /ENID_STATE_DIR is "relative".*absolute path/],
+    [{ ENID_SOCKET: `/${'x'.repeat(120)}` }, /ENID_SOCKET.*107 bytes/],
+    [{ ENID_LISTEN: '0.0.0.0:51680' }, /ENID_LISTEN is "0\.0\.0\.0:51680".*loopback/],
+    [{ ENID_LISTEN: '127.0.0.1:0' }, /loopback address and a port/],
+    [{ ENID_LISTEN: '127.0.0.1:70000' }, /loopback address and a port/],
+    [{ ENID_LOG_LEVEL: 'loud' }, /ENID_LOG_LEVEL is "loud".*fatal, error/],
+    [{ ENID_TIMEOUT_SCALE: 'fast' }, /ENID_TIMEOUT_SCALE is "fast".*0\.1 to 100/],
+    [{ ENID_TIMEOUT_SCALE: ' ' }, /0\.1 to 100/],
+    [{ ENID_RETENTION_MS: '1' }, /ENID_RETENTION_MS is "1"/],
+    [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
+  ])('%o is refused with the setting, the value and the rule', (environment, message) => {
+    expect(() => readConfig(environment)).toThrow(message)
+  })
+
+  test.each([
+    ['{ "stateDirr": "/x" }', /sets stateDirr, which is no setting of enid\. Nearest: stateDir/],
+    ['{ "logLevel": 7 }', /logLevel in .* is "7"/],
+    ['[]', /one JSON object/],
+    ['{', /JSON/],
+  ])('a file that holds %s is refused', (text, message) => {
+    expect(() => readConfig({ ENID_CONFIG: file(text) })).toThrow(message)
+  })
+})
