@@ -1,0 +1,111 @@
+// The ENI at this instance. AttachNetworkInterface takes no client token, so whoever is in doubt
+// looks first: attached to us is as good as done, under whatever device index.
+//
+//   straight: Attach … Detach      in doubt: look it up, adopt the attachment or attach
+
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import { type Details, type Driver, type Job, numberOf } from './driver.ts'
+import type { Ec2 } from './ec2.ts'
+import type { EniLookup } from './eni-lookup.ts'
+
+export type AttachmentOptions = {
+  readonly ec2: Ec2
+  readonly lookup: EniLookup
+  readonly host: Host
+}
+
+/**
+ * The driver of `attachment:<n>` rows; the choice is the device index. An index that is taken is
+ * `refused` of the choice; an instance that carries no more is `refused`.
+ */
+export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driver<'attachment'> {
+  /** Our attachment of this ENI, undefined when it has none. Throws where somebody else has it. */
+  async function find(
+    eniId: string,
+    signal: AbortSignal,
+  ): Promise<Details['attachment'] | undefined> {
+    const attachment = (await lookup.byId(eniId, signal))?.Attachment
+    if (attachment === undefined || attachment.Status === 'detached') return undefined
+    const { AttachmentId: attachmentId = '', DeviceIndex: deviceIndex = -1 } = attachment
+    if (attachment.InstanceId !== host.instanceId) {
+      const message = `${eniId} is attached to ${attachment.InstanceId}`
+      throw new Failure('refused', 'EniAttachedElsewhere', message, {
+        hint: 'Somebody took the ENI of this task: run the task again.',
+      })
+    }
+    if (attachment.Status !== 'detaching') return { attachmentId, deviceIndex }
+    throw new Failure('transient', 'EniDetaching', `${eniId} is being detached`)
+  }
+
+  async function attach(
+    job: Job,
+    eniId: string,
+    signal: AbortSignal,
+  ): Promise<Details['attachment']> {
+    const deviceIndex = Number(job.choice)
+    const input = {
+      NetworkInterfaceId: eniId,
+      InstanceId: host.instanceId,
+      DeviceIndex: deviceIndex,
+      // Left out, EC2 checks the index against all cards of a multi-card type (cilium PR 42512).
+      NetworkCardIndex: 0,
+    }
+    try {
+      const answer = await ec2.call('AttachNetworkInterface', input, signal)
+      return { attachmentId: answer.AttachmentId ?? '', deviceIndex }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      // The index may be taken by this very ENI, by an Attach whose answer we never got.
+      const own = error.ofChoice ? await find(eniId, signal) : undefined
+      if (own !== undefined) return own
+      throw tooNew(job, error)
+    }
+  }
+
+  return {
+    async ensure(job, signal) {
+      const { eniId } = job.details('eni', `eni:${numberOf(job)}`)
+      const found = job.again ? await find(eniId, signal) : undefined
+      return found ?? (await attach(job, eniId, signal))
+    },
+
+    async release(job, signal) {
+      const known = job.known('attachment', job.row)
+      const eniId = job.known('eni', `eni:${numberOf(job)}`)?.eniId
+      const attachmentId = known?.attachmentId ?? (await attachmentOf(eniId, signal))
+      if (attachmentId === undefined) return undefined
+      const input = { AttachmentId: attachmentId }
+      await ec2.call('DetachNetworkInterface', input, signal).catch((error) => {
+        if (!(error instanceof Failure) || !/\.NotFound$/.test(error.code)) throw error
+      })
+      // EC2 is not waited for: deleting the ENI is refused until the detach is through.
+      return undefined
+    },
+  }
+
+  /** What an Attach without an answer may have made. eni.ts catches one that shows only later. */
+  async function attachmentOf(
+    eniId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const eni = eniId === undefined ? undefined : await lookup.byId(eniId, signal)
+    const attachment = eni?.Attachment
+    const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
+    const isLeaving = attachment?.Status === 'detaching' || attachment?.Status === 'detached'
+    return isOurs && !isLeaving ? attachment.AttachmentId : undefined
+  }
+}
+
+/**
+ * An ENI that EC2 does not know right after it was made is only too new to be known everywhere, for
+ * up to a minute or so. One that was attached before is gone.
+ */
+function tooNew(job: Job, failure: Failure): Failure {
+  const isUnknown = failure.code.startsWith('InvalidNetworkInterfaceI')
+  if (!isUnknown || job.known('attachment', job.row) !== undefined) return failure
+  return new Failure('transient', failure.code, failure.message, {
+    hint: 'EC2 may not know it everywhere yet.',
+    cause: failure,
+  })
+}

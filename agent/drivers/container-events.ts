@@ -1,0 +1,140 @@
+// What becomes of our containers, told as it happens. dockerd forgets events when it restarts and
+// we miss them when we do, so every new connection first tells how things stand: whoever listens
+// hears of each exit at least once, and must not mind hearing of it again.
+//
+//   connect ──▶ how things stand ──▶ events … ──▶ (connection lost) ──▶ wait ──▶ connect
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HolderId } from '../../state/spec.ts'
+import type { RowId } from '../../state/task.ts'
+import { Failure } from '../failure.ts'
+import type { ContainerFacts, Docker } from './docker.ts'
+import { MARK } from './driver.ts'
+
+/** Something that happened to a container that wears our mark (row `sandbox`: the pause). */
+export type ContainerEvent = {
+  readonly containerId: string
+  readonly holderId: HolderId
+  readonly row: RowId
+} & (
+  | { readonly what: 'start' | 'oom' | 'destroy' }
+  | { readonly what: 'die'; readonly exitCode: number }
+  | { readonly what: 'health'; readonly healthy: boolean }
+)
+
+export type WatchOptions = {
+  readonly docker: Docker
+  /** Only what carries this instance's mark is told. */
+  readonly instanceId: string
+  readonly onEvent: (event: ContainerEvent) => void
+  /** Called once how things stand was told: after the first connection and after each later one. */
+  readonly onConnected?: () => void
+  /** Called when the connection was lost, with why. */
+  readonly onLost?: (failure: Failure) => void
+}
+
+/** The first pause before connecting again, and the longest, milliseconds. */
+const BACKOFF_MS = { first: 100, max: 5_000 }
+const WATCHED = ['start', 'die', 'oom', 'health_status', 'destroy']
+
+/** One line of dockerd's stream, as far as we read it. */
+type Line = {
+  readonly Action: string
+  readonly timeNano: number
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> }
+}
+
+/** Watches until `signal` aborts, then resolves. Connects again for as long as it takes. */
+export async function watchContainers(options: WatchOptions, signal: AbortSignal): Promise<void> {
+  let delayMs = BACKOFF_MS.first
+  while (!signal.aborted) {
+    try {
+      await watchOnce(options, signal, () => {
+        delayMs = BACKOFF_MS.first
+      })
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof Failure)) throw error
+      options.onLost?.(error)
+    }
+    await sleep(delayMs, undefined, { signal }).catch(() => {})
+    delayMs = Math.min(delayMs * 2, BACKOFF_MS.max)
+  }
+}
+
+async function watchOnce(
+  { docker, instanceId, onEvent, onConnected }: WatchOptions,
+  signal: AbortSignal,
+  connected: () => void,
+): Promise<void> {
+  const label = `${MARK.instance}=${instanceId}`
+  const stream = await docker.events(label, WATCHED, signal)
+  for (const event of await howThingsStand(docker, label, signal)) onEvent(event)
+  connected()
+  onConnected?.()
+  let rest = ''
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + chunk.toString()).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        const event = eventOf(JSON.parse(line) as Line)
+        if (event !== undefined) onEvent(event)
+      }
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    throw new Failure('transient', 'DockerUnreachable', 'the event stream broke off', {
+      cause: error,
+    })
+  }
+  throw new Failure('transient', 'DockerUnreachable', 'dockerd ended the event stream')
+}
+
+/** Exits and health of what is there now, as the events that would have told of them. */
+async function howThingsStand(
+  docker: Docker,
+  label: string,
+  signal: AbortSignal,
+): Promise<ContainerEvent[]> {
+  const told: ContainerEvent[] = []
+  for (const { Id: id, State: state, Status: status } of await docker.list([label], signal)) {
+    const isOver = state === 'exited' || state === 'dead'
+    if (!isOver && !/\((un)?healthy\)/.test(status)) continue
+    const facts = await docker.inspect(id, signal)
+    if (facts !== undefined) told.push(...eventsOf(facts))
+  }
+  return told
+}
+
+function eventsOf({ Id: containerId, Config, State }: ContainerFacts): ContainerEvent[] {
+  const wearer = { containerId, ...wearerOf(Config.Labels) }
+  if (!State.Running) return [{ ...wearer, what: 'die', exitCode: State.ExitCode }]
+  const health = State.Health?.Status
+  if (health !== 'healthy' && health !== 'unhealthy') return []
+  return [{ ...wearer, what: 'health', healthy: health === 'healthy' }]
+}
+
+function eventOf({ Action, Actor }: Line): ContainerEvent | undefined {
+  const wearer = { containerId: Actor.ID, ...wearerOf(Actor.Attributes) }
+  switch (Action) {
+    case 'start':
+    case 'oom':
+    case 'destroy':
+      return { ...wearer, what: Action }
+    case 'die':
+      return { ...wearer, what: 'die', exitCode: Number(Actor.Attributes.exitCode) }
+    case 'health_status: healthy':
+    case 'health_status: unhealthy':
+      return { ...wearer, what: 'health', healthy: Action.endsWith(' healthy') }
+    default:
+      return undefined
+  }
+}
+
+const wearerOf = (
+  labels: Readonly<Record<string, string>>,
+): { holderId: HolderId; row: RowId } => ({
+  holderId: labels[MARK.holder] ?? '',
+  row: (labels[MARK.row] ?? '') as RowId,
+})

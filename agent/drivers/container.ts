@@ -1,0 +1,128 @@
+// One container of a task: created in the pause container's namespaces, started once, never twice.
+// What becomes of it afterwards is a fact that container-events.ts tells; this row only says that it
+// was started.
+//
+//   in doubt:  none ─▶ create, start    created ─▶ start    runs or has exited ─▶ take it as it is
+
+import type { ContainerSpec, HealthCheck } from '../../state/spec.ts'
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import { logTail } from './container-logs.ts'
+import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
+import { isNameTaken } from './docker.ts'
+import { containerOf, type Details, type Driver, type Job } from './driver.ts'
+import { findContainer, labelsOf, shortId } from './mark.ts'
+
+/** What Docker keeps of a container's output at most: two files of this size. */
+const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
+
+/** The exit code for one that was removed behind our back: killed, as far as anybody can tell. */
+const VANISHED_EXIT_CODE = 137
+
+/** The driver of `container:<name>` rows. Refuses in the words of ECS: CannotCreateContainerError … */
+export function containerDriver(options: {
+  readonly docker: Docker
+  readonly host: Host
+}): Driver<'container'> {
+  const { docker, host } = options
+  const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
+
+  async function make(job: Job, signal: AbortSignal): Promise<Details['container']> {
+    const spec = containerOf(job)
+    const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
+    const pause = job.details('sandbox', 'sandbox').containerId
+    const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
+    const plan = { ...planOf(spec, pause), Labels: labels }
+    try {
+      const containerId = await docker.create(name, plan, signal)
+      await docker.start(containerId, signal)
+      return { containerId }
+    } catch (error) {
+      const own = isNameTaken(error) && (await findContainer(docker, wearerOf(job), signal))
+      if (own) return await adopt(own, signal)
+      throw error
+    }
+  }
+
+  async function adopt(facts: ContainerFacts, signal: AbortSignal): Promise<Details['container']> {
+    const { Id: containerId, State: state } = facts
+    if (state.Status === 'created') await docker.start(containerId, signal)
+    if (state.Running || state.Status === 'created') return { containerId }
+    return { containerId, exitCode: state.ExitCode }
+  }
+
+  return {
+    async ensure(job, signal) {
+      const found = job.again ? await findContainer(docker, wearerOf(job), signal) : undefined
+      if (found !== undefined) return await adopt(found, signal)
+      const known = job.known('container', job.row)
+      return known === undefined ? await make(job, signal) : vanished(job, known)
+    },
+
+    async release(job, signal) {
+      const facts = await findContainer(docker, wearerOf(job), signal)
+      if (facts === undefined) return undefined
+      await docker.stop(facts.Id, containerOf(job).stopTimeoutMs, signal)
+      const tail = await logTail(docker, facts.Id, signal)
+      const after = await docker.inspect(facts.Id, signal)
+      await docker.remove(facts.Id, signal)
+      const wasStarted = after !== undefined && after.State.Status !== 'created'
+      return {
+        ...(tail === undefined ? {} : { logTail: tail }),
+        ...(wasStarted ? { exitCode: after.State.ExitCode } : {}),
+      }
+    },
+  }
+}
+
+/**
+ * It was started, and somebody removed it. Starting another would be starting it twice, so an
+ * essential one is lost. Another one counts as exited; an exit that was seen before stands.
+ */
+function vanished(job: Job, known: Details['container']): Details['container'] {
+  const { essential, name } = containerOf(job)
+  if (!essential) return { exitCode: VANISHED_EXIT_CODE, ...known }
+  const id = known.containerId.slice(0, 12)
+  throw new Failure('lost', 'ContainerGone', `container ${name} (${id}) is gone`, {
+    hint: 'It was removed behind the back of the agent: use `enid stop` to end a task.',
+  })
+}
+
+const ecsLabels = ({ spec }: Job, { name }: ContainerSpec): Record<string, string> => ({
+  'com.amazonaws.ecs.container-name': name,
+  'com.amazonaws.ecs.task-definition-family': spec.family,
+})
+
+const MIB = 1024 * 1024
+
+function planOf(spec: ContainerSpec, pauseContainerId: string): ContainerPlan {
+  const { command, entryPoint, workingDirectory, user, healthCheck } = spec
+  return {
+    Image: spec.image,
+    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+    ...(command && { Cmd: [...command] }),
+    ...(entryPoint && { Entrypoint: [...entryPoint] }),
+    ...(workingDirectory === undefined ? {} : { WorkingDir: workingDirectory }),
+    ...(user === undefined ? {} : { User: user }),
+    ...(healthCheck && { Healthcheck: healthOf(healthCheck) }),
+    StopTimeout: Math.ceil(spec.stopTimeoutMs / 1000),
+    HostConfig: {
+      NetworkMode: `container:${pauseContainerId}`,
+      ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
+      CpuShares: spec.cpuShares ?? 0,
+      Memory: (spec.memoryMiB ?? 0) * MIB,
+      MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
+      LogConfig: { Type: 'json-file', Config: LOG_FILE },
+      RestartPolicy: { Name: 'no' },
+    },
+  }
+}
+
+/** Docker counts in nanoseconds. */
+const healthOf = (check: HealthCheck): NonNullable<ContainerPlan['Healthcheck']> => ({
+  Test: [...check.command],
+  Interval: check.intervalMs * 1e6,
+  Timeout: check.timeoutMs * 1e6,
+  Retries: check.retries,
+  StartPeriod: check.startPeriodMs * 1e6,
+})

@@ -1,0 +1,210 @@
+// The one connection to dockerd, cut down to the calls that we make. Every call is bounded in time,
+// takes the step's signal and fails with a Failure; "it is not there" is an answer, not an error.
+//
+//   sandbox.ts, container.ts, image.ts, container-events.ts ──▶ docker.ts ──▶ dockerode ──▶ socket
+
+import Dockerode from 'dockerode'
+import { Failure } from '../failure.ts'
+import { dockerFailure, statusOf } from './docker-failure.ts'
+
+export type ContainerFacts = Dockerode.ContainerInspectInfo
+export type ContainerSummary = Dockerode.ContainerInfo
+export type ContainerPlan = Omit<Dockerode.ContainerCreateOptions, 'name' | 'abortSignal'>
+export type ImageFacts = { readonly imageId: string; readonly digest?: string }
+
+/** How long dockerd may take for a call that moves no image, milliseconds. */
+const CALL_MS = 120_000
+
+/** dockerd, as far as we need it. */
+export type Docker = {
+  /** The container, or undefined where there is none. */
+  inspect(containerId: string, signal: AbortSignal): Promise<ContainerFacts | undefined>
+  /** All containers, running or not, that carry these labels. */
+  list(labels: readonly string[], signal: AbortSignal): Promise<ContainerSummary[]>
+  /** Makes a container and returns its id. Throws `refused`; see `isNameTaken`, `isImageMissing`. */
+  create(name: string, plan: ContainerPlan, signal: AbortSignal): Promise<string>
+  /** Starts it. One that runs already is success. */
+  start(containerId: string, signal: AbortSignal): Promise<void>
+  /** SIGTERM (or its own stop signal), then SIGKILL after `graceMs`. Stopped or gone is success. */
+  stop(containerId: string, graceMs: number, signal: AbortSignal): Promise<void>
+  /** Kills and removes it with its anonymous volumes. Gone is success. */
+  remove(containerId: string, signal: AbortSignal): Promise<void>
+  /** The last `lines` of both streams as Docker multiplexes them; undefined where it is gone. */
+  rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
+  /** The image, or undefined where it is not on this host. */
+  image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>
+  /** Pulls it. Throws `refused` CannotPullContainerError with the registry's words. */
+  pull(reference: string, signal: AbortSignal): Promise<void>
+  /** Makes an image `repository:tag` of a tar archive. */
+  importImage(tar: Buffer, to: ImportTarget, signal: AbortSignal): Promise<void>
+  /** What happens from now on to containers with this label; it ends when the connection does. */
+  events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
+}
+
+export type ImportTarget = {
+  readonly repository: string
+  readonly tag: string
+  /** Dockerfile lines. */
+  readonly changes: readonly string[]
+}
+
+/** A stream of JSON lines. */
+export type Lines = AsyncIterable<Buffer>
+
+/** Whether `create` was refused because the name is in use. */
+export const isNameTaken = (error: unknown): boolean =>
+  error instanceof Failure && statusOf(error.cause) === 409
+
+/** Whether `create` was refused because the image is not on this host. */
+export const isImageMissing = (error: unknown): boolean =>
+  error instanceof Failure && statusOf(error.cause) === 404
+
+/**
+ * Opens the connection. `dockerHost` is DOCKER_HOST's value (`unix:///path`); by default
+ * /var/run/docker.sock. Throws `refused` for anything but a unix socket: container ids and
+ * namespaces must be those of this host.
+ */
+export function openDocker(dockerHost: string | undefined = process.env.DOCKER_HOST): Docker {
+  const api = new Dockerode({ socketPath: socketOf(dockerHost) })
+  const one = (id: string) => api.getContainer(id)
+  return {
+    async inspect(id, signal) {
+      const facts = call(signal, CALL_MS, (abortSignal) => one(id).inspect({ abortSignal }))
+      return unlessGone(facts, 'CannotInspectContainerError')
+    },
+    list(labels, signal) {
+      const filters = { label: [...labels] }
+      const found = call(signal, CALL_MS, (abortSignal) =>
+        api.listContainers({ all: true, filters, abortSignal }),
+      )
+      return found.catch((error) => failWith(error, 'CannotInspectContainerError', 'transient'))
+    },
+    async create(name, plan, signal) {
+      const made = call(signal, CALL_MS, (abortSignal) =>
+        api.createContainer({ ...plan, name, abortSignal }),
+      )
+      const refused = (error: unknown) => failWith(error, 'CannotCreateContainerError', 'refused')
+      return (await made.catch(refused)).id
+    },
+    async start(id, signal) {
+      const started = call(signal, CALL_MS, (abortSignal) => one(id).start({ abortSignal }))
+      await started.catch((error) => {
+        if (statusOf(error) !== 304) failWith(error, 'CannotStartContainerError', 'refused')
+      })
+    },
+    async stop(id, graceMs, signal) {
+      const t = Math.ceil(graceMs / 1000)
+      const stopped = call(signal, CALL_MS + graceMs, (abortSignal) =>
+        one(id).stop({ t, abortSignal }),
+      )
+      await stopped.catch((error) => {
+        if (statusOf(error) === 304 || statusOf(error) === 404) return
+        failWith(error, 'CannotStopContainerError', 'transient')
+      })
+    },
+    async remove(id, signal) {
+      const options = { force: true, v: true }
+      const removed = call(signal, CALL_MS, () => one(id).remove(options))
+      await unlessGone(removed, 'CannotRemoveContainerError')
+    },
+    rawLogs(id, lines, signal) {
+      const options = { stdout: true, stderr: true, follow: false as const, tail: lines }
+      const read = call(signal, CALL_MS, (abortSignal) => one(id).logs({ ...options, abortSignal }))
+      return unlessGone(read, 'CannotReadLogs')
+    },
+    async image(reference, signal) {
+      const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
+      const facts = await unlessGone(image, 'CannotInspectImageError')
+      const digest = facts?.RepoDigests?.[0]?.split('@')[1]
+      return facts && { imageId: facts.Id, ...(digest === undefined ? {} : { digest }) }
+    },
+    pull: (reference, signal) => pull(api, reference, signal),
+    async importImage(tar, { repository, tag, changes }, signal) {
+      const options = { repo: repository, tag, changes: [...changes] }
+      // dockerode hands a buffer on to the request as it is; only its types want a stream.
+      const file = tar as unknown as NodeJS.ReadableStream
+      const made = call(signal, CALL_MS, async (abortSignal) => {
+        await endOf(await api.importImage(file, { ...options, abortSignal }))
+      })
+      await made.catch((error) => failWith(error, 'PauseImageError', 'transient'))
+    },
+    async events(label, kinds, signal) {
+      const filters = { type: ['container' as const], label: [label], event: [...kinds] }
+      const stream = await api
+        .getEvents({ filters, abortSignal: signal })
+        .catch((error) => failWith(error, 'DockerUnreachable', 'transient'))
+      return stream as unknown as Lines
+    },
+  }
+}
+
+function socketOf(dockerHost: string | undefined): string {
+  if (dockerHost === undefined || dockerHost === '') return '/var/run/docker.sock'
+  if (dockerHost.startsWith('unix://')) return dockerHost.slice('unix://'.length)
+  throw new Failure('refused', 'DockerHostRefused', `DOCKER_HOST is ${dockerHost}`, {
+    hint: 'It must name a unix socket of this host, such as unix:///var/run/docker.sock.',
+  })
+}
+
+/** Ends when the step is given up or the time is up, also where dockerode knows no signal. */
+async function call<T>(
+  signal: AbortSignal,
+  boundMs: number,
+  make: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(boundMs)])
+  bound.throwIfAborted()
+  const { promise: ended, reject } = Promise.withResolvers<never>()
+  const end = () => reject(bound.reason)
+  bound.addEventListener('abort', end)
+  try {
+    return await Promise.race([make(bound), ended])
+  } finally {
+    bound.removeEventListener('abort', end)
+  }
+}
+
+function failWith(error: unknown, code: string, kind: 'refused' | 'transient', hint = ''): never {
+  throw dockerFailure(error, code, kind, hint)
+}
+
+async function unlessGone<T>(answer: Promise<T>, code: string): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined
+    throw dockerFailure(error, code, 'transient')
+  }
+}
+
+async function pull(api: Dockerode, reference: string, signal: AbortSignal): Promise<void> {
+  const code = 'CannotPullContainerError'
+  try {
+    await endOf(await api.pull(reference, { abortSignal: signal }))
+  } catch (error) {
+    throw dockerFailure(error, code, 'refused', pullHint((error as Error).message))
+  }
+}
+
+/** Reads a progress stream to its end. dockerd answers 200 first and says in it what went wrong. */
+async function endOf(stream: NodeJS.ReadableStream): Promise<void> {
+  let rest = ''
+  for await (const chunk of stream) {
+    const lines = (rest + chunk.toString()).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { error } = JSON.parse(line) as { readonly error?: string }
+      if (error !== undefined) throw Object.assign(new Error(error), { statusCode: 500 })
+    }
+  }
+}
+
+function pullHint(message: string): string {
+  if (/toomanyrequests|rate limit/i.test(message)) {
+    return 'The registry limits how often you may pull: log in, or use a mirror.'
+  }
+  if (/denied|unauthorized|not found|manifest unknown/i.test(message)) {
+    return 'Check the name and the tag of the image, and whether the registry wants a login.'
+  }
+  return 'The image is not on this host and its registry did not deliver it: load it with docker load, or see that the registry can be reached.'
+}

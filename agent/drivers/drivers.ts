@@ -1,0 +1,49 @@
+// All drivers of this host, put together. Each is a plain function over what it needs.
+
+import type { Host } from '../orders.ts'
+import { attachmentDriver } from './attachment.ts'
+import { containerDriver } from './container.ts'
+import type { Docker } from './docker.ts'
+import type { Drivers } from './driver.ts'
+import type { Ec2 } from './ec2.ts'
+import { eniDriver } from './eni.ts'
+import { openEniLookup } from './eni-lookup.ts'
+import { guardDriver } from './guard.ts'
+import { imageDriver } from './image.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { linkDriver } from './link.ts'
+import { sandboxDriver } from './sandbox.ts'
+import type { Subnets } from './subnets.ts'
+
+export type DriverOptions = {
+  readonly ec2: Ec2
+  readonly subnets: Subnets
+  readonly docker: Docker
+  readonly kernel: Kernel
+  readonly host: Host
+  /** Multiplies how long one attempt waits for a network card and for the router. */
+  readonly timeoutScale?: number
+}
+
+/** How long one attempt at a link waits, milliseconds; the runner's deadline is longer. */
+const LINK_MS = { appear: 30_000, gateway: 5_000 }
+
+/** One driver for each kind of row. */
+export function openDrivers(options: DriverOptions): Drivers {
+  const { ec2, subnets, docker, kernel, host, timeoutScale = 1 } = options
+  const lookup = openEniLookup(ec2)
+  return {
+    eni: eniDriver({ ec2, lookup, subnets, host }),
+    attachment: attachmentDriver({ ec2, lookup, host }),
+    guard: guardDriver({ ec2 }),
+    image: imageDriver({ docker }),
+    sandbox: sandboxDriver({ docker, kernel, host }),
+    link: linkDriver({
+      kernel,
+      host,
+      appearTimeoutMs: LINK_MS.appear * timeoutScale,
+      gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
+    }),
+    container: containerDriver({ docker, host }),
+  }
+}

@@ -1,0 +1,188 @@
+// The ENI in EC2: created with the task's security groups, tagged in the same call, deleted when the
+// task is over. CreateNetworkInterface takes a client token, so it can be repeated: the same token
+// answers with the same ENI, which makes it the one question about an ENI that is never stale.
+//
+//   straight: Create … Delete      in doubt: look it up when its id is known, else Create again
+
+import type { NetworkInterface } from '@aws-sdk/client-ec2'
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import { type Details, type Driver, eniOf, type Job, numberOf } from './driver.ts'
+import type { Ec2 } from './ec2.ts'
+import type { EniLookup } from './eni-lookup.ts'
+import { labelsOf, shortId } from './mark.ts'
+import type { Subnet, Subnets } from './subnets.ts'
+
+export type EniOptions = {
+  readonly ec2: Ec2
+  readonly lookup: EniLookup
+  readonly subnets: Subnets
+  readonly host: Host
+}
+
+/**
+ * The driver of `eni:<n>` rows; the choice is the subnet. A subnet without room is `refused` of the
+ * choice. An ENI that was attached once and is not there any more is `lost`.
+ */
+export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'eni'> {
+  const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
+
+  async function create(job: Job, signal: AbortSignal): Promise<Details['eni']> {
+    const subnet = await subnets.facts(choiceOf(job), signal)
+    const groups = eniOf(job).securityGroupIds
+    const input = {
+      SubnetId: subnet.subnetId,
+      ClientToken: job.token,
+      Description: `enid task ${job.holderId}`,
+      TagSpecifications: [{ ResourceType: 'network-interface' as const, Tags: tagsOf(job) }],
+      ...(groups.length === 0 ? {} : { Groups: [...groups] }),
+      ...(subnet.hasIpv6 ? { Ipv6AddressCount: 1 } : {}),
+    }
+    try {
+      const { NetworkInterface: made } = await ec2.call('CreateNetworkInterface', input, signal)
+      subnets.took(subnet.subnetId)
+      return detailsOf(made ?? {}, subnet, host)
+    } catch (error) {
+      if (isNoRoom(error)) subnets.isFull(subnet.subnetId)
+      throw error
+    }
+  }
+
+  function tagsOf(job: Job): { Key: string; Value: string }[] {
+    const name = `ecs-${job.spec.family}-${shortId(job.holderId)}`
+    const tags = { Name: name, ...eniOf(job).tags, ...labelsOf(wearerOf(job)) }
+    return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  }
+
+  /** The known ENI as it is now, wearing the groups it should wear. */
+  async function recheck(
+    job: Job,
+    known: Details['eni'],
+    signal: AbortSignal,
+  ): Promise<Details['eni']> {
+    const seen = await lookup.byId(known.eniId, signal)
+    if (seen === undefined) throw gone(job, known.eniId)
+    const wanted = eniOf(job).securityGroupIds
+    const worn = (seen.Groups ?? []).map(({ GroupId }) => GroupId ?? '')
+    if (wanted.length === 0 || sameSet(wanted, worn)) return { ...known, securityGroupIds: worn }
+    const input = { NetworkInterfaceId: known.eniId, Groups: [...wanted] }
+    await ec2.call('ModifyNetworkInterfaceAttribute', input, signal)
+    return { ...known, securityGroupIds: [...wanted] }
+  }
+
+  /**
+   * The ids of what a Create of ours may have left behind when its answer never came. Tags are looked
+   * at first, because that makes nothing. But EC2 shows a new ENI late, and a Create that we gave up
+   * may still be under way: an empty answer proves nothing, and an ENI forgotten here would never be
+   * deleted. So then the Create is repeated with its token: it answers with the ENI that it made, or,
+   * when it never arrived, makes one for a second. Only a refusal of what was asked for (no room, no
+   * such group) says that there is none; a missing permission says nothing.
+   */
+  async function whatWasMade(job: Job, signal: AbortSignal): Promise<string[]> {
+    const tagged = await lookup.byTags(labelsOf(wearerOf(job)), signal)
+    if (tagged.length > 0) return tagged.map(({ NetworkInterfaceId }) => NetworkInterfaceId ?? '')
+    try {
+      return [(await create(job, signal)).eniId]
+    } catch (error) {
+      if (provesAbsence(error)) return []
+      // IdempotentParameterMismatch, too: an ENI was made, and its tags must show sooner or later.
+      throw error
+    }
+  }
+
+  async function remove(job: Job, eniId: string, signal: AbortSignal): Promise<void> {
+    try {
+      await ec2.call('DeleteNetworkInterface', { NetworkInterfaceId: eniId }, signal)
+    } catch (error) {
+      if (isGone(error)) return
+      if (job.again && isInUse(error)) await detachLeftover(eniId, signal)
+      throw error
+    }
+    const subnetId = job.choice
+    if (subnetId !== undefined) subnets.took(subnetId, -1)
+  }
+
+  /**
+   * In use, and still so when tried again: usually EC2 is still detaching. But an Attach that was
+   * given up may have been carried out after its row was released; nothing else would ever undo it.
+   */
+  async function detachLeftover(eniId: string, signal: AbortSignal): Promise<void> {
+    const attachment = (await lookup.byId(eniId, signal))?.Attachment
+    const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
+    const isAttached = attachment?.Status === 'attached' || attachment?.Status === 'attaching'
+    if (!isOurs || !isAttached) return
+    const input = { AttachmentId: attachment.AttachmentId ?? '' }
+    await ec2.call('DetachNetworkInterface', input, signal)
+  }
+
+  return {
+    async ensure(job, signal) {
+      const known = job.again ? job.known('eni', job.row) : undefined
+      return known === undefined ? await create(job, signal) : await recheck(job, known, signal)
+    },
+
+    async release(job, signal) {
+      const known = job.known('eni', job.row)
+      if (known === undefined && job.choice === undefined) return undefined
+      const eniIds = known === undefined ? await whatWasMade(job, signal) : [known.eniId]
+      for (const eniId of eniIds) await remove(job, eniId, signal)
+      return undefined
+    },
+  }
+}
+
+/**
+ * EC2 does not show a known ENI. Once it was attached it was there for all to see, so it is gone.
+ * Before that, it may be too new to be shown.
+ */
+function gone(job: Job, eniId: string): Failure {
+  const wasAttached = job.known('attachment', `attachment:${numberOf(job)}`) !== undefined
+  const code = 'InvalidNetworkInterfaceID.NotFound'
+  const message = `The networkInterface ID '${eniId}' does not exist`
+  return wasAttached
+    ? new Failure('lost', code, message, { hint: 'It was deleted outside. Run the task again.' })
+    : new Failure('transient', code, message, { hint: 'EC2 may not show it yet.' })
+}
+
+function choiceOf({ row, choice }: Job): string {
+  if (choice === undefined) throw new Error(`${row} has no subnet chosen`)
+  return choice
+}
+
+const codeIs = (error: unknown, pattern: RegExp): boolean =>
+  error instanceof Failure && pattern.test(error.code)
+const isGone = (error: unknown): boolean =>
+  codeIs(error, /^InvalidNetworkInterfaceI[Dd]\.NotFound$/)
+const isInUse = (error: unknown): boolean =>
+  error instanceof Failure && /is currently in use/i.test(error.message)
+const isNoRoom = (error: unknown): boolean =>
+  error instanceof Failure && error.ofChoice && !codeIs(error, /NotFound|Mismatch/)
+
+const provesAbsence = (error: unknown): boolean =>
+  codeIs(error, /^(Insufficient|Invalid(Subnet|Group|Parameter)|NetworkInterfaceLimit|SecurityGr)/)
+
+const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
+  new Set(a).size === new Set(b).size && a.every((item) => b.includes(item))
+
+function detailsOf(eni: NetworkInterface, subnet: Subnet, host: Host): Details['eni'] {
+  const { NetworkInterfaceId: eniId, MacAddress: mac, PrivateIpAddress: ipv4 } = eni
+  if (eniId === undefined || mac === undefined || ipv4 === undefined) {
+    const message = `CreateNetworkInterface answered without id, MAC or address: ${eniId}`
+    throw new Failure('transient', 'Ec2AnswerIncomplete', message)
+  }
+  const ipv6 = eni.Ipv6Addresses?.[0]?.Ipv6Address
+  const domain = host.searchDomains[0] ?? 'internal'
+  return {
+    eniId,
+    mac: mac.toLowerCase(),
+    subnetId: subnet.subnetId,
+    vpcId: subnet.vpcId,
+    ipv4,
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    ipv4PrefixLength: subnet.ipv4PrefixLength,
+    ipv4Gateway: subnet.ipv4Gateway,
+    // Absent where the VPC has no DNS host names; the task's own name is the same all the same.
+    privateDnsName: eni.PrivateDnsName || `ip-${ipv4.replaceAll('.', '-')}.${domain}`,
+    securityGroupIds: (eni.Groups ?? []).map(({ GroupId }) => GroupId ?? ''),
+  }
+}

@@ -1,0 +1,127 @@
+// The pause container: it holds the task's network namespace from before the first container to
+// after the last. Hostname, hosts, resolver and sysctls of the whole task are fixed when it is
+// created, because Docker refuses them on a container that joins another's namespace.
+//
+//   create (image imported first, if it is missing) ──▶ start ──▶ hold its namespace
+
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
+import { isImageMissing, isNameTaken } from './docker.ts'
+import type { Details, Driver, Job } from './driver.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { kernelFailure } from './kernel-failure.ts'
+import { findContainer, labelsOf, shortId } from './mark.ts'
+import { type PauseImage, pauseImage } from './pause/image.ts'
+
+export type SandboxOptions = {
+  readonly docker: Docker
+  readonly kernel: Pick<Kernel, 'holdNetns' | 'dropNetns'>
+  readonly host: Host
+  /** By default the one for this machine. */
+  readonly image?: PauseImage
+}
+
+/**
+ * The driver of the `sandbox` row. A pause container that is dead, or gone after it was held, is
+ * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
+ */
+export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
+  const { docker, kernel, host, image = pauseImage() } = options
+  const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
+
+  async function make(job: Job, signal: AbortSignal): Promise<string> {
+    const name = `ecs-${job.spec.family}-${shortId(job.holderId)}-pause`
+    const labels = labelsOf(wearerOf(job))
+    const plan = planOf(job.details('eni', 'eni:0'), host, image.reference, labels)
+    try {
+      return await docker.create(name, plan, signal)
+    } catch (error) {
+      if (isNameTaken(error)) return await ownOrRethrow(job, error, signal)
+      if (!isImageMissing(error)) throw error
+    }
+    await image.importInto(docker, signal)
+    return await docker.create(name, plan, signal)
+  }
+
+  async function ownOrRethrow(job: Job, error: unknown, signal: AbortSignal): Promise<string> {
+    const own = await findContainer(docker, wearerOf(job), signal)
+    if (own === undefined) throw error
+    return own.Id
+  }
+
+  async function settle(containerId: string, signal: AbortSignal): Promise<Details['sandbox']> {
+    const facts = await docker.inspect(containerId, signal)
+    if (facts === undefined || !facts.State.Running) throw lost(containerId, facts)
+    const netns = netnsOf(facts)
+    await kernel.holdNetns(netns).catch((error) => {
+      throw kernelFailure(error)
+    })
+    return { containerId, netns }
+  }
+
+  return {
+    async ensure(job, signal) {
+      const known = job.known('sandbox', job.row)
+      const found = job.again ? await findContainer(docker, wearerOf(job), signal) : undefined
+      if (found === undefined && known !== undefined) throw lost(known.containerId, found)
+      if (found?.State.Running) return await settle(found.Id, signal)
+      if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
+      const containerId = found?.Id ?? (await make(job, signal))
+      await docker.start(containerId, signal)
+      return await settle(containerId, signal)
+    },
+
+    async release(job, signal) {
+      const facts = await findContainer(docker, wearerOf(job), signal)
+      if (facts !== undefined) await docker.remove(facts.Id, signal)
+      // A hold outlives the container: without this, a namespace that no link was taken into stays.
+      const netns = job.known('sandbox', job.row)?.netns ?? (facts && netnsOf(facts))
+      if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
+      return undefined
+    },
+  }
+}
+
+const netnsOf = (facts: ContainerFacts): string => facts.NetworkSettings.SandboxKey
+
+function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
+  const id = containerId.slice(0, 12)
+  const message =
+    facts === undefined
+      ? `the pause container ${id} is gone, and the task's network namespace with it`
+      : `the pause container ${id} is ${facts.State.Status} (exit code ${facts.State.ExitCode})`
+  return new Failure('lost', 'PauseGone', message, {
+    hint: 'The task has no network any more: run it again.',
+  })
+}
+
+function planOf(
+  eni: Details['eni'],
+  { nameServers, searchDomains }: Host,
+  image: string,
+  labels: Record<string, string>,
+): ContainerPlan {
+  const { privateDnsName, ipv4, ipv6 } = eni
+  // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
+  const sysctls = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
+  return {
+    Image: image,
+    Hostname: privateDnsName,
+    Labels: labels,
+    StopSignal: 'SIGTERM',
+    HostConfig: {
+      NetworkMode: 'none',
+      Dns: [...nameServers],
+      DnsSearch: [...searchDomains],
+      ExtraHosts: [`${privateDnsName}:${ipv4}`],
+      Sysctls: sysctls,
+      // It does nothing, so it may do nothing. Its log is never written.
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      ReadonlyRootfs: true,
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+    },
+  }
+}
