@@ -1,0 +1,85 @@
+// Who this host is, asked until somebody answers. Running tasks do not wait for it: a host that was
+// known once is the one it was, when IMDS or EC2 are away (I9).
+
+import type { Logger } from 'pino'
+import type { Catalog } from '../state/catalog.ts'
+import type { Journal } from '../state/journal.ts'
+import { rowState } from '../state/task.ts'
+import type { Ec2 } from './drivers/ec2.ts'
+import { findHost } from './drivers/host.ts'
+import type { Imds } from './drivers/imds.ts'
+import { Failure, sentence } from './failure.ts'
+import type { Host } from './orders.ts'
+
+/** The state file belongs to another instance: nothing in it is acted upon. */
+export class StateOfAnotherHost extends Error {
+  override name = 'StateOfAnotherHost'
+}
+
+/** Who this host is. A host that EC2 or IMDS cannot describe now is the one it was before (I9). */
+export async function knowHost({
+  imds,
+  ec2,
+  catalog,
+  log,
+  signal,
+}: {
+  imds: Imds
+  ec2: Ec2
+  catalog: Catalog
+  log: Logger
+  signal: AbortSignal
+}): Promise<Host> {
+  const kept = catalog.fact('host')
+  const before = kept === undefined ? undefined : (JSON.parse(kept) as Host)
+  const find = () => findHost(imds, ec2, signal)
+  const host = await (before === undefined
+    ? untilFound(log, signal, find)
+    : find().catch((error) => {
+        if (!(error instanceof Failure)) throw error
+        log.warn(
+          { code: error.code },
+          `host not described, taking it as before: ${sentence(error)}`,
+        )
+        return before
+      }))
+  if (before !== undefined && before.instanceId !== host.instanceId) {
+    throw new StateOfAnotherHost(
+      `the state file is of instance ${before.instanceId}, but this is ${host.instanceId} ` +
+        '(a cloned disk?). Move the state directory away to start empty; nothing was changed',
+    )
+  }
+  catalog.putFact('host', JSON.stringify(host))
+  return host
+}
+
+/** Asks until there is an answer; says so in between. Gives up only when it is told to stop. */
+export async function untilFound<T>(
+  log: Logger,
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (let delayMs = 500; ; delayMs = Math.min(delayMs * 2, 15_000)) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'transient') throw error
+      signal.throwIfAborted()
+      log.warn({ code: error.code, delayMs }, `waiting to know this host: ${sentence(error)}`)
+      await new Promise((resolve) => setTimeout(resolve, delayMs))
+      signal.throwIfAborted()
+    }
+  }
+}
+
+/** Of the indices in use those that no holder of ours has; index 0 is always among them. */
+export function foreignOf(journal: Journal, inUse: ReadonlySet<number>): Set<number> {
+  const foreign = new Set(inUse).add(0)
+  for (const { holder } of journal.all()) {
+    for (const n of holder.spec.enis.keys()) {
+      const { is, choice } = rowState(holder, `attachment:${n}`)
+      if (is !== 'none' && choice !== undefined && choice !== '0') foreign.delete(Number(choice))
+    }
+  }
+  return foreign
+}

@@ -1,0 +1,43 @@
+// What is kept of a stopped task, and for how long.
+
+import type { Catalog } from '../state/catalog.ts'
+import type { Journal } from '../state/journal.ts'
+import { lastStatus } from '../state/status.ts'
+import { rowState } from '../state/task.ts'
+import { containerLogs } from './drivers/container-logs.ts'
+import type { Docker } from './drivers/docker.ts'
+
+/** AWS keeps a client token for a day. */
+const TOKEN_RETENTION_MS = 86_400_000
+
+/** Forgets what stopped more than `retentionMs` ago. */
+export function prune(journal: Journal, catalog: Catalog, retentionMs: number): void {
+  const now = Date.now()
+  for (const { id, holder, timeline } of journal.all()) {
+    const isOld = now - (timeline.stoppedAt ?? now) > retentionMs
+    if (isOld && lastStatus(holder) === 'STOPPED') journal.forget(id)
+  }
+  catalog.forgetRuns(now - TOKEN_RETENTION_MS)
+}
+
+/** The last lines of a container's log: from Docker while it exists, then what was kept of it. */
+export async function logsOf(
+  { journal, docker }: { journal: Journal; docker: Docker },
+  id: string,
+  container: string,
+  lines: number,
+): Promise<string> {
+  const entry = journal.get(id)
+  const state = entry && rowState(entry.holder, `container:${container}`)
+  const { containerId } = (state?.details ?? {}) as { containerId?: string }
+  const signal = AbortSignal.timeout(10_000)
+  const live =
+    state === undefined || state.is === 'none' || containerId === undefined
+      ? undefined
+      : await containerLogs(docker, containerId, lines, signal)
+  const text = live ?? journal.keptLog(id, container) ?? ''
+  return text
+    .split('\n')
+    .slice(-lines - 1)
+    .join('\n')
+}
