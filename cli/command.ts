@@ -47,6 +47,8 @@ export type Call = {
   one(flag: string): string | undefined
   /** All values of a flag that may be repeated, commas split. */
   all(flag: string): string[]
+  /** All values of a flag that may be repeated, as they were given. */
+  each(flag: string): string[]
   /** What stands after `--`. */
   readonly rest: readonly string[]
 }
@@ -111,6 +113,7 @@ export function parse(command: Command, argv: readonly string[]): Call {
     positionals,
     rest,
     on: (flag) => values.has(flag),
+    each: (flag) => values.get(flag) ?? [],
     one: (flag) => values.get(flag)?.at(-1),
     all: (flag) => (values.get(flag) ?? []).flatMap((value) => value.split(',').filter(Boolean)),
   }

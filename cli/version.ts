@@ -5,9 +5,10 @@ import { release } from 'node:os'
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
 
-/** The version in package.json, which lies one folder up, in a checkout and beside the bundle. */
+/** The version in package.json: one folder up in a checkout, beside the bundle when bundled. */
 export function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const path = import.meta.url.endsWith('.ts') ? '../package.json' : './package.json'
+  const text = readFileSync(new URL(path, import.meta.url), 'utf8')
   return String((JSON.parse(text) as { version?: unknown }).version)
 }
 

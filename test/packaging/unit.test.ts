@@ -1,0 +1,56 @@
+// Goal: the unit file is one that systemd understands, and as narrow as the agent allows. Method:
+// systemd's own tools, offline, over a copy whose command exists.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const UNIT = join(import.meta.dirname, '../../systemd/enid.service')
+const text = readFileSync(UNIT, 'utf8')
+let folder: string
+let copy: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'enid-unit-'))
+  copy = join(folder, 'enid.service')
+  writeFileSync(copy, text.replace('/usr/bin/enid agent', '/bin/true'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const analyze = (...args: string[]) => {
+  const result = spawnSync('systemd-analyze', args, { encoding: 'utf8' })
+  if (result.error !== undefined) throw result.error
+  return result
+}
+
+test('systemd has nothing to say against the unit', () => {
+  const { status, stderr, stdout } = analyze('verify', '--man=no', copy)
+  // verify returns 0 on a bad value and only prints it.
+  expect(stderr + stdout).toBe('')
+  expect(status).toBe(0)
+})
+
+test('a mistake in a unit is seen', () => {
+  const broken = join(folder, 'broken.service')
+  writeFileSync(broken, text.replace('/usr/bin/enid agent', '/bin/true').replace('=always', '=yes'))
+  expect(analyze('verify', '--man=no', broken).stderr).toContain('Restart')
+})
+
+test("systemd's own rating of its exposure is at most 3.5 of 10", () => {
+  const { status, stdout } = analyze('security', '--offline=true', '--threshold=35', copy)
+  expect(stdout).toContain('Overall exposure level')
+  expect(status).toBe(0)
+})
+
+test('a crash loop never ends in a unit that is not restarted any more', () => {
+  expect(text).toMatch(/^Restart=always$/m)
+  expect(text).toMatch(/^StartLimitIntervalSec=0$/m)
+})
+
+test('the agent may call what Node and a namespace need', () => {
+  expect(text).toMatch(/^SystemCallFilter=@system-service @pkey setns$/m)
+  expect(text).toMatch(/^RestrictNamespaces=net$/m)
+  expect(text).toMatch(/^CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN$/m)
+})
