@@ -11,6 +11,8 @@
 // It says what may pass and not what may not, because a packet socket can lie: the protocol that
 // the sender declares (meta protocol), the one in the frame (@ll), and a VLAN tag of id 0 in front,
 // which the far end takes off. Only where declaration and frame agree is the address where it seems.
+// (A socket that declares a protocol *and* asks for PACKET_QDISC_BYPASS fails that test and is cut
+// off altogether.) AF_XDP sockets do not pass this hook: containers are kept from them elsewhere.
 
 import type { NftChain, NftCommand, NftObject, NftRule, NftTable } from './libnftables.ts'
 

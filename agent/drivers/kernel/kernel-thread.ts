@@ -4,13 +4,12 @@
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { KernelError } from './kernel-error.ts'
-import type { FoundLink } from './link.ts'
 import type { Calls, FromWorker, ToWorker } from './worker.ts'
 
 /** What the worker says unasked. */
 export type KernelEvents = {
   /** A card appeared or changed in the host's namespace. */
-  announced(mac: string, link: FoundLink): void
+  announced(mac: string): void
   /** The kernel dropped announcements: look again. */
   overrun(): void
   /** The worker died; every call from now on rejects. */
@@ -114,7 +113,7 @@ export class KernelThread {
         this.#bellFd = message.bellFd
         break
       case 'announced':
-        this.#events.announced(message.mac, message.link)
+        this.#events.announced(message.mac)
         return
       case 'overrun':
         this.#events.overrun()

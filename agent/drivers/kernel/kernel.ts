@@ -77,15 +77,15 @@ const LOOK_AGAIN_MS = 250
 const GATEWAY_TIMEOUT_MS = 5_000
 const GATEWAY_POLL_MS_MAX = 50
 
-/** Someone who waits for a link. */
-type Watcher = { readonly mac: string; found(link: FoundLink): void; look(): void }
+/** Someone who waits for a link. An announcement is only a hint to look: it may be old. */
+type Watcher = { readonly mac: string; look(): void }
 
 /** Starts the worker. A worker that cannot work rejects the first call. */
 export function openKernel(log: KernelLog): Kernel {
   const watchers = new Set<Watcher>()
   const thread = new KernelThread({
-    announced: (mac, link) => {
-      for (const watcher of watchers) if (watcher.mac === mac) watcher.found(link)
+    announced: (mac) => {
+      for (const watcher of watchers) if (watcher.mac === mac) watcher.look()
     },
     overrun: () => {
       log.warn({ watchers: watchers.size }, 'link announcements were dropped; looking again')
@@ -128,7 +128,7 @@ async function waitForLink(
     const found = thread.call('findLink', { mac, netns: undefined })
     found.then((link) => link && resolve(link), reject)
   }
-  const watcher: Watcher = { mac, found: resolve, look }
+  const watcher: Watcher = { mac, look }
   const abort = (): void => reject(signal?.reason)
   const late = setTimeout(() => {
     const what = `no link with this MAC appeared in the host within ${timeoutMs} ms`

@@ -42,7 +42,7 @@ export type FromWorker =
   | { readonly kind: 'result'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly error: KernelErrorFields }
   | { readonly kind: 'defect'; readonly error: unknown }
-  | { readonly kind: 'announced'; readonly mac: string; readonly link: FoundLink }
+  | { readonly kind: 'announced'; readonly mac: string }
   | { readonly kind: 'overrun' }
 
 /** A sleep ends this often, because terminate() waits for the thread to be awake. */
@@ -87,9 +87,7 @@ function announce(post: (message: FromWorker) => void, monitor: NetlinkSocket): 
     else {
       for (const message of messages) {
         const link = message.type === RTM_NEWLINK ? decodeLink(message.body) : undefined
-        if (link === undefined || !isCard(link, link.mac)) continue
-        const { mac, ifindex, name } = link
-        post({ kind: 'announced', mac, link: { ifindex, name } })
+        if (link !== undefined && isCard(link, link.mac)) post({ kind: 'announced', mac: link.mac })
       }
     }
   }
