@@ -138,7 +138,10 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   ).catch(onDefect)
   const tell = runner.tell.bind(runner)
   const endLinks = watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect })
-  const pruning = setInterval(() => prune(journal, catalog, config.retentionMs), PRUNE_EVERY_MS)
+  const pruning = setInterval(
+    () => prune(journal, catalog, config.retentionMs, Date.now()),
+    PRUNE_EVERY_MS,
+  )
 
   await api.listenUnix(config.socket)
   if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)

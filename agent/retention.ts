@@ -11,8 +11,7 @@ import type { Docker } from './drivers/docker.ts'
 const TOKEN_RETENTION_MS = 86_400_000
 
 /** Forgets what stopped more than `retentionMs` ago. */
-export function prune(journal: Journal, catalog: Catalog, retentionMs: number): void {
-  const now = Date.now()
+export function prune(journal: Journal, catalog: Catalog, retentionMs: number, now: number): void {
   for (const { id, holder, timeline } of journal.all()) {
     const isOld = now - (timeline.stoppedAt ?? now) > retentionMs
     if (isOld && lastStatus(holder) === 'STOPPED') journal.forget(id)

@@ -1,0 +1,181 @@
+// Goal: no slot is promised twice, and who gets none is told the numbers. Method: plain facts.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Failure } from '../../agent/failure.ts'
+import { foreignOf, knowHost, StateOfAnotherHost } from '../../agent/known-host.ts'
+import type { Host } from '../../agent/orders.ts'
+import type { PlacementFacts } from '../../agent/placement.ts'
+import { choose, room, slotsUsed } from '../../agent/placement.ts'
+import { prune } from '../../agent/retention.ts'
+import type { Journal } from '../../state/journal.ts'
+import type { Event } from '../../state/task.ts'
+import { spec } from '../state/specs.ts'
+import { memory, settleHolder } from './journals.ts'
+
+const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
+const host = {
+  instanceId: 'i-1',
+  instanceType: 'm5.large',
+  availabilityZone: 'z1',
+  eniCountMax: 3,
+} as Host
+const free: Record<string, [zone: string, count: number]> = {
+  'subnet-a': ['z1', 5],
+  'subnet-b': ['z1', 9],
+  'subnet-c': ['z2', 99],
+}
+
+let journal: Journal
+let facts: PlacementFacts
+let time = 0
+beforeEach(() => {
+  time = 1000
+  ;({ journal } = memory(() => time))
+  facts = {
+    host,
+    journal,
+    foreignIndices: new Set([0]),
+    subnet: (subnetId) => {
+      const [availabilityZone, freeAddressCount] = free[subnetId] ?? []
+      if (availabilityZone === undefined || freeAddressCount === undefined) return undefined
+      return { subnetId, availabilityZone, freeAddressCount }
+    },
+  }
+})
+
+const refusal = (work: () => unknown): Failure => {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  return expect.fail('nothing was refused')
+}
+
+describe('room', () => {
+  test('is the smaller of free slots and free addresses in the zone', () => {
+    expect(room(facts, ['subnet-a', 'subnet-c']).taskCount).toBe(2)
+    expect(room({ ...facts, host: { ...host, eniCountMax: 50 } }, ['subnet-a']).taskCount).toBe(5)
+    expect(room(facts, ['subnet-c'])).toEqual({
+      taskCount: 0,
+      detail:
+        "m5.large carries 3 ENIs, 1 are in use; none of the subnets is in this host's zone z1",
+    })
+  })
+
+  test('counts a task from the moment it was begun until its ENI is detached', () => {
+    expect(slotsUsed(facts)).toBe(1)
+    journal.begin('a', spec())
+    journal.begin('b', spec())
+    expect(room(facts, ['subnet-a'])).toEqual({
+      taskCount: 0,
+      detail: 'm5.large carries 3 ENIs, 3 are in use; free addresses: subnet-a 5',
+    })
+    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
+    journal.append('a', stop)
+    expect(slotsUsed(facts)).toBe(3)
+    settleHolder(journal, 'a')
+    expect(slotsUsed(facts)).toBe(2)
+  })
+})
+
+describe('choose', () => {
+  const entry = (id: string) => journal.get(id) ?? expect.fail(id)
+
+  test('takes the emptiest subnet, and the next one after a strike', () => {
+    journal.begin('a', spec())
+    expect(choose(facts, entry('a'), 'eni:0')).toBe('subnet-b')
+    journal.append('a', { type: 'began', verb: 'ensure', row: 'eni:0', choice: 'subnet-b' })
+    journal.append('a', { type: 'declined', row: 'eni:0', cause: { code: 'Full', message: '' } })
+    expect(choose(facts, entry('a'), 'eni:0')).toBe('subnet-a')
+    journal.append('a', { type: 'began', verb: 'ensure', row: 'eni:0', choice: 'subnet-a' })
+    journal.append('a', { type: 'declined', row: 'eni:0', cause: { code: 'Full', message: '' } })
+    const failure = refusal(() => choose(facts, entry('a'), 'eni:0'))
+    expect(failure).toMatchObject({ kind: 'refused', code: 'RESOURCE:ENI' })
+    expect(failure.message).toContain('declined were subnet-b, subnet-a')
+  })
+
+  test('gives every task another device index, never one that is foreign', () => {
+    for (const id of ['a', 'b']) journal.begin(id, spec())
+    expect(choose(facts, entry('a'), 'attachment:0')).toBe('1')
+    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
+    expect(choose(facts, entry('b'), 'attachment:0')).toBe('2')
+    const crowded = { ...facts, foreignIndices: new Set([0, 2]) }
+    const failure = refusal(() => choose(crowded, entry('b'), 'attachment:0'))
+    expect(failure.message).toContain('no device index left on m5.large')
+    expect(failure.message).toContain('of 3 ENIs are in use')
+  })
+
+  test('has nothing to choose for other rows', () => {
+    journal.begin('a', spec())
+    for (const row of ['sandbox', 'link:0', 'image:web', 'guard:0'] as const) {
+      expect(choose(facts, entry('a'), row)).toBeUndefined()
+    }
+  })
+})
+
+describe('which indices are foreign', () => {
+  test('those in use that no holder of ours has, index 0 always', () => {
+    expect([...foreignOf(journal, new Set())]).toEqual([0])
+    journal.begin('a', spec())
+    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
+    expect([...foreignOf(journal, new Set([0, 1, 2]))].sort()).toEqual([0, 2])
+  })
+})
+
+describe('which host this is', () => {
+  const quiet = { warn: () => {} } as never
+  const signal = AbortSignal.timeout(5000)
+  const away = { call: () => Promise.reject(new Failure('transient', 'Ec2Unreachable', 'away')) }
+  const imds = { read: () => Promise.reject(new Failure('transient', 'Away', 'away')) }
+
+  test('is what it was before while nobody answers', async () => {
+    const { catalog } = memory()
+    catalog.putFact('host', JSON.stringify(host))
+    const known = await knowHost({
+      imds: imds as never,
+      ec2: away as never,
+      catalog,
+      log: quiet,
+      signal,
+    })
+    expect(known).toEqual(host)
+  })
+
+  test('being another one than the state file says is refused, and nothing is changed', async () => {
+    const { catalog } = memory()
+    catalog.putFact('host', JSON.stringify({ ...host, instanceId: 'i-9' }))
+    const answers: Record<string, unknown> = {
+      DescribeInstances: { Reservations: [{ Instances: [{ InstanceType: 'm5.large' }] }] },
+      DescribeInstanceTypes: { InstanceTypes: [{ NetworkInfo: { MaximumNetworkInterfaces: 3 } }] },
+      DescribeVpcs: { Vpcs: [{ CidrBlock: '10.0.0.0/16' }] },
+    }
+    const asked = knowHost({
+      imds: { read: async (path: string) => (path.endsWith('instance-id') ? 'i-1' : 'x') } as never,
+      ec2: { call: async (action: string) => answers[action] } as never,
+      catalog,
+      log: quiet,
+      signal,
+    })
+    await expect(asked).rejects.toThrow(StateOfAnotherHost)
+    expect(JSON.parse(catalog.fact('host') ?? '')).toMatchObject({ instanceId: 'i-9' })
+  })
+})
+
+describe('retention', () => {
+  test('forgets what stopped long ago, and nothing that still holds something', () => {
+    const made = memory(() => time)
+    for (const id of ['running', 'stopped', 'stopping']) {
+      made.journal.begin(id, spec())
+      settleHolder(made.journal, id)
+    }
+    for (const id of ['stopped', 'stopping']) made.journal.append(id, stop)
+    settleHolder(made.journal, 'stopped')
+    const hour = 3_600_000
+    prune(made.journal, made.catalog, hour, time + hour)
+    expect(made.journal.all()).toHaveLength(3)
+    prune(made.journal, made.catalog, hour, time + hour + 1)
+    expect(made.journal.all().map(({ id }) => id)).toEqual(['running', 'stopping'])
+  })
+})
