@@ -59,7 +59,12 @@ export const C = {
   MNT_DETACH: 2,
 } as const
 
-const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
+/** Some numbers have two names; the alphabetically first is the usual one (EAGAIN, ENOTSUP). */
+const names = new Map(
+  Object.entries(koffi.os.errno)
+    .sort(([a], [b]) => (a < b ? 1 : -1))
+    .map(([name, number]) => [number, name]),
+)
 
 /** A system call that failed: `code` is the errno's name, such as `EPERM`. */
 export class SystemError extends Error {

@@ -157,6 +157,7 @@ export class NamespaceFabric implements LabFabric {
   }
 
   close(): Promise<void> {
+    if (this.#kernel === undefined) return Promise.resolve()
     return this.#inTurn((kernel) => this.#shut(kernel))
   }
 
