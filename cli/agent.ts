@@ -17,7 +17,7 @@ export const agent: Command = {
     'instance metadata are found by the settings of the AWS SDK (AWS_REGION, AWS_ENDPOINT_URL_EC2, …).',
   ],
   async run() {
-    const [{ readConfig, ConfigRefused }, { runAgent }] = await Promise.all([
+    const [{ readConfig, ConfigRefused }, { runAgent, AgentRefused }] = await Promise.all([
       import('../agent/config.ts'),
       import('../agent/main.ts'),
     ])
@@ -27,8 +27,12 @@ export const agent: Command = {
       await runAgent(readConfig(process.env), ended.signal)
       return EXIT.ok
     } catch (error) {
-      if (!(error instanceof ConfigRefused)) throw error
-      throw new CommandError(EXIT.usage, `enid agent: ${error.message}`)
+      if (error instanceof ConfigRefused) throw refusal(EXIT.usage, error)
+      if (error instanceof AgentRefused) throw refusal(EXIT.failed, error)
+      throw error
     }
   },
 }
+
+const refusal = (exitCode: number, { message }: Error): CommandError =>
+  new CommandError(exitCode, `enid agent: ${message}`)

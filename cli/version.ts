@@ -1,16 +1,9 @@
 // `enid version`: what this is and what it runs on; for bug reports.
 
-import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
+import enid from '../package.json' with { type: 'json' }
 import type { Command } from './command.ts'
 import { EXIT } from './command.ts'
-
-/** The version in package.json: one folder up in a checkout, beside the bundle when bundled. */
-export function packageVersion(): string {
-  const path = import.meta.url.endsWith('.ts') ? '../package.json' : './package.json'
-  const text = readFileSync(new URL(path, import.meta.url), 'utf8')
-  return String((JSON.parse(text) as { version?: unknown }).version)
-}
 
 /** `enid version`. */
 export const version: Command = {
@@ -21,7 +14,7 @@ export const version: Command = {
   positionals: [0, 0],
   async run(call) {
     const facts = {
-      enid: packageVersion(),
+      enid: enid.version,
       node: process.version,
       kernel: release(),
       arch: process.arch,

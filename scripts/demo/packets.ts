@@ -50,18 +50,10 @@ export async function pageTitle(from: TaskHere, ipv4: string): Promise<string | 
   return code === 0 ? /<title>(.*?)<\/title>/.exec(stdout)?.[1] : undefined
 }
 
-/** Knocks at all 65,535 TCP ports of an address, from inside a task. */
-export async function scanFrom(from: TaskHere, ipv4: string): Promise<Scan> {
+/** Knocks at TCP ports of an address from inside a task: all 65,535, or one. */
+export async function scanFrom(from: TaskHere, ipv4: string, port?: number): Promise<Scan> {
   const scanner = join(import.meta.dirname, 'scan.ts')
-  const args = [`--net=${from.netns}`, process.execPath, scanner, ipv4]
+  const range = port === undefined ? [] : [String(port)]
+  const args = [`--net=${from.netns}`, process.execPath, scanner, ipv4, ...range]
   return JSON.parse(await must('nsenter', args)) as Scan
-}
-
-/** Whether one TCP port answers (with a handshake or a reset), from inside a task. */
-export async function reaches(from: TaskHere, ipv4: string, port: number): Promise<boolean> {
-  const { code, stderr } = await program('docker', [
-    ...['exec', from.containerId, '/bin/busybox', 'timeout', String(PAGE_TIMEOUT_S)],
-    ...['/bin/busybox', 'nc', '-w', '1', ipv4, String(port), '-e', '/bin/busybox', 'true'],
-  ])
-  return code === 0 || /refused/i.test(stderr)
 }

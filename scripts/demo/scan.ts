@@ -1,5 +1,5 @@
-// Knocks at every TCP port of one address from inside a task's namespace, with real SYN packets.
-// The demo starts it as `nsenter --net=<the client task's namespace> node scan.ts ADDRESS`.
+// Knocks at every TCP port of one address, or at one port, from inside a task's namespace, with real SYN packets.
+// The demo starts it as `nsenter --net=<the client task's namespace> node scan.ts ADDRESS [PORT]`.
 //
 //   open: the handshake completed    closed: a reset came back, so the packet got through
 //   silent: nothing came back within the limit, as a security group answers
@@ -41,11 +41,13 @@ function knock(host: string, port: number): Promise<Verdict> {
   })
 }
 
-async function scan(host: string, atOnce: number): Promise<Scan> {
+type Range = { readonly first: number; readonly last: number }
+
+async function scan(host: string, { first, last }: Range, atOnce: number): Promise<Scan> {
   const result: Scan = { open: [], closed: [], silent: 0 }
-  let next = 1
+  let next = first
   const worker = async () => {
-    while (next <= PORT_COUNT) {
+    while (next <= last) {
       const port = next++
       const verdict = await knock(host, port)
       if (verdict === 'silent') result.silent += 1
@@ -63,6 +65,10 @@ function socketCountMax(): number {
 }
 
 if (import.meta.main) {
-  const [host = ''] = process.argv.slice(2)
-  process.stdout.write(`${JSON.stringify(await scan(host, socketCountMax()))}\n`)
+  const [host = '', port] = process.argv.slice(2)
+  const range =
+    port === undefined
+      ? { first: 1, last: PORT_COUNT }
+      : { first: Number(port), last: Number(port) }
+  process.stdout.write(`${JSON.stringify(await scan(host, range, socketCountMax()))}\n`)
 }

@@ -1,0 +1,65 @@
+// The chapter after the stop: nothing of the tasks is left, in EC2, in Docker, in the kernel and in
+// the agent's own journal. Each is asked where it lives.
+
+import { describeEnis } from './aws.ts'
+import type { Inventory } from './leftovers.ts'
+import { leftovers, takeInventory } from './leftovers.ts'
+import { claim } from './narration.ts'
+import { must } from './program.ts'
+import type { Cast, Stage } from './story.ts'
+import { ENID } from './world.ts'
+
+/** What was there before the first task, and who the tasks were. */
+export type Ending = { cast: Cast; before: Inventory; instanceId: string }
+
+/** Checks that all is given back while agent and lab still run. */
+export async function checkNothingLeft(stage: Stage, ending: Ending): Promise<void> {
+  const { cast, before, instanceId } = ending
+  const tasks = [...cast.web, cast.client, cast.stranger]
+
+  const enis = (await describeEnis(stage.aws)).map(({ eniId }) => eniId)
+  const kept = tasks.filter(({ eniId }) => enis.includes(eniId)).map(({ eniId }) => eniId)
+  claim(kept.length === 0, 'no ENI is left in EC2', kept.join(', '))
+
+  const filter = `label=enid:instance=${instanceId}`
+  const containers = (await must('docker', ['ps', '--all', '--quiet', '--filter', filter])).trim()
+  claim(containers === '', 'no container is left in Docker', containers.replaceAll('\n', ', '))
+
+  const left = leftovers(before, await takeInventory())
+  claim(left.length === 0, 'no link, namespace or nft table is left on the host', left.join('; '))
+
+  const rules = await fabricRules(stage)
+  const named = tasks.filter(
+    ({ eniId, ipv4 }) => rules.includes(eniId) || rules.includes(`"${ipv4}"`),
+  )
+  claim(
+    rules !== '' && named.length === 0,
+    'no rule of theirs is left in the lab',
+    named.map(({ eniId }) => eniId).join(', '),
+  )
+
+  const ids = tasks.map(({ taskId }) => taskId)
+  const output = await must(ENID, ['describe', ...ids, '--json'], { env: stage.world.env })
+  const { tasks: remembered } = JSON.parse(output) as { tasks: Remembered[] }
+  const wrong = remembered.filter(
+    ({ lastStatus, rows }) => lastStatus !== 'STOPPED' || rows.some(({ is }) => is !== 'none'),
+  )
+  claim(
+    remembered.length === tasks.length && wrong.length === 0,
+    'the journal remembers four stopped tasks that hold nothing',
+    wrong.map(({ taskId }) => taskId).join(', '),
+  )
+}
+
+type Remembered = {
+  readonly taskId: string
+  readonly lastStatus: string
+  readonly rows: readonly { readonly row: string; readonly is: string }[]
+}
+
+/** The lab's nftables rules and sets, as the kernel has them. */
+async function fabricRules({ world }: Stage): Promise<string> {
+  const status = await must(ENID, ['lab', 'status', '--json'], { env: world.env })
+  const { netnsPath } = JSON.parse(status) as { netnsPath: string }
+  return must('nsenter', [`--net=${netnsPath}`, 'nft', '-j', 'list', 'ruleset'])
+}

@@ -1,0 +1,126 @@
+// The chapter of packets: who reaches whom, on which ports, in both directions; and that what is
+// silent is silent because of the security group, not because nobody listens.
+
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  DescribeSecurityGroupsCommand,
+  RevokeSecurityGroupIngressCommand,
+} from '@aws-sdk/client-ec2'
+import type { Aws } from './aws.ts'
+import { describeEnis, setIngress } from './aws.ts'
+import { claim } from './narration.ts'
+import type { TaskHere } from './packets.ts'
+import { pageTitle, scanFrom } from './packets.ts'
+import type { Scan } from './scan.ts'
+import type { Cast, Groups, Stage } from './story.ts'
+
+const TITLE = 'Welcome to nginx!'
+/** A port that nobody listens on: a reset comes back when the packet gets there. */
+const OTHER_PORT = 8080
+
+/** What the checks need to know. */
+export type Scene = { cast: Cast; groups: Groups; hostGroupIds: readonly string[] }
+
+/** Checks every claim about who reaches whom. */
+export async function checkPackets(stage: Stage, scene: Scene): Promise<void> {
+  const { web, client, stranger } = scene.cast
+  await checkPages(client, web)
+  stage.signal.throwIfAborted()
+  await checkEveryPort({ web, client, stranger })
+  stage.signal.throwIfAborted()
+  await checkItIsTheGroup(stage.aws, scene)
+  stage.signal.throwIfAborted()
+  await checkHostGroup(stage.aws, scene)
+}
+
+async function checkPages(client: TaskHere, web: readonly TaskHere[]): Promise<void> {
+  for (const { ipv4 } of web) {
+    const title = await pageTitle(client, ipv4)
+    const seen = title === undefined ? 'no answer' : `"${title}"`
+    claim(title === TITLE, `client gets http://${ipv4}/`, seen)
+  }
+}
+
+async function checkEveryPort({ web, client, stranger }: Cast): Promise<void> {
+  const [one, two] = web
+  const [toOne, toTwo, strangerToOne, webToClient] = await Promise.all([
+    scanFrom(client, one.ipv4),
+    scanFrom(client, two.ipv4),
+    scanFrom(stranger, one.ipv4),
+    scanFrom(one, client.ipv4),
+  ])
+  for (const [scan, { ipv4 }] of [
+    [toOne, one],
+    [toTwo, two],
+  ] as const) {
+    claim(only80(scan), `client reaches port 80 of ${ipv4} and no other`, inWords(scan))
+  }
+  const strangerToTwo = await pageTitle(stranger, two.ipv4)
+  claim(allSilent(strangerToOne), `stranger reaches nothing on ${one.ipv4}`, inWords(strangerToOne))
+  claim(strangerToTwo === undefined, `stranger gets no page from ${two.ipv4}`, 'no answer')
+  claim(allSilent(webToClient), 'web reaches nothing on client', inWords(webToClient))
+}
+
+/** Opens one more port while everything runs, and closes it again. */
+async function checkItIsTheGroup(aws: Aws, { cast, groups }: Scene): Promise<void> {
+  const target = cast.web[0].ipv4
+  const wish = { groupId: groups.web, fromGroupId: groups.client, port: OTHER_PORT }
+  await setIngress(aws, { ...wish, open: true })
+  const opened = await scanFrom(cast.client, target, OTHER_PORT)
+  const still = await scanFrom(cast.stranger, target, OTHER_PORT)
+  await setIngress(aws, { ...wish, open: false })
+  const closed = await scanFrom(cast.client, target, OTHER_PORT)
+  const holds = opened.closed.length === 1 && allSilent(closed) && allSilent(still)
+  claim(
+    holds,
+    `it is the group that decides: port ${OTHER_PORT} opened for client, then closed`,
+    `${inWords(opened)}; then ${inWords(closed)}`,
+  )
+}
+
+/** Takes every rule of the host's own groups away for a moment: the page must still come. */
+async function checkHostGroup(aws: Aws, { cast, hostGroupIds }: Scene): Promise<void> {
+  const enis = await describeEnis(aws)
+  const tasks = [...cast.web, cast.client, cast.stranger].map(({ eniId }) => eniId)
+  const wearing = enis.filter(
+    ({ eniId, groupIds }) =>
+      tasks.includes(eniId) && groupIds.some((groupId) => hostGroupIds.includes(groupId)),
+  )
+  const { SecurityGroups = [] } = await aws.ec2.send(
+    new DescribeSecurityGroupsCommand({ GroupIds: [...hostGroupIds] }),
+  )
+  const rules = SecurityGroups.filter(({ IpPermissions }) => (IpPermissions ?? []).length > 0)
+  const change = {
+    revoke: RevokeSecurityGroupIngressCommand,
+    put: AuthorizeSecurityGroupIngressCommand,
+  }
+  const input = (group: (typeof rules)[number]) => ({
+    GroupId: group.GroupId,
+    IpPermissions: group.IpPermissions,
+  })
+  for (const group of rules) await aws.ec2.send(new change.revoke(input(group)))
+  const title = await pageTitle(cast.client, cast.web[0].ipv4)
+  for (const group of rules) await aws.ec2.send(new change.put(input(group)))
+  claim(
+    wearing.length === 0 && title === TITLE,
+    "the host's own security group is not involved",
+    'no task wears it, and with every inbound rule taken out of it the page still comes',
+  )
+}
+
+const only80 = ({ open, closed, silent }: Scan): boolean =>
+  open.length === 1 && open[0] === 80 && closed.length === 0 && silent === 65_534
+
+const allSilent = ({ open, closed, silent }: Scan): boolean =>
+  open.length === 0 && closed.length === 0 && silent > 0
+
+function inWords({ open, closed, silent }: Scan): string {
+  const parts = [
+    open.length === 0 ? '' : `open: ${open.slice(0, 5).join(', ')}`,
+    closed.length === 0
+      ? ''
+      : `${closed.length === 1 ? 'a reset' : `${closed.length} resets`} came back`,
+    silent === 0 ? '' : `${silent === 1 ? 'no answer' : `${silent} ports give no answer`}`,
+  ]
+  return parts.filter(Boolean).join(', ')
+}
