@@ -1,0 +1,78 @@
+// Every action that the lab implements, one file each, by the name AWS gives it. What is not here is
+// refused by name.
+
+import type { Action } from './action.ts'
+import { attachNetworkInterface } from './actions/attach-network-interface.ts'
+import { authorizeSecurityGroupEgress } from './actions/authorize-security-group-egress.ts'
+import { authorizeSecurityGroupIngress } from './actions/authorize-security-group-ingress.ts'
+import { createNetworkInterface } from './actions/create-network-interface.ts'
+import { createSecurityGroup } from './actions/create-security-group.ts'
+import { createSubnet } from './actions/create-subnet.ts'
+import { createTags } from './actions/create-tags.ts'
+import { createVpc } from './actions/create-vpc.ts'
+import { deleteNetworkInterface } from './actions/delete-network-interface.ts'
+import { deleteSecurityGroup } from './actions/delete-security-group.ts'
+import { deleteSubnet } from './actions/delete-subnet.ts'
+import { deleteTags } from './actions/delete-tags.ts'
+import { deleteVpc } from './actions/delete-vpc.ts'
+import { describeAvailabilityZones } from './actions/describe-availability-zones.ts'
+import { describeDhcpOptions } from './actions/describe-dhcp-options.ts'
+import { describeInstanceTypes } from './actions/describe-instance-types.ts'
+import { describeInstances } from './actions/describe-instances.ts'
+import { describeNetworkInterfaceAttribute } from './actions/describe-network-interface-attribute.ts'
+import { describeNetworkInterfaces } from './actions/describe-network-interfaces.ts'
+import { describeRegions } from './actions/describe-regions.ts'
+import { describeRouteTables } from './actions/describe-route-tables.ts'
+import { describeSecurityGroupRules } from './actions/describe-security-group-rules.ts'
+import { describeSecurityGroups } from './actions/describe-security-groups.ts'
+import { describeSubnets } from './actions/describe-subnets.ts'
+import { describeTags } from './actions/describe-tags.ts'
+import { describeVpcAttribute } from './actions/describe-vpc-attribute.ts'
+import { describeVpcs } from './actions/describe-vpcs.ts'
+import { detachNetworkInterface } from './actions/detach-network-interface.ts'
+import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
+import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
+import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
+import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
+import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
+
+const ALL: readonly Action[] = [
+  attachNetworkInterface,
+  authorizeSecurityGroupEgress,
+  authorizeSecurityGroupIngress,
+  createNetworkInterface,
+  createSecurityGroup,
+  createSubnet,
+  createTags,
+  createVpc,
+  deleteNetworkInterface,
+  deleteSecurityGroup,
+  deleteSubnet,
+  deleteTags,
+  deleteVpc,
+  describeAvailabilityZones,
+  describeDhcpOptions,
+  describeInstanceTypes,
+  describeInstances,
+  describeNetworkInterfaceAttribute,
+  describeNetworkInterfaces,
+  describeRegions,
+  describeRouteTables,
+  describeSecurityGroupRules,
+  describeSecurityGroups,
+  describeSubnets,
+  describeTags,
+  describeVpcAttribute,
+  describeVpcs,
+  detachNetworkInterface,
+  modifyNetworkInterfaceAttribute,
+  modifySubnetAttribute,
+  modifyVpcAttribute,
+  revokeSecurityGroupEgress,
+  revokeSecurityGroupIngress,
+]
+
+/** The actions by name. */
+export const ACTIONS: ReadonlyMap<string, Action> = new Map(
+  ALL.map((action) => [action.name, action]),
+)

@@ -1,0 +1,72 @@
+// DescribeRouteTables: each VPC's main table, with its local routes. Subnets are associated with it
+// implicitly, which EC2 does not list.
+
+import type * as ec2 from '@aws-sdk/client-ec2'
+import { findEach } from '../../model/look-up.ts'
+import { ACCOUNT_ID, type Vpc, type World } from '../../model/world.ts'
+import { FILTERS, PAGES, type ReadAction } from '../action.ts'
+import { type Listing, list } from '../listing.ts'
+import { tagList } from '../shapes/tags.ts'
+
+const LISTING: Listing<ec2.RouteTable> = {
+  key: (table) => table.RouteTableId ?? '',
+  tags: (table) => table.Tags,
+  pages: { min: 5, max: 100 },
+  filters: {
+    'association.main': (table) => table.Associations?.map((each) => each.Main),
+    'association.route-table-association-id': (table) =>
+      table.Associations?.map((each) => each.RouteTableAssociationId),
+    'association.route-table-id': (table) => table.Associations?.map((each) => each.RouteTableId),
+    'association.subnet-id': (table) => table.Associations?.map((each) => each.SubnetId),
+    'owner-id': (table) => table.OwnerId,
+    'route-table-id': (table) => table.RouteTableId,
+    'route.destination-cidr-block': (table) =>
+      table.Routes?.map((route) => route.DestinationCidrBlock),
+    'route.destination-ipv6-cidr-block': (table) =>
+      table.Routes?.map((route) => route.DestinationIpv6CidrBlock),
+    'route.gateway-id': (table) => table.Routes?.map((route) => route.GatewayId),
+    'route.origin': (table) => table.Routes?.map((route) => route.Origin),
+    'route.state': (table) => table.Routes?.map((route) => route.State),
+    'vpc-id': (table) => table.VpcId,
+  },
+}
+
+export const describeRouteTables: ReadAction<
+  ec2.DescribeRouteTablesRequest,
+  ec2.DescribeRouteTablesResult
+> = {
+  name: 'DescribeRouteTables',
+  honours: ['RouteTableIds', ...FILTERS, ...PAGES],
+  read(world, input) {
+    const { RouteTableIds: ids } = input
+    const byTable = new Map([...world.vpcs.values()].map((vpc) => [vpc.mainRouteTableId, vpc]))
+    const vpcs = ids === undefined ? [...byTable.values()] : findEach('routeTable', byTable, ids)
+    const shapes = vpcs.map((vpc) => shape(world, vpc))
+    const { rows, ...next } = list(shapes, input, LISTING, ids !== undefined)
+    return { RouteTables: rows, ...next }
+  },
+}
+
+function shape(world: World, vpc: Vpc): ec2.RouteTable {
+  const local = { GatewayId: 'local', Origin: 'CreateRouteTable', State: 'active' } as const
+  const routes: ec2.Route[] = [{ DestinationCidrBlock: vpc.ipv4Cidr, ...local }]
+  if (vpc.ipv6Cidr !== undefined) {
+    routes.push({ DestinationIpv6CidrBlock: vpc.ipv6Cidr, ...local })
+  }
+  return {
+    Associations: [
+      {
+        Main: true,
+        RouteTableAssociationId: vpc.mainRouteTableAssociationId,
+        RouteTableId: vpc.mainRouteTableId,
+        AssociationState: { State: 'associated' },
+      },
+    ],
+    PropagatingVgws: [],
+    RouteTableId: vpc.mainRouteTableId,
+    Routes: routes,
+    Tags: tagList(world, vpc.mainRouteTableId),
+    VpcId: vpc.vpcId,
+    OwnerId: ACCOUNT_ID,
+  }
+}

@@ -1,0 +1,98 @@
+// An instance as EC2 writes it, with the ENIs attached to it. What describes the machine and not
+// its network (image, root device, key) is fixed: the lab's instance is the host it runs on.
+
+import type * as ec2 from '@aws-sdk/client-ec2'
+import { instanceType } from '../../model/instance-type.ts'
+import {
+  ACCOUNT_ID,
+  type Attachment,
+  type Instance,
+  type NetworkInterface,
+  type World,
+} from '../../model/world.ts'
+import { attachmentShape, dnsName, groupList } from './network-interface.ts'
+import { tagList } from './tags.ts'
+
+/** The image that the lab's instance claims to have been launched from. */
+export const IMAGE_ID = 'ami-00000000000000001'
+
+type Attached = NetworkInterface & { readonly attachment: Attachment }
+
+/** The ENIs attached to an instance, by device index. */
+export function attachedEnis(world: World, instanceId: string): Attached[] {
+  const found: Attached[] = []
+  for (const eni of world.enis.values()) {
+    const { attachment } = eni
+    if (attachment !== undefined && isOf(attachment, instanceId)) found.push({ ...eni, attachment })
+  }
+  return found.sort((a, b) => a.attachment.deviceIndex - b.attachment.deviceIndex)
+}
+
+/** The whole instance, as DescribeInstances gives it. */
+export function instanceShape(world: World, instance: Instance): ec2.Instance {
+  const enis = attachedEnis(world, instance.instanceId)
+  const primary = enis.find((eni) => eni.attachment.deviceIndex === 0)
+  const type = instanceType(instance.instanceType)
+  return {
+    InstanceId: instance.instanceId,
+    ImageId: IMAGE_ID,
+    AmiLaunchIndex: 0,
+    // A string in every answer; the SDK's type lists AWS's own names only.
+    InstanceType: instance.instanceType as ec2._InstanceType,
+    LaunchTime: instance.launchedAt,
+    State: { Code: 16, Name: 'running' },
+    Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
+    Monitoring: { State: 'disabled' },
+    Architecture: type.architecture,
+    Hypervisor: 'xen', // EC2 answers so for Nitro too.
+    VirtualizationType: 'hvm',
+    EnaSupport: type.hypervisor === 'nitro',
+    PublicDnsName: '',
+    ...(primary === undefined ? {} : primaryMembers(world, primary)),
+    NetworkInterfaces: enis.map((eni) => instanceInterface(world, eni)),
+    Tags: tagList(world, instance.instanceId),
+  }
+}
+
+function primaryMembers(world: World, eni: Attached): ec2.Instance {
+  const ipv4 = eni.ipv4[0]
+  return {
+    VpcId: eni.vpcId,
+    SubnetId: eni.subnetId,
+    SourceDestCheck: eni.sourceDestCheck,
+    SecurityGroups: groupList(world, eni),
+    ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4, ...dnsName(world, eni, ipv4) }),
+  }
+}
+
+function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInterface {
+  const ipv4 = eni.ipv4[0]
+  const {
+    InstanceId: _id,
+    InstanceOwnerId: _owner,
+    ...Attachment
+  } = attachmentShape(eni.attachment)
+  return {
+    Attachment,
+    Description: eni.description,
+    Groups: groupList(world, eni),
+    InterfaceType: 'interface',
+    Ipv6Addresses: eni.ipv6.map((Ipv6Address) => ({ Ipv6Address, IsPrimaryIpv6: false })),
+    MacAddress: eni.mac,
+    NetworkInterfaceId: eni.eniId,
+    OwnerId: ACCOUNT_ID,
+    ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4, ...dnsName(world, eni, ipv4) }),
+    PrivateIpAddresses: eni.ipv4.map((PrivateIpAddress, index) => ({
+      Primary: index === 0,
+      ...dnsName(world, eni, PrivateIpAddress),
+      PrivateIpAddress,
+    })),
+    SourceDestCheck: eni.sourceDestCheck,
+    Status: 'in-use',
+    SubnetId: eni.subnetId,
+    VpcId: eni.vpcId,
+  }
+}
+
+const isOf = ({ to }: Attachment, instanceId: string): boolean =>
+  'instanceId' in to && to.instanceId === instanceId

@@ -1,0 +1,88 @@
+// An ENI as EC2 writes it. What is absent and what is empty is EC2's habit: no `Attachment` when
+// there is none, but an empty list of IPv6 addresses and tags.
+
+import type * as ec2 from '@aws-sdk/client-ec2'
+import { privateDnsName } from '../../model/addresses.ts'
+import {
+  ACCOUNT_ID,
+  type Attachment,
+  LAB_OWNER,
+  type NetworkInterface,
+  REGION,
+  type World,
+  ZONES,
+} from '../../model/world.ts'
+import { tagList } from './tags.ts'
+
+/** The whole ENI, as DescribeNetworkInterfaces and CreateNetworkInterface give it. */
+export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.NetworkInterface {
+  const [primary] = eni.ipv4
+  return {
+    ...(eni.attachment === undefined ? {} : { Attachment: attachmentShape(eni.attachment) }),
+    AvailabilityZone: eni.zone,
+    ...zoneIdOf(eni.zone),
+    Description: eni.description,
+    Groups: groupList(world, eni),
+    InterfaceType: 'interface',
+    Ipv6Addresses: eni.ipv6.map((Ipv6Address) => ({ Ipv6Address, IsPrimaryIpv6: false })),
+    MacAddress: eni.mac,
+    NetworkInterfaceId: eni.eniId,
+    OwnerId: ACCOUNT_ID,
+    ...(primary === undefined
+      ? {}
+      : { ...dnsName(world, eni, primary), PrivateIpAddress: primary }),
+    PrivateIpAddresses: eni.ipv4.map((PrivateIpAddress, index) => ({
+      Primary: index === 0,
+      ...dnsName(world, eni, PrivateIpAddress),
+      PrivateIpAddress,
+    })),
+    RequesterId: eni.managed ? LAB_OWNER : ACCOUNT_ID,
+    RequesterManaged: eni.managed,
+    SourceDestCheck: eni.sourceDestCheck,
+    // 'pending' is what EC2 answers and the SDK's list of values lacks.
+    Status: eni.status as ec2.NetworkInterfaceStatus,
+    SubnetId: eni.subnetId,
+    TagSet: tagList(world, eni.eniId),
+    VpcId: eni.vpcId,
+  }
+}
+
+/** An attachment as EC2 writes it. */
+export function attachmentShape(attachment: Attachment): ec2.NetworkInterfaceAttachment {
+  const { to } = attachment
+  return {
+    AttachTime: attachment.attachedAt,
+    AttachmentId: attachment.attachmentId,
+    DeleteOnTermination: attachment.deleteOnTermination,
+    DeviceIndex: attachment.deviceIndex,
+    NetworkCardIndex: 0,
+    ...('instanceId' in to
+      ? { InstanceId: to.instanceId, InstanceOwnerId: ACCOUNT_ID }
+      : { InstanceOwnerId: to.owner }),
+    Status: attachment.status,
+  }
+}
+
+/** The groups of an ENI, with their names. */
+export function groupList(world: World, eni: NetworkInterface): ec2.GroupIdentifier[] {
+  return eni.groupIds.map((GroupId) => {
+    const group = world.groups.get(GroupId)
+    return { GroupId, ...(group === undefined ? {} : { GroupName: group.name }) }
+  })
+}
+
+/** The zone's id (`usw2-az1`), which is the same in every account. */
+export function zoneIdOf(name: string): { AvailabilityZoneId?: string } {
+  const zone = ZONES.find((each) => each.name === name)
+  return zone === undefined ? {} : { AvailabilityZoneId: zone.zoneId }
+}
+
+/** The private DNS name of an address, where the VPC gives names. */
+export function dnsName(
+  world: World,
+  eni: NetworkInterface,
+  ipv4: string,
+): { PrivateDnsName?: string } {
+  const named = world.vpcs.get(eni.vpcId)?.enableDnsHostnames ?? false
+  return named ? { PrivateDnsName: privateDnsName(ipv4, REGION) } : {}
+}

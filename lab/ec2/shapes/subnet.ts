@@ -1,0 +1,45 @@
+// A subnet as EC2 writes it.
+
+import type * as ec2 from '@aws-sdk/client-ec2'
+import { availableCount } from '../../model/addresses.ts'
+import { ACCOUNT_ID, REGION, type Subnet, type World } from '../../model/world.ts'
+import { zoneIdOf } from './network-interface.ts'
+import { tagList } from './tags.ts'
+
+/** The whole subnet, as DescribeSubnets and CreateSubnet give it. */
+export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
+  const { subnetId, ipv6Cidr, ipv6AssociationId } = subnet
+  return {
+    AvailabilityZone: subnet.zone,
+    ...zoneIdOf(subnet.zone),
+    AvailableIpAddressCount: availableCount(world, subnet),
+    CidrBlock: subnet.ipv4Cidr,
+    DefaultForAz: subnet.defaultForAz,
+    MapPublicIpOnLaunch: false,
+    MapCustomerOwnedIpOnLaunch: false,
+    State: 'available',
+    SubnetId: subnetId,
+    VpcId: subnet.vpcId,
+    OwnerId: ACCOUNT_ID,
+    AssignIpv6AddressOnCreation: subnet.assignIpv6OnCreation,
+    Ipv6CidrBlockAssociationSet:
+      ipv6Cidr === undefined || ipv6AssociationId === undefined
+        ? []
+        : [
+            {
+              AssociationId: ipv6AssociationId,
+              Ipv6CidrBlock: ipv6Cidr,
+              Ipv6CidrBlockState: { State: 'associated' },
+            },
+          ],
+    Ipv6Native: false,
+    EnableDns64: false,
+    PrivateDnsNameOptionsOnLaunch: {
+      HostnameType: 'ip-name',
+      EnableResourceNameDnsARecord: false,
+      EnableResourceNameDnsAAAARecord: false,
+    },
+    SubnetArn: `arn:aws:ec2:${REGION}:${ACCOUNT_ID}:subnet/${subnetId}`,
+    Tags: tagList(world, subnetId),
+  }
+}

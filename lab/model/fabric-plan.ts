@@ -1,0 +1,153 @@
+// What the fabric must do so that packets follow from the new world as they did from the old one:
+// the difference between two worlds, as steps in a safe order, each with its opposite. Pure.
+//
+//   subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, dropped subnets
+//
+// Only the home VPC is in the fabric. No instance lives in another one, so no ENI of another VPC
+// can be attached, and traffic between VPCs has no way at all.
+
+import type { Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
+import { routerOf } from './network-interface.ts'
+import { protocolNumber } from './permission.ts'
+import type { NetworkInterface, SecurityGroup, Subnet, World } from './world.ts'
+
+/** One call on the fabric. */
+export type FabricCall =
+  | { readonly verb: 'putSubnet'; readonly subnet: FabricSubnet }
+  | { readonly verb: 'dropSubnet'; readonly subnetId: string }
+  | { readonly verb: 'putGroup'; readonly group: Group }
+  | { readonly verb: 'dropGroup'; readonly groupId: string }
+  | { readonly verb: 'plug'; readonly port: Port }
+  | { readonly verb: 'update'; readonly port: Port }
+  | { readonly verb: 'unplug'; readonly eniId: string }
+
+/** A call and the call that takes it back. */
+export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall }
+
+/** The steps from one world to the next. Equal worlds give none. */
+export function fabricPlan(before: World, after: World): FabricStep[] {
+  const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
+  const groups = changes(before.groups, after.groups, (g) => fabricGroup(after.homeVpcId, g))
+  const ports = changes(before.enis, after.enis, portOf)
+  return [...subnets.map(subnetStep), ...groups.map(groupStep), ...ports.flatMap(portSteps)].sort(
+    (a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb),
+  )
+}
+
+/** Performs one call. */
+export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
+  switch (call.verb) {
+    case 'putSubnet':
+      return fabric.putSubnet(call.subnet)
+    case 'dropSubnet':
+      return fabric.dropSubnet(call.subnetId)
+    case 'putGroup':
+      return fabric.putGroup(call.group)
+    case 'dropGroup':
+      return fabric.dropGroup(call.groupId)
+    case 'plug':
+      await fabric.plug(call.port)
+      return
+    case 'update':
+      return fabric.update(call.port)
+    case 'unplug':
+      return fabric.unplug(call.eniId)
+  }
+}
+
+/** The port of an ENI that is plugged in; undefined for all others. */
+export function portOf(eni: NetworkInterface): Port | undefined {
+  const { attachment } = eni
+  if (attachment?.netns === undefined || attachment.status === 'detaching') return undefined
+  return {
+    eniId: eni.eniId,
+    mac: eni.mac,
+    ipv4: eni.ipv4,
+    ipv6: eni.ipv6,
+    groupIds: eni.groupIds,
+    sourceDestCheck: eni.sourceDestCheck,
+    netns: attachment.netns,
+  }
+}
+
+type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
+
+const ORDER: readonly FabricCall['verb'][] = [
+  'putSubnet',
+  'putGroup',
+  'unplug',
+  'update',
+  'plug',
+  'dropGroup',
+  'dropSubnet',
+]
+
+/** Which ids differ, seen through `view`; records that are the same object are not even looked at. */
+function changes<M, T>(
+  before: ReadonlyMap<string, M>,
+  after: ReadonlyMap<string, M>,
+  view: (record: M) => T | undefined,
+): Change<T>[] {
+  const found: Change<T>[] = []
+  for (const id of new Set([...before.keys(), ...after.keys()])) {
+    const [old, recent] = [before.get(id), after.get(id)]
+    if (old === recent) continue
+    const was = old === undefined ? undefined : view(old)
+    const now = recent === undefined ? undefined : view(recent)
+    if (JSON.stringify(was) === JSON.stringify(now)) continue
+    found.push({ id, ...(was === undefined ? {} : { was }), ...(now === undefined ? {} : { now }) })
+  }
+  return found
+}
+
+function subnetStep({ id, was, now }: Change<FabricSubnet>): FabricStep {
+  const order = (subnet: FabricSubnet | undefined): FabricCall =>
+    subnet === undefined ? { verb: 'dropSubnet', subnetId: id } : { verb: 'putSubnet', subnet }
+  return { call: order(now), undo: order(was) }
+}
+
+function groupSteps({ id, was, now }: Change<Group>): FabricStep[] {
+  const order = (group: Group | undefined): FabricCall =>
+    group === undefined ? { verb: 'dropGroup', groupId: id } : { verb: 'putGroup', group }
+  if (now !== undefined) return [{ call: order(now), undo: order(was) }]
+  // Two groups that go together may name each other: each lets go of the other first.
+  const empty: Group = { groupId: id, rules: [] }
+  return [
+    { call: order(empty), undo: order(was) },
+    { call: order(undefined), undo: order(empty) },
+  ]
+}
+
+function portSteps({ id, was, now }: Change<Port>): FabricStep[] {
+  const unplug: FabricCall = { verb: 'unplug', eniId: id }
+  if (was !== undefined && now !== undefined && was.netns === now.netns) {
+    return [{ call: { verb: 'update', port: now }, undo: { verb: 'update', port: was } }]
+  }
+  const steps: FabricStep[] = []
+  if (was !== undefined) steps.push({ call: unplug, undo: { verb: 'plug', port: was } })
+  if (now !== undefined) steps.push({ call: { verb: 'plug', port: now }, undo: unplug })
+  return steps
+}
+
+function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefined {
+  if (subnet.vpcId !== homeVpcId) return undefined
+  return {
+    subnetId: subnet.subnetId,
+    ipv4Cidr: subnet.ipv4Cidr,
+    ipv4Gateway: routerOf(subnet).ipv4,
+    ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
+  }
+}
+
+function fabricGroup(homeVpcId: string, group: SecurityGroup): Group | undefined {
+  if (group.vpcId !== homeVpcId) return undefined
+  const rules = group.rules.map(({ ruleId, direction, protocol, from, to, peer }) => ({
+    ruleId,
+    direction,
+    protocol: protocolNumber(protocol),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    peer,
+  }))
+  return { groupId: group.groupId, rules }
+}

@@ -1,0 +1,146 @@
+// The world a lab comes up with, and goes back to on reset: one default VPC with IPv4 and IPv6, a
+// subnet in each of two zones, the default group, and one instance: this host.
+//
+//   10.0.0.0/16      us-west-2a 10.0.0.0/24   this host: device index 0, group enid-lab-host
+//   2001:db8:…/56    us-west-2b 10.0.1.0/24
+//
+// IPv6 comes from the documentation range (RFC 3849), not from fd00::/8: programs then order
+// addresses as they do on AWS (RFC 6724 puts a unique local address behind IPv4), and nothing on
+// the Internet can ever answer for it.
+
+import { newId, type Random } from './ids.ts'
+import { attached, makeEni } from './network-interface.ts'
+import { newDefaultGroup, newGroup } from './security-group.ts'
+import {
+  type Instance,
+  REGION,
+  type Subnet,
+  type Vpc,
+  type World,
+  withGroup,
+  ZONES,
+} from './world.ts'
+
+/** The blocks of the default VPC. */
+export const DEFAULT_VPC = {
+  ipv4Cidr: '10.0.0.0/16',
+  ipv6Cidr: '2001:db8:1234:1a00::/56',
+  subnets: [
+    { ipv4Cidr: '10.0.0.0/24', ipv6Cidr: '2001:db8:1234:1a00::/64' },
+    { ipv4Cidr: '10.0.1.0/24', ipv6Cidr: '2001:db8:1234:1a01::/64' },
+  ],
+} as const
+
+/** What the lab's one instance is like. */
+export type HostWish = { readonly instanceType: string; readonly netns: string }
+
+/** A new VPC with what EC2 makes beside it: DHCP options, main route table, default group. */
+export function addVpc(
+  world: World,
+  block: { ipv4Cidr: string; ipv6Cidr?: string },
+  isDefault: boolean,
+  random: Random,
+): { world: World; vpc: Vpc } {
+  const dhcpOptionsId = [...world.dhcpOptions.keys()][0]
+  if (dhcpOptionsId === undefined) throw new Error('the model has no DHCP options')
+  const vpc: Vpc = {
+    vpcId: newId('vpc', random),
+    ipv4Cidr: block.ipv4Cidr,
+    ipv4AssociationId: newId('vpc-cidr-assoc', random),
+    ...(block.ipv6Cidr === undefined
+      ? {}
+      : { ipv6Cidr: block.ipv6Cidr, ipv6AssociationId: newId('vpc-cidr-assoc', random) }),
+    isDefault,
+    enableDnsSupport: true,
+    enableDnsHostnames: isDefault,
+    dhcpOptionsId,
+    mainRouteTableId: newId('rtb', random),
+    mainRouteTableAssociationId: newId('rtbassoc', random),
+  }
+  const vpcs = new Map(world.vpcs).set(vpc.vpcId, vpc)
+  return { world: withGroup({ ...world, vpcs }, newDefaultGroup(vpc, random)), vpc }
+}
+
+/** A new subnet of a VPC. The caller has checked its blocks. */
+export function addSubnet(
+  world: World,
+  wish: Pick<Subnet, 'vpcId' | 'zone' | 'ipv4Cidr' | 'defaultForAz'> & { ipv6Cidr?: string },
+  random: Random,
+): { world: World; subnet: Subnet } {
+  const subnet: Subnet = {
+    subnetId: newId('subnet', random),
+    ...wish,
+    ...(wish.ipv6Cidr === undefined
+      ? {}
+      : { ipv6AssociationId: newId('subnet-cidr-assoc', random) }),
+    assignIpv6OnCreation: false,
+    ipv4Next: 4,
+    ipv6Next: 4,
+  }
+  const subnets = new Map(world.subnets).set(subnet.subnetId, subnet)
+  return { world: { ...world, subnets }, subnet }
+}
+
+/** The world of a lab that has just come up. */
+export function freshWorld(host: HostWish, random: Random, now: Date): World {
+  const { world: withVpc, vpc } = addVpc(emptyWorld(random), DEFAULT_VPC, true, random)
+  let world: World = { ...withVpc, homeVpcId: vpc.vpcId }
+  for (const [index, block] of DEFAULT_VPC.subnets.entries()) {
+    const zone = ZONES[index]?.name ?? ZONES[0].name
+    const wish = { vpcId: vpc.vpcId, zone, defaultForAz: true, ...block }
+    world = addSubnet(world, wish, random).world
+  }
+  return addHost(world, vpc, host, random, now)
+}
+
+function addHost(world: World, vpc: Vpc, host: HostWish, random: Random, now: Date): World {
+  const [subnet] = world.subnets.values()
+  if (subnet === undefined) throw new Error('the model has no subnet for its instance')
+  const instance: Instance = {
+    instanceId: newId('i', random),
+    reservationId: newId('r', random),
+    instanceType: host.instanceType,
+    zone: subnet.zone,
+    launchedAt: now,
+    netns: host.netns,
+  }
+  const group = newGroup(vpc, 'enid-lab-host', 'The host that runs the lab', random)
+  const made = makeEni(
+    withGroup(world, group),
+    { subnetId: subnet.subnetId, groupIds: [group.groupId], description: 'Primary interface' },
+    random,
+  )
+  // A record only: no netns, so the fabric plugs nothing into the host for device index 0.
+  const primary = attached(made.eni, {
+    attachmentId: newId('eni-attach', random),
+    to: { instanceId: instance.instanceId },
+    deviceIndex: 0,
+    status: 'attached',
+    deleteOnTermination: true,
+    attachedAt: now,
+  })
+  return {
+    ...made.world,
+    enis: new Map(made.world.enis).set(primary.eniId, primary),
+    instances: new Map([[instance.instanceId, instance]]),
+  }
+}
+
+function emptyWorld(random: Random): World {
+  const dhcpOptionsId = newId('dopt', random)
+  const configurations = {
+    'domain-name': [`${REGION}.compute.internal`],
+    'domain-name-servers': ['AmazonProvidedDNS'],
+  }
+  return {
+    homeVpcId: '',
+    vpcs: new Map(),
+    subnets: new Map(),
+    groups: new Map(),
+    enis: new Map(),
+    instances: new Map(),
+    dhcpOptions: new Map([[dhcpOptionsId, { dhcpOptionsId, configurations }]]),
+    tags: new Map(),
+    clientTokens: new Map(),
+  }
+}

@@ -1,0 +1,111 @@
+// Tags: which keys EC2 takes, how many, and on what. All tags of the world stand in one map by
+// resource id, so that CreateTags and a TagSpecification at creation end in the same function.
+
+import { type IdPrefix, isId } from './ids.ts'
+import { KINDS, type KindName, noSuch } from './look-up.ts'
+import { QUOTA } from './quota.ts'
+import { Refusal } from './refusal.ts'
+import { put, type Tags, type World } from './world.ts'
+
+/** EC2's names of the resource types that the lab can tag. */
+export type ResourceType =
+  | 'dhcp-options'
+  | 'instance'
+  | 'network-interface'
+  | 'route-table'
+  | 'security-group'
+  | 'security-group-rule'
+  | 'subnet'
+  | 'vpc'
+
+const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
+  ['dhcpOptions', 'dhcp-options'],
+  ['instance', 'instance'],
+  ['eni', 'network-interface'],
+  ['routeTable', 'route-table'],
+  ['group', 'security-group'],
+  ['rule', 'security-group-rule'],
+  ['subnet', 'subnet'],
+  ['vpc', 'vpc'],
+]
+
+/** One tag as a caller wrote it. */
+export type WrittenTag = { readonly Key?: string | undefined; readonly Value?: string | undefined }
+
+/** The tags of a resource; empty when it has none. */
+export const tagsOf = (world: World, id: string): Tags => world.tags.get(id) ?? NONE
+
+/** The resource type of an id that exists; else the NotFound of its kind, or InvalidID. */
+export function resourceTypeOf(world: World, id: string): ResourceType {
+  for (const [kind, type] of TAGGABLE) {
+    const prefix: IdPrefix = KINDS[kind].prefix
+    if (!isId(prefix, id)) continue
+    if (!exists(world, kind, id)) throw noSuch(kind, id)
+    return type
+  }
+  throw new Refusal('InvalidID', `The ID '${id}' is not valid`)
+}
+
+/** The world with those tags set on that resource: a key that is there gets the new value. */
+export function withTags(world: World, id: string, written: readonly WrittenTag[]): World {
+  if (written.length === 0) return world
+  const tags = new Map(tagsOf(world, id))
+  for (const tag of written) {
+    const { key, value } = checkTag(tag)
+    tags.set(key, value)
+  }
+  if (tags.size > QUOTA.tagsPerResource) {
+    throw new Refusal(
+      'TagLimitExceeded',
+      `The maximum number of tags for resource '${id}' is ${QUOTA.tagsPerResource}.`,
+    )
+  }
+  return { ...world, tags: put(world.tags, id, tags) }
+}
+
+/** One tag with its value, or the rule of EC2 that it breaks. */
+function checkTag(tag: WrittenTag): { key: string; value: string } {
+  const key = tag.Key ?? ''
+  const value = tag.Value ?? ''
+  if (key === '') {
+    throw new Refusal('InvalidParameterValue', 'Tag key cannot be null or empty.')
+  }
+  if (/^aws:/i.test(key)) {
+    throw new Refusal(
+      'InvalidParameterValue',
+      `Invalid tag key: '${key}'. Tag keys starting with 'aws:' are reserved for internal use`,
+    )
+  }
+  if ([...key].length > 128) {
+    throw new Refusal('InvalidParameterValue', 'Tag key exceeds the maximum length of 128.')
+  }
+  if ([...value].length > 256) {
+    throw new Refusal('InvalidParameterValue', 'Tag value exceeds the maximum length of 256.')
+  }
+  return { key, value }
+}
+
+function exists(world: World, kind: KindName, id: string): boolean {
+  switch (kind) {
+    case 'vpc':
+      return world.vpcs.has(id)
+    case 'subnet':
+      return world.subnets.has(id)
+    case 'group':
+      return world.groups.has(id)
+    case 'eni':
+      return world.enis.has(id)
+    case 'instance':
+      return world.instances.has(id)
+    case 'dhcpOptions':
+      return world.dhcpOptions.has(id)
+    case 'routeTable':
+      return [...world.vpcs.values()].some((vpc) => vpc.mainRouteTableId === id)
+    case 'rule':
+      return [...world.groups.values()].some((group) => group.rules.some((r) => r.ruleId === id))
+    case 'attachment':
+      return false
+  }
+}
+
+const NONE: Tags = new Map()

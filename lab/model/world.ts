@@ -1,0 +1,174 @@
+// The lab's world: everything its EC2 knows, as plain immutable data. An action is a function from
+// one world to the next; nothing is changed in place, so a call that fails half-way has changed
+// nothing, a dry run is a run whose result is thrown away, and the fabric is told the difference
+// between two worlds (fabric-plan.ts).
+//
+//   vpcs ─┬─ subnets ── enis ── attachment ── instances
+//         └─ groups (with their rules)          tags: by resource id, for all kinds
+
+/** What the lab is: one account, one region, two zones. */
+export const ACCOUNT_ID = '123456789012'
+export const REGION = 'us-west-2'
+export const ZONES = [
+  { name: 'us-west-2a', zoneId: 'usw2-az1' },
+  { name: 'us-west-2b', zoneId: 'usw2-az2' },
+] as const
+
+/** The name that stands as the owner of what the lab itself plugs in (probes). */
+export const LAB_OWNER = 'enid-lab'
+
+export type Vpc = {
+  readonly vpcId: string
+  readonly ipv4Cidr: string
+  readonly ipv4AssociationId: string
+  /** A /56, when the VPC has IPv6. */
+  readonly ipv6Cidr?: string
+  readonly ipv6AssociationId?: string
+  readonly isDefault: boolean
+  readonly enableDnsSupport: boolean
+  readonly enableDnsHostnames: boolean
+  readonly dhcpOptionsId: string
+  readonly mainRouteTableId: string
+  readonly mainRouteTableAssociationId: string
+}
+
+export type Subnet = {
+  readonly subnetId: string
+  readonly vpcId: string
+  readonly zone: string
+  readonly ipv4Cidr: string
+  readonly ipv6Cidr?: string
+  readonly ipv6AssociationId?: string
+  readonly defaultForAz: boolean
+  readonly assignIpv6OnCreation: boolean
+  /** Host numbers at which the next search for a free address starts (round robin). */
+  readonly ipv4Next: number
+  readonly ipv6Next: number
+}
+
+export type Peer =
+  | { readonly kind: 'ipv4'; readonly cidr: string }
+  | { readonly kind: 'ipv6'; readonly cidr: string }
+  | { readonly kind: 'group'; readonly groupId: string }
+
+/** What a rule allows, in canonical form: two rules that mean the same are equal. */
+export type Permission = {
+  readonly direction: 'ingress' | 'egress'
+  /** `tcp`, `udp`, `icmp`, `icmpv6`, `-1`, or an IP protocol number. */
+  readonly protocol: string
+  /** Ports, or ICMP type and code (-1 is any); absent for every other protocol. */
+  readonly from?: number
+  readonly to?: number
+  readonly peer: Peer
+}
+
+export type SecurityGroupRule = Permission & {
+  readonly ruleId: string
+  readonly description?: string
+}
+
+export type SecurityGroup = {
+  readonly groupId: string
+  readonly vpcId: string
+  readonly name: string
+  readonly description: string
+  readonly rules: readonly SecurityGroupRule[]
+}
+
+export type Attachment = {
+  readonly attachmentId: string
+  /** The instance, or the owner's name where the lab itself plugged it in. */
+  readonly to: { readonly instanceId: string } | { readonly owner: string }
+  readonly deviceIndex: number
+  readonly status: 'attaching' | 'attached' | 'detaching'
+  readonly deleteOnTermination: boolean
+  readonly attachedAt: Date
+  /** The namespace the link appears in; absent where the lab plugs nothing (device index 0). */
+  readonly netns?: string
+}
+
+export type NetworkInterface = {
+  readonly eniId: string
+  readonly subnetId: string
+  readonly vpcId: string
+  readonly zone: string
+  readonly mac: string
+  /** The first is the primary address. */
+  readonly ipv4: readonly string[]
+  readonly ipv6: readonly string[]
+  readonly groupIds: readonly string[]
+  readonly description: string
+  readonly sourceDestCheck: boolean
+  readonly status: 'pending' | 'available' | 'in-use'
+  /** Made by the lab for itself: EC2 calls may look at it and not touch it. */
+  readonly managed: boolean
+  readonly attachment?: Attachment
+}
+
+export type Instance = {
+  readonly instanceId: string
+  readonly reservationId: string
+  readonly instanceType: string
+  readonly zone: string
+  readonly launchedAt: Date
+  /** The namespace that its attached interfaces appear in. */
+  readonly netns: string
+}
+
+export type DhcpOptions = {
+  readonly dhcpOptionsId: string
+  readonly configurations: Readonly<Record<string, readonly string[]>>
+}
+
+/** An answered client token: 24 h long, the same request gets the same ENI, another is refused. */
+export type ClientToken = {
+  readonly request: string
+  readonly eni: NetworkInterface
+  readonly givenAt: Date
+}
+
+export type Tags = ReadonlyMap<string, string>
+
+export type World = {
+  /** The VPC of the lab's instance: the only one whose packets the fabric carries. */
+  readonly homeVpcId: string
+  readonly vpcs: ReadonlyMap<string, Vpc>
+  readonly subnets: ReadonlyMap<string, Subnet>
+  readonly groups: ReadonlyMap<string, SecurityGroup>
+  readonly enis: ReadonlyMap<string, NetworkInterface>
+  readonly instances: ReadonlyMap<string, Instance>
+  readonly dhcpOptions: ReadonlyMap<string, DhcpOptions>
+  readonly tags: ReadonlyMap<string, Tags>
+  readonly clientTokens: ReadonlyMap<string, ClientToken>
+}
+
+/** The map with one entry set. */
+export function put<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value)
+}
+
+/** The map without one entry. */
+export function drop<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  const rest = new Map(map)
+  rest.delete(key)
+  return rest
+}
+
+/** The world with that ENI added or replaced. */
+export const withEni = (world: World, eni: NetworkInterface): World => ({
+  ...world,
+  enis: put(world.enis, eni.eniId, eni),
+})
+
+/** The world without that ENI and its tags. */
+export const withoutEni = (world: World, eniId: string): World => ({
+  ...world,
+  enis: drop(world.enis, eniId),
+  tags: drop(world.tags, eniId),
+})
+
+/** The world with that group added or replaced. */
+export const withGroup = (world: World, group: SecurityGroup): World => ({
+  ...world,
+  groups: put(world.groups, group.groupId, group),
+})
