@@ -40,7 +40,7 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       if (isNameTaken(error)) return await ownOrRethrow(job, error, signal)
       if (!isImageMissing(error)) throw error
     }
-    await image.importInto(docker, signal)
+    await image.ensureIn(docker, signal)
     return await docker.create(name, plan, signal)
   }
 
@@ -96,6 +96,10 @@ function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
   })
 }
 
+/** sethostname(2) takes 64 bytes. A DNS name may be longer: then its first label has to do. */
+const hostnameOf = (dnsName: string): string =>
+  dnsName.length <= 64 ? dnsName : (dnsName.split('.', 1)[0] as string)
+
 function planOf(
   eni: Details['eni'],
   { nameServers, searchDomains }: Host,
@@ -107,7 +111,7 @@ function planOf(
   const sysctls = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
   return {
     Image: image,
-    Hostname: privateDnsName,
+    Hostname: hostnameOf(privateDnsName),
     Labels: labels,
     StopSignal: 'SIGTERM',
     HostConfig: {

@@ -31,7 +31,7 @@ beforeEach(async () => {
   await close()
   fake = new FakeEc2(host.instanceId)
   process.env.AWS_ENDPOINT_URL_EC2 = await fake.open()
-  ec2 = openEc2({ onCall: (call) => calls.push(call), timeoutScale: 0.05 })
+  ec2 = openEc2({ onCall: (call) => calls.push(call) })
   subnets = openSubnets({ ec2, vpcId: 'vpc-1' })
   calls.length = 0
 })
@@ -138,11 +138,15 @@ test('a subnet without room has no free addresses until EC2 is asked again', asy
 })
 
 test('an EC2 that never answers is given up in time, one that is not there at once', async () => {
-  fake.hang('CreateNetworkInterface')
+  fake.hang('DeleteNetworkInterface')
+  const impatient = openEc2({ timeoutScale: 0.05 })
+  const driver = eniDriver({ ec2: impatient, lookup: openEniLookup(impatient), subnets, host })
+  const given = eniJob({ known: { 'eni:0': eniDetails() } })
   const unanswered = failing({ kind: 'transient', code: 'Ec2Unreachable' })
-  await expect(eni().ensure(eniJob(), never())).rejects.toEqual(unanswered)
+  await expect(driver.release(given, never())).rejects.toEqual(unanswered)
   fake.close()
-  await expect(eni().ensure(eniJob(), never())).rejects.toEqual(unanswered)
+  await expect(driver.release(given, never())).rejects.toEqual(unanswered)
+  await impatient.close()
 })
 
 test('a step that is given up ends at once', async () => {

@@ -87,7 +87,10 @@ export function job(
 }
 
 /** The mark of a job's row as labels or tags. */
-export const mark = ({ instanceId }: Host, { holderId, row }: Job): Record<string, string> => ({
+export const mark = (
+  { instanceId }: Pick<Host, 'instanceId'>,
+  { holderId, row }: Pick<Job, 'holderId' | 'row'>,
+): Record<string, string> => ({
   [MARK.instance]: instanceId,
   [MARK.holder]: holderId,
   [MARK.row]: row,

@@ -13,8 +13,8 @@ const BINARIES: Readonly<Record<string, PauseBinary>> = { x64, arm64 }
 export type PauseImage = {
   /** `enid/pause:<hash of the program>`: another program is another image. */
   readonly reference: string
-  /** Imports it into Docker. Again is harmless, but leaves an unnamed image behind. */
-  importInto(docker: Docker, signal: AbortSignal): Promise<void>
+  /** Makes sure that Docker has it. */
+  ensureIn(docker: Docker, signal: AbortSignal): Promise<void>
 }
 
 /** The pause image for a machine as Node names it. Throws `refused` for one that is not known. */
@@ -29,10 +29,19 @@ export function pauseImage(arch: string = process.arch): PauseImage {
   const repository = 'enid/pause'
   const tag = createHash('sha256').update(program).digest('hex').slice(0, 12)
   const changes = ['ENTRYPOINT ["/pause"]', 'LABEL enid:pause=yes']
+  const reference = `${repository}:${tag}`
+  let importing: Promise<void> | undefined
   return {
-    reference: `${repository}:${tag}`,
-    importInto: (docker, signal) =>
-      docker.importImage(tarOf('pause', program), { repository, tag, changes }, signal),
+    reference,
+    async ensureIn(docker, signal) {
+      // Each import makes another image and leaves the one before without a name.
+      if ((await docker.image(reference, signal)) !== undefined) return
+      const tar = tarOf('pause', program)
+      importing ??= docker.importImage(tar, { repository, tag, changes }, signal).finally(() => {
+        importing = undefined
+      })
+      await importing
+    },
   }
 }
 

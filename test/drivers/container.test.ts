@@ -1,0 +1,211 @@
+// Goal: a container is created and started once, whatever a death left behind; what it wrote and how
+// it ended outlive it. Method: the real dockerd; the oracle is the docker command.
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { containerDriver } from '../../agent/drivers/container.ts'
+import { containerLogs, LOG_TAIL_BYTES } from '../../agent/drivers/container-logs.ts'
+import { openDocker } from '../../agent/drivers/docker.ts'
+import type { Details, Job } from '../../agent/drivers/driver.ts'
+import { MARK } from '../../agent/drivers/driver.ts'
+import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
+import type { ContainerSpec } from '../../state/spec.ts'
+import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
+
+const host = newHost()
+const connection = openDocker()
+const driver = containerDriver({ docker: connection, host })
+const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
+let image: string
+let pause: Details['sandbox']
+const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
+
+beforeAll(async () => {
+  image = await importTestImage()
+  pause = await sandboxDriver({ docker: connection, kernel, host }).ensure(pauseJob, never())
+})
+
+let holderId: string
+beforeEach(() => {
+  holderId = newHolderId()
+})
+
+afterEach(async () => {
+  for (const name of await wearing(MARK.holder, holderId)) await docker('rm', '--force', name)
+})
+
+afterAll(async () => {
+  await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await docker('rmi', image)
+  expect(await wearing(MARK.instance, host.instanceId)).toEqual([])
+})
+
+const newJob = (line: string, change: Partial<ContainerSpec> & { again?: boolean } = {}): Job => {
+  const { again = false, ...rest } = change
+  const containers = [container({ image, command: sh(line), ...rest })]
+  const known = { sandbox: pause }
+  return job('container:app', { holderId, again, spec: spec({ containers }), known })
+}
+
+const knowing = (given: Job, made: Details['container']): Job =>
+  job('container:app', {
+    holderId,
+    again: true,
+    spec: given.spec,
+    known: { sandbox: pause, 'container:app': made },
+  })
+
+const failing = (failure: Record<string, unknown>) => expect.objectContaining(failure)
+const SLEEP = 'echo up; exec /busybox sleep 60'
+
+test('everything that the spec says reaches Docker', async () => {
+  const healthCheck = {
+    command: ['CMD', '/busybox', 'true'],
+    intervalMs: 5_000,
+    timeoutMs: 2_000,
+    retries: 3,
+    startPeriodMs: 1_000,
+  }
+  const given = newJob(SLEEP, {
+    environment: { A: 'b=c', EMPTY: '' },
+    entryPoint: ['/busybox', 'env'],
+    command: ['/busybox', 'sleep', '60'],
+    workingDirectory: '/tmp',
+    user: '65534:65534',
+    readonlyRootFilesystem: true,
+    dockerLabels: { own: 'label', [MARK.holder]: 'forged' },
+    cpuShares: 100,
+    memoryMiB: 64,
+    memoryReservationMiB: 32,
+    healthCheck,
+    stopTimeoutMs: 1_500,
+  })
+  const { containerId } = await driver.ensure(given, never())
+  const { Name, Config, HostConfig } = await inspect<Record<string, object>>(containerId)
+  expect(Name).toBe(`/ecs-web-app-${holderId.slice(0, 8)}`)
+  expect(Config).toMatchObject({
+    Entrypoint: ['/busybox', 'env'],
+    Cmd: ['/busybox', 'sleep', '60'],
+    WorkingDir: '/tmp',
+    User: '65534:65534',
+    StopTimeout: 2,
+    Env: expect.arrayContaining(['A=b=c', 'EMPTY=']),
+    Healthcheck: { Test: healthCheck.command, Interval: 5e9, Timeout: 2e9, StartPeriod: 1e9 },
+    Labels: {
+      own: 'label',
+      'com.amazonaws.ecs.container-name': 'app',
+      'com.amazonaws.ecs.task-definition-family': 'web',
+      ...mark(host, given),
+    },
+  })
+  expect(HostConfig).toMatchObject({
+    NetworkMode: `container:${pause.containerId}`,
+    ReadonlyRootfs: true,
+    CpuShares: 100,
+    Memory: 64 * 1024 * 1024,
+    MemoryReservation: 32 * 1024 * 1024,
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
+  })
+})
+
+test('it is started once: one that runs is adopted, one that has exited is not started', async () => {
+  const running = newJob(SLEEP)
+  const made = await driver.ensure(running, never())
+  expect(await driver.ensure({ ...running, again: true }, never())).toEqual(made)
+  // Also when nobody knew that it was there: the name says so.
+  expect(await driver.ensure(running, never())).toEqual(made)
+  await docker('rm', '--force', made.containerId)
+
+  const over = newJob('exit 7')
+  const { containerId } = await driver.ensure(over, never())
+  await docker('wait', containerId)
+  const { State: before } = await inspect<{ State: object }>(containerId)
+  expect(await driver.ensure({ ...over, again: true }, never())).toEqual({
+    containerId,
+    exitCode: 7,
+  })
+  expect((await inspect<{ State: object }>(containerId)).State).toEqual(before)
+})
+
+test('one that was created but not started is started', async () => {
+  const given = newJob(SLEEP, { again: true })
+  const marks = Object.entries(mark(host, given)).flatMap(([k, v]) => ['--label', `${k}=${v}`])
+  const id = await docker('create', ...marks, image, '/busybox', 'sleep', '60')
+  expect(await driver.ensure(given, never())).toEqual({ containerId: id })
+  expect((await inspect<{ State: { Running: boolean } }>(id)).State.Running).toBe(true)
+})
+
+test('what Docker cannot create or start is refused in the words of ECS', async () => {
+  const missing = driver.ensure(newJob(SLEEP, { image: 'enid-test/none:1' }), never())
+  const noImage = { kind: 'refused', code: 'CannotCreateContainerError' }
+  await expect(missing).rejects.toEqual(failing(noImage))
+
+  const given = newJob(SLEEP, { command: ['/no/such/program'] })
+  const why = {
+    kind: 'refused',
+    code: 'CannotStartContainerError',
+    message: expect.stringMatching(/^Error response from daemon: .*no such file or directory/s),
+  }
+  await expect(driver.ensure(given, never())).rejects.toEqual(failing(why))
+  await expect(driver.ensure({ ...given, again: true }, never())).rejects.toEqual(failing(why))
+  expect(await driver.release({ ...given, again: true }, never())).toEqual({ logTail: '' })
+  expect(await wearing(MARK.holder, holderId)).toEqual([])
+})
+
+test('release lets it end in its own way, and keeps its log and exit code', async () => {
+  const line = `trap 'echo bye >&2; exit 5' TERM; echo up; while :; do /busybox sleep 0.02; done`
+  const given = newJob(line, { stopTimeoutMs: 10_000 })
+  const made = await driver.ensure(given, never())
+  await expect.poll(() => containerLogs(connection, made.containerId, 10, never())).toBe('up\n')
+  const begun = performance.now()
+  expect(await driver.release(knowing(given, made), never())).toEqual({
+    logTail: 'up\nbye\n',
+    exitCode: 5,
+  })
+  expect(performance.now() - begun).toBeLessThan(5_000)
+  expect(await driver.release(knowing(given, made), never())).toBeUndefined()
+})
+
+test('one that does not end is killed after its stop timeout', async () => {
+  const given = newJob(`trap '' TERM; echo up; while :; do /busybox sleep 0.02; done`, {
+    stopTimeoutMs: 1_000,
+  })
+  const made = await driver.ensure(given, never())
+  await expect.poll(() => containerLogs(connection, made.containerId, 10, never())).toBe('up\n')
+  const begun = performance.now()
+  expect(await driver.release(knowing(given, made), never())).toMatchObject({ exitCode: 137 })
+  expect(performance.now() - begun).toBeGreaterThan(900)
+})
+
+test('of a long log the last 64 KiB are kept, in whole lines', async () => {
+  const given = newJob('for i in $(/busybox seq 1 1500); do /busybox printf "%0100d\\n" $i; done')
+  const made = await driver.ensure(given, never())
+  await docker('wait', made.containerId)
+  expect(await containerLogs(connection, made.containerId, 2, never())).toBe(
+    ['1499', '1500'].map((n) => `${n.padStart(100, '0')}\n`).join(''),
+  )
+  const remains = await driver.release(knowing(given, made), never())
+  const lines = remains?.logTail?.trimEnd().split('\n') ?? []
+  expect(Buffer.byteLength(remains?.logTail ?? '')).toBeLessThanOrEqual(LOG_TAIL_BYTES)
+  expect(lines.length).toBe(Math.floor(LOG_TAIL_BYTES / 101))
+  expect(lines.every((line) => line.length === 100)).toBe(true)
+  expect(lines.at(-1)).toBe('1500'.padStart(100, '0'))
+})
+
+test('one that was removed behind our back is lost if essential, else over', async () => {
+  const given = newJob(SLEEP)
+  const made = await driver.ensure(given, never())
+  await docker('rm', '--force', made.containerId)
+  const lost = driver.ensure(knowing(given, made), never())
+  await expect(lost).rejects.toEqual(failing({ kind: 'lost', code: 'ContainerGone' }))
+  const aside = newJob(SLEEP, { essential: false })
+  expect(await driver.ensure(knowing(aside, made), never())).toEqual({ ...made, exitCode: 137 })
+  expect(await wearing(MARK.holder, holderId)).toEqual([])
+})
+
+test('a dockerd that is not there is a transient failure; one elsewhere is refused', async () => {
+  const nowhere = containerDriver({ docker: openDocker('unix:///nowhere/docker.sock'), host })
+  const away = nowhere.ensure(newJob(SLEEP, { again: true }), never())
+  await expect(away).rejects.toEqual(failing({ kind: 'transient', code: 'DockerUnreachable' }))
+  expect(() => openDocker('tcp://10.0.0.1:2375')).toThrow('DOCKER_HOST is tcp://10.0.0.1:2375')
+})

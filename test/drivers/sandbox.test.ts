@@ -1,0 +1,180 @@
+// Goal: the sandbox fixes what the whole task sees, and is found again, adopted or declared lost
+// whatever state a death left it in. Method: the real dockerd; the oracle is the docker command.
+
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { containerDriver } from '../../agent/drivers/container.ts'
+import { type Docker, type ImportTarget, openDocker } from '../../agent/drivers/docker.ts'
+import type { Details, Job } from '../../agent/drivers/driver.ts'
+import { MARK } from '../../agent/drivers/driver.ts'
+import { pauseImage } from '../../agent/drivers/pause/image.ts'
+import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
+import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
+
+const host = newHost()
+const connection = openDocker()
+const held = new Set<string>()
+const kernel = {
+  async holdNetns(netns: string) {
+    held.add(netns)
+  },
+  async dropNetns(netns: string) {
+    held.delete(netns)
+  },
+}
+const sandbox = sandboxDriver({ docker: connection, kernel, host })
+let image: string
+
+beforeAll(async () => {
+  image = await importTestImage()
+})
+
+afterEach(async () => {
+  for (const name of await wearing(MARK.instance, host.instanceId)) {
+    await docker('rm', '--force', name)
+  }
+  held.clear()
+})
+
+afterAll(async () => {
+  await docker('rmi', image)
+})
+
+const eni = eniDetails({ ipv6: 'fd00::5' })
+const newJob = (change: Parameters<typeof job>[1] = {}): Job =>
+  job('sandbox', { known: { 'eni:0': eni }, ...change })
+
+const failing = (failure: Record<string, unknown>) => expect.objectContaining(failure)
+
+/** What a container of the task prints when it runs this. */
+async function seenInside(made: Details['sandbox'], line: string): Promise<string> {
+  const options = ['--rm', `--network=container:${made.containerId}`, image]
+  return await docker('run', ...options, ...sh(line))
+}
+
+test('the task sees its own host name, hosts, resolver and IPv6', async () => {
+  const made = await sandbox.ensure(newJob(), never())
+  const line = 'busybox hostname; busybox cat /etc/hosts /etc/resolv.conf; $sysctl'
+  const ipv6 = '/busybox cat /proc/sys/net/ipv6/conf/all/disable_ipv6'
+  const seen = await seenInside(
+    made,
+    line.replaceAll('busybox', '/busybox').replace('$sysctl', ipv6),
+  )
+  const lines = seen.split('\n')
+  expect(lines[0]).toBe(eni.privateDnsName)
+  expect(lines).toContain(`10.0.0.5\t${eni.privateDnsName}`)
+  expect(lines).toContain('nameserver 10.0.0.2')
+  expect(lines).toContain('search us-west-2.compute.internal')
+  expect(lines.at(-1)).toBe('0')
+})
+
+test('it wears our mark and its namespace is held until it is released', async () => {
+  const given = newJob()
+  const made = await sandbox.ensure(given, never())
+  const name = `ecs-web-${given.holderId.slice(0, 8)}-pause`
+  expect(await wearing(MARK.holder, given.holderId)).toEqual([name])
+  const { Config } = await inspect<{ Config: { Labels: object } }>(name)
+  expect(Config.Labels).toMatchObject(mark(host, given))
+  expect([...held]).toEqual([made.netns])
+
+  const known = { 'eni:0': eni, sandbox: made }
+  await sandbox.release(newJob({ holderId: given.holderId, known }), never())
+  expect(await wearing(MARK.holder, given.holderId)).toEqual([])
+  expect([...held]).toEqual([])
+  await sandbox.release(newJob({ holderId: given.holderId, known, again: true }), never())
+})
+
+test('its image is made when it is missing, and anew when somebody pruned it', async () => {
+  // Under a name of its own: others on this machine may be using the real one.
+  const real = pauseImage()
+  const repository = 'enid-test/pause'
+  const tag = newHolderId().slice(0, 8)
+  const program = await programOf(real.reference)
+  const own = {
+    reference: `${repository}:${tag}`,
+    ensureIn: (to: Docker, signal: AbortSignal) =>
+      to.importImage(program, { repository, tag, changes: ['ENTRYPOINT ["/pause"]'] }, signal),
+  }
+  const driver = sandboxDriver({ docker: connection, kernel, host, image: own })
+  for (const _ of ['missing', 'pruned']) {
+    const { containerId } = await driver.ensure(newJob(), never())
+    const { Config } = await inspect<{ Config: { Image: string } }>(containerId)
+    expect(Config.Image).toBe(own.reference)
+    await docker('rm', '--force', containerId)
+    await docker('rmi', own.reference)
+  }
+})
+
+/** The archive that the pause image is imported from, as it is handed to Docker. */
+async function programOf(reference: string): Promise<Buffer> {
+  let archive = Buffer.alloc(0)
+  const capture = {
+    ...connection,
+    image: async () => undefined,
+    async importImage(tar: Buffer, to: ImportTarget) {
+      expect(`${to.repository}:${to.tag}`).toBe(reference)
+      archive = Buffer.from(tar)
+    },
+  }
+  await pauseImage().ensureIn(capture, never())
+  return archive
+}
+
+test('one that runs already is adopted, one that was never started is started', async () => {
+  const given = newJob()
+  const made = await sandbox.ensure(given, never())
+  expect(await sandbox.ensure({ ...given, again: true }, never())).toEqual(made)
+  // Also when nobody knew that it was there: the name says so.
+  expect((await sandbox.ensure(given, never())).containerId).toBe(made.containerId)
+
+  const holderId = newHolderId()
+  const labels = Object.entries(mark(host, newJob({ holderId })))
+  const marks = labels.flatMap(([key, value]) => ['--label', `${key}=${value}`])
+  const id = await docker('create', '--network=none', ...marks, pauseImage().reference)
+  const started = await sandbox.ensure(newJob({ holderId, again: true }), never())
+  expect(started.containerId).toBe(id)
+  expect(started.netns).toContain('/netns/')
+})
+
+test('one that is dead, or gone after it was held, is lost', async () => {
+  const given = newJob()
+  const made = await sandbox.ensure(given, never())
+  await docker('kill', made.containerId)
+  const dead = sandbox.ensure({ ...given, again: true }, never())
+  await expect(dead).rejects.toEqual(failing({ kind: 'lost', code: 'PauseGone' }))
+
+  await docker('rm', made.containerId)
+  const known = { 'eni:0': eni, sandbox: made }
+  const gone = sandbox.ensure(newJob({ ...given, known, again: true }), never())
+  await expect(gone).rejects.toEqual(failing({ kind: 'lost', code: 'PauseGone' }))
+})
+
+test('a name that a stranger has is refused, and the stranger left alone', async () => {
+  const given = newJob()
+  const name = `ecs-web-${given.holderId.slice(0, 8)}-pause`
+  await docker('create', '--name', name, image, '/busybox', 'true')
+  try {
+    const refused = sandbox.ensure(given, never())
+    const why = { kind: 'refused', code: 'CannotCreateContainerError' }
+    await expect(refused).rejects.toEqual(failing(why))
+    await sandbox.release({ ...given, again: true }, never())
+    expect((await inspect<{ Name: string }>(name)).Name).toBe(`/${name}`)
+  } finally {
+    await docker('rm', name)
+  }
+})
+
+test('the pause ends with the task, and a task container joins its namespace', async () => {
+  const given = newJob()
+  const made = await sandbox.ensure(given, never())
+  const containers = [container({ image, command: sh('/busybox sleep 60') })]
+  const app = job('container:app', {
+    holderId: given.holderId,
+    spec: spec({ containers }),
+    known: { sandbox: made },
+  })
+  const driver = containerDriver({ docker: connection, host })
+  const { containerId } = await driver.ensure(app, never())
+  const { HostConfig } = await inspect<{ HostConfig: { NetworkMode: string } }>(containerId)
+  expect(HostConfig.NetworkMode).toBe(`container:${made.containerId}`)
+})
