@@ -1,0 +1,12 @@
+// The tests that Stryker runs against each mutant of the core: those of the core alone.
+
+import { defineConfig } from 'vitest/config'
+
+const config = defineConfig({
+  test: {
+    include: ['test/state/task.test.ts', 'test/state/crash.test.ts', 'test/state/status.test.ts'],
+    testTimeout: 30_000,
+  },
+})
+
+export default config

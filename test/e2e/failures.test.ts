@@ -1,0 +1,143 @@
+// Goal: whatever goes wrong, the task stops with the cause in plain words, and nothing is left.
+// Method: each thing done for real to a real task.
+
+import {
+  DescribeNetworkInterfacesCommand,
+  DetachNetworkInterfaceCommand,
+} from '@aws-sdk/client-ec2'
+import { RunTaskCommand } from '@aws-sdk/client-ecs'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { must } from '../../scripts/demo/program.ts'
+import { fact, Rig } from './rig.ts'
+
+const idle = 'exec /busybox sleep 600'
+
+describe('on a host with room', () => {
+  let rig: Rig
+  let group = ''
+  beforeAll(async () => {
+    rig = await Rig.open()
+    group = await rig.group('any')
+  })
+  afterAll(() => rig?.close())
+  afterEach(async () => {
+    expect(await rig.enis()).toEqual([])
+    const left = ['ps', '--all', '--quiet', '--filter', 'label=enid:holder']
+    expect((await must('docker', left)).trim()).toBe('')
+  })
+
+  const stopped = async (id: string) => {
+    const task = await rig.waitFor(id, 'STOPPED', 60_000)
+    return `${task.stopCode}: ${task.stoppedReason}`
+  }
+
+  test('an essential container that exits takes its task along, with its exit code', async () => {
+    await rig.define('short', 'exit 7')
+    const [id = ''] = await rig.run('short', [group])
+    expect(await stopped(id)).toBe(
+      'EssentialContainerExited: Essential container in task exited: app (exit code 7)',
+    )
+    expect((await rig.task(id)).containers?.[0]?.exitCode).toBe(7)
+  }, 60_000)
+
+  test('a command that is not in the image', async () => {
+    await rig.define('wrong', idle, { command: ['/no/such/program'] })
+    const [id = ''] = await rig.run('wrong', [group])
+    expect(await stopped(id)).toMatch(
+      /^TaskFailedToStart: CannotStartContainerError: .*no such file or directory/,
+    )
+  }, 60_000)
+
+  test('an image that is nowhere', async () => {
+    await rig.define('missing', idle, { image: '127.0.0.1:9/enid/no-such-image:1' })
+    const [id = ''] = await rig.run('missing', [group])
+    expect(await stopped(id)).toMatch(/^TaskFailedToStart: CannotPullContainerError: /)
+  }, 60_000)
+
+  test('a security group that does not exist', async () => {
+    await rig.define('idle', idle)
+    const [id = ''] = await rig.run('idle', ['sg-00000000000000000'])
+    expect(await stopped(id)).toMatch(
+      /^TaskFailedToStart: InvalidGroup\.NotFound: .*sg-00000000000000000/,
+    )
+  }, 60_000)
+
+  test('a pause container that is killed', async () => {
+    await rig.define('idle', idle)
+    const [id = ''] = await rig.run('idle', [group])
+    await rig.waitFor(id, 'RUNNING')
+    await must('docker', ['kill', await rig.containerId(id, 'sandbox')])
+    expect(await stopped(id)).toMatch(/^EssentialContainerExited: PauseGone: .*pause container/)
+  }, 60_000)
+
+  test('a container that is killed from outside', async () => {
+    await rig.define('idle', idle)
+    const [id = ''] = await rig.run('idle', [group])
+    await rig.waitFor(id, 'RUNNING')
+    await must('docker', ['rm', '--force', await rig.containerId(id, 'container:app')])
+    expect(await stopped(id)).toMatch(/exit code 137|ContainerGone/)
+  }, 60_000)
+
+  test('an ENI that is detached from outside', async () => {
+    await rig.define('idle', idle)
+    const [id = ''] = await rig.run('idle', [group])
+    const eniId = fact(await rig.waitFor(id, 'RUNNING'), 'networkInterfaceId')
+    const described = new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [eniId] })
+    const { NetworkInterfaces = [] } = await rig.ec2.send(described)
+    const AttachmentId = NetworkInterfaces[0]?.Attachment?.AttachmentId
+    await rig.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId, Force: true }))
+    expect(await stopped(id)).toMatch(/LinkGone: the network card is gone/)
+  }, 60_000)
+
+  test('a stop while the task is still starting', async () => {
+    await rig.define('idle', idle)
+    for (const delayMs of [0, 20, 60, 120, 250, 400]) {
+      const [id = ''] = await rig.run('idle', [group])
+      await new Promise((resolve) => setTimeout(resolve, delayMs))
+      await rig.stop(id, 'changed my mind')
+      expect(await stopped(id)).toBe('UserInitiated: changed my mind')
+    }
+  }, 90_000)
+
+  test('a container that ignores SIGTERM is killed after its stopTimeout, not before', async () => {
+    await rig.define('deaf', 'trap "" TERM; while :; do /busybox sleep 1; done', { stopTimeout: 3 })
+    const [id = ''] = await rig.run('deaf', [group])
+    await rig.waitFor(id, 'RUNNING')
+    const asked = performance.now()
+    await rig.stopAndWait(id)
+    expect(performance.now() - asked).toBeGreaterThan(2_900)
+    expect((await rig.task(id)).containers?.[0]?.exitCode).toBe(137)
+  }, 60_000)
+})
+
+describe('on an m5.large', () => {
+  let rig: Rig
+  beforeAll(async () => {
+    rig = await Rig.open('m5.large')
+  })
+  afterAll(() => rig?.close())
+
+  test('two tasks fit beside the instance’s own ENI; a third is refused at once, with the numbers', async () => {
+    await rig.define('idle', idle)
+    const group = await rig.group('any')
+    const subnets = [await rig.subnetId()]
+    const run = (count: number) =>
+      rig.ecs.send(
+        new RunTaskCommand({
+          taskDefinition: 'idle',
+          count,
+          networkConfiguration: { awsvpcConfiguration: { subnets, securityGroups: [group] } },
+        }),
+      )
+    const { tasks = [], failures = [] } = await run(3)
+    expect(tasks).toHaveLength(2)
+    expect(failures).toMatchObject([
+      { reason: 'RESOURCE:ENI', detail: expect.stringContaining('m5.large carries 3 ENIs, 3 are') },
+    ])
+    expect((await run(1)).tasks).toEqual([])
+    const ids = tasks.map(({ taskArn = '' }) => taskArn.split('/').at(-1) ?? '')
+    for (const id of ids) await rig.waitFor(id, 'RUNNING')
+    await rig.stopAndWait(...ids)
+    expect((await run(1)).tasks).toHaveLength(1)
+  }, 90_000)
+})

@@ -1,0 +1,95 @@
+// Goal: the agent's death at any moment is not the task's: what runs goes on untouched, what was
+// being started is finished, what was being stopped is taken down. Method: SIGKILL and restart.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { must } from '../../scripts/demo/program.ts'
+import { fact, Rig, watchLeftovers } from './rig.ts'
+
+let rig: Rig
+let whatIsLeft: () => Promise<string[]>
+let group = ''
+beforeAll(async () => {
+  whatIsLeft = await watchLeftovers()
+  rig = await Rig.open()
+  group = await rig.group('web', { port: 80, cidr: '10.0.0.0/16' })
+  await rig.define('web', 'mkdir /www; echo up > /www/index.html; /busybox httpd -f -p 80 -h /www')
+})
+afterAll(() => rig?.close())
+
+const startedAt = async (id: string) =>
+  must('docker', [
+    ...['inspect', '--format', '{{.State.StartedAt}} {{.RestartCount}}'],
+    ...[await rig.containerId(id, 'container:app'), await rig.containerId(id, 'sandbox')],
+  ])
+
+test('a running task does not notice that the agent was killed, and is RUNNING at once', async () => {
+  const [id = ''] = await rig.run('web', [group])
+  const address = fact(await rig.waitFor(id, 'RUNNING'), 'privateIPv4Address')
+  const before = await startedAt(id)
+  const eniBefore = await rig.enis()
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    expect(await rig.endAgent(signal)).toBe(signal === 'SIGTERM' ? 0 : null)
+    const url = `http://${address}/`
+    const page = await rig.enid('lab', 'exec', '--', 'curl', '-sS', '-m', '3', url)
+    expect(page, page.stderr).toMatchObject({ code: 0, stdout: 'up\n' })
+    await rig.startAgent()
+    expect((await rig.task(id)).lastStatus).toBe('RUNNING')
+  }
+  // Every local row was looked at again, and held again, without touching anything.
+  await expect
+    .poll(async () => (await rig.enid('describe', id, '--json')).stdout, { timeout: 10_000 })
+    .not.toContain('"unsure"')
+  expect((await rig.task(id)).lastStatus).toBe('RUNNING')
+  expect(await startedAt(id)).toBe(before)
+  expect(await rig.enis()).toEqual(eniBefore)
+  await rig.stopAndWait(id)
+}, 90_000)
+
+test('killed at any moment of a start, it finishes the start in its next life', async () => {
+  for (const delayMs of [5, 30, 80, 150, 250, 400]) {
+    const [id = ''] = await rig.run('web', [group])
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    await rig.endAgent('SIGKILL')
+    await rig.startAgent()
+    await rig.waitFor(id, 'RUNNING')
+    expect(await rig.enis(), `killed after ${delayMs} ms`).toHaveLength(1)
+    await rig.stopAndWait(id)
+    expect(await rig.enis()).toEqual([])
+  }
+}, 180_000)
+
+test('killed at any moment of a stop, it finishes the stop in its next life', async () => {
+  for (const delayMs of [1, 40, 100, 180, 300]) {
+    const [id = ''] = await rig.run('web', [group])
+    await rig.waitFor(id, 'RUNNING')
+    await rig.stop(id, 'enough')
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    await rig.endAgent('SIGKILL')
+    await rig.startAgent()
+    const task = await rig.waitFor(id, 'STOPPED')
+    expect(task.stoppedReason).toBe('enough')
+    expect(await rig.enis(), `killed after ${delayMs} ms`).toEqual([])
+  }
+}, 180_000)
+
+test('a pause container that died while the agent was down is found and taken down', async () => {
+  const [id = ''] = await rig.run('web', [group])
+  await rig.waitFor(id, 'RUNNING')
+  await rig.endAgent('SIGKILL')
+  await must('docker', ['kill', await rig.containerId(id, 'sandbox')])
+  await rig.startAgent()
+  const task = await rig.waitFor(id, 'STOPPED')
+  expect(task.stoppedReason).toContain('PauseGone')
+}, 60_000)
+
+test('a second agent on the same socket is refused and touches nothing', async () => {
+  const second = await rig.enid('agent')
+  expect(second.code).not.toBe(0)
+  expect(second.stderr).toContain('another agent answers')
+}, 60_000)
+
+test('nothing is left', async () => {
+  expect(await rig.enis()).toEqual([])
+  await rig.close()
+  expect(await whatIsLeft()).toEqual([])
+}, 60_000)
