@@ -35,7 +35,7 @@ test('systemd has nothing to say against the unit', () => {
 test('a mistake in a unit is seen', () => {
   const broken = join(folder, 'broken.service')
   writeFileSync(broken, text.replace('/usr/bin/enid agent', '/bin/true').replace('=always', '=yes'))
-  expect(analyze('verify', '--man=no', broken).stderr).toContain('Restart')
+  expect(analyze('verify', '--man=no', broken).stderr).toContain('restart specifier')
 })
 
 test("systemd's own rating of its exposure is at most 3.5 of 10", () => {

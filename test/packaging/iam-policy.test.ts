@@ -1,0 +1,45 @@
+// Goal: the policy in the README allows what the agent calls, and nothing else; and whatever changes
+// something is bound to our tag. Method: the policy is read from the README, the calls from the one
+// file that lists them.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { MARK } from '../../agent/drivers/driver.ts'
+
+const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+
+type Statement = { Action: string | string[]; Resource: string | string[]; Condition?: object }
+const policy = JSON.parse(/```json\n([^]*?)```/.exec(read('README.md'))?.[1] ?? '') as {
+  Statement: Statement[]
+}
+const actions = [...new Set(policy.Statement.flatMap(({ Action }) => Action))].sort()
+
+const list = /export type Ec2Actions = \{([^]*?)\n\}/.exec(read('agent/drivers/ec2.ts'))?.[1] ?? ''
+const called = [...list.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => `ec2:${name}`)
+
+test('the policy allows exactly the calls of the agent, and tags at creation', () => {
+  expect(called.length).toBeGreaterThan(8)
+  expect(actions).toEqual([...called, 'ec2:CreateTags'].sort())
+})
+
+test('the policy has at most twelve actions', () => {
+  expect(actions.length).toBeLessThanOrEqual(12)
+})
+
+test('whatever changes an interface is bound to our tag', () => {
+  const changing = policy.Statement.filter(
+    ({ Action, Resource }) =>
+      [Action].flat().some((action) => !action.startsWith('ec2:Describe')) &&
+      [Resource].flat().some((resource) => /network-interface|\*$/.test(resource)) &&
+      ![Resource]
+        .flat()
+        .every((resource) => /(instance|subnet|security-group)\/\*$/.test(resource)),
+  )
+  expect(changing).toHaveLength(3)
+  for (const { Action, Condition } of changing) {
+    const text = JSON.stringify(Condition)
+    const bound = text.includes(MARK.instance) || Action === 'ec2:CreateTags'
+    expect(bound, `${Action}`).toBe(true)
+  }
+})
