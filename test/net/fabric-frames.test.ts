@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { datagram, everything, frame, type Guest, oracle, Rig } from './fabric-rig.ts'
+import { datagram, everything, frame, type Guest, ip, oracle, Rig } from './fabric-rig.ts'
 import {
   bytesOf,
   close,
@@ -23,6 +23,7 @@ let client: Guest
 let web: Guest
 let other: Guest
 let router: string
+let netns: string
 
 beforeAll(async () => {
   rig = await Rig.open('frames')
@@ -31,7 +32,7 @@ beforeAll(async () => {
   client = await rig.guest(10, ['sg-open'])
   web = await rig.guest(20, ['sg-open'])
   other = await rig.guest(30, ['sg-open'])
-  const netns = rig.fabric.netnsPath.replace('/run/netns/', '')
+  netns = rig.fabric.netnsPath.replace('/run/netns/', '')
   const links = oracle('ip', '-n', netns, '-j', 'link')
   router = String(links.find(({ link_type }) => link_type === 'ether')?.address)
 })
@@ -85,6 +86,20 @@ describe('what a guest may put on its link', () => {
     expect(passing(frames)).toEqual(['foreign address', 'own'])
     await rig.fabric.update(client.port)
     expect(passing(frames)).toEqual(['own'])
+  })
+
+  test('a packet to no address of the receiver reaches it only with its check off', async () => {
+    const links = oracle('ip', '-n', netns, '-j', 'route', 'get', other.ipv4)
+    const link = String(links[0]?.dev)
+    ip('-n', netns, 'route', 'add', '198.51.100.7/32', 'dev', link)
+    const lladdr = ['lladdr', other.mac, 'dev', link]
+    ip('-n', netns, 'neigh', 'add', '198.51.100.7', ...lladdr, 'nud', 'permanent')
+    const past = packet('past', client.ipv4, '198.51.100.7')
+    const frames = { past: frame(router, client.mac, 0x800, past), own: ip4('own', client.ipv4) }
+    expect(passing(frames)).toEqual(['own'])
+    await rig.fabric.update({ ...other.port, sourceDestCheck: false })
+    expect(passing(frames)).toEqual(['past', 'own'])
+    await rig.fabric.update(other.port)
   })
 
   test('nothing but IP to the router passes: no ethertype, no VLAN tag, no broadcast', () => {

@@ -104,6 +104,20 @@ describe('security groups', () => {
     expect(udp(client.netns, { netns: web.netns, address: web.ipv6 }, 53)).toBe(false)
   })
 
+  test('a rule from anywhere in one IP version says nothing of the other', async () => {
+    const any = (cidr: string) => ({ ...OPEN, rules: [rule('ingress', 'all', cidr)] })
+    for (const [cidr, open, closed] of [
+      ['0.0.0.0/0', other.ipv4, other.ipv6],
+      ['::/0', other.ipv6, other.ipv4],
+    ] as const) {
+      await rig.fabric.putGroup(any(cidr))
+      expect(tcp(client.netns, open, 80), cidr).toBe('open')
+      expect(tcp(client.netns, closed, 80), cidr).toBe('silent')
+      expect(ping(client.netns, closed), cidr).toBe(false)
+    }
+    await rig.fabric.putGroup(OPEN)
+  })
+
   test('a datagram of the full MTU passes whole', () => {
     const receiver = udpSocket(web.netns, web.ipv4, 53)
     const sender = udpSocket(client.netns, client.ipv4, 0)
