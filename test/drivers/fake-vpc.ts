@@ -1,5 +1,5 @@
-// The rules of EC2 that our drivers lean on, over a map of ENIs: client tokens, one index one ENI, no
-// delete while in use. It answers with the wire's own XML names.
+// The rules of EC2 that our drivers lean on, over a map of ENIs: client tokens, one index one ENI,
+// no delete while in use. It answers with the wire's own XML names.
 
 import { randomBytes } from 'node:crypto'
 
@@ -28,7 +28,6 @@ export class Refusal extends Error {
 }
 
 const id = (prefix: string): string => `${prefix}-${randomBytes(9).toString('hex').slice(0, 17)}`
-
 export class FakeVpc {
   readonly enis = new Map<string, FakeEni>()
   readonly instanceId: string
