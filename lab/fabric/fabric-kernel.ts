@@ -9,7 +9,8 @@ export class KernelRefusal extends Error {
   readonly code: string | undefined
 
   constructor(message: string, code?: string) {
-    super(message)
+    const remedy = 'the lab needs root with CAP_SYS_ADMIN and CAP_NET_ADMIN'
+    super(code === 'EPERM' || code === 'EACCES' ? `${message}; ${remedy}` : message)
     this.code = code
   }
 }

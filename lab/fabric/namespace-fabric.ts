@@ -169,18 +169,21 @@ export class NamespaceFabric implements LabFabric {
       this.#kernel = kernel
       await prove(this, (plan) => kernel.call('probe', plan))
     } catch (error) {
-      await this.#shut(kernel)
+      await this.#shut(kernel).catch(() => {}) // The first error is the one that tells.
       throw error
     }
     log.info({ netns: this.netnsPath }, 'fabric open, enforcement proven')
   }
 
   async #shut(kernel: FabricKernel): Promise<void> {
-    await kernel.call('close')
-    await kernel.end()
-    this.#kernel = undefined
-    this.#opening = undefined
-    for (const memory of [this.#groups, this.#ports, this.#subnets]) memory.clear()
+    try {
+      await kernel.call('close')
+    } finally {
+      await kernel.end()
+      this.#kernel = undefined
+      this.#opening = undefined
+      for (const memory of [this.#groups, this.#ports, this.#subnets]) memory.clear()
+    }
   }
 
   /** Does one thing after all that were asked before it, whatever became of them. */

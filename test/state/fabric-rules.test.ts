@@ -4,9 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Group, Port, Rule } from '../../lab/fabric/fabric.ts'
 import { baseRuleset } from '../../lab/fabric/gates.ts'
-import { checkReferences, checkUnused } from '../../lab/fabric/group-check.ts'
 import type { Command } from '../../lab/fabric/nft.ts'
-import { checkPort } from '../../lab/fabric/port-check.ts'
 import { changePort, compile, groupSetName } from '../../lab/fabric/ruleset.ts'
 import { putGroup } from '../../lab/fabric/security-group.ts'
 
@@ -228,30 +226,4 @@ test('the whole ruleset holds the gates, the groups and the ports', () => {
   const whole = compile([group(rule())], [{ port: port(), link: 'e1' }])
   expect(added(whole, 'chain').map(({ name }) => name)).toContain('ingress-sg-1')
   expect(added(whole, 'rule').filter(({ comment }) => String(comment) === 'sgr-1')).toHaveLength(1)
-})
-
-test('a port is refused by name when a field is wrong or collides', () => {
-  const groups = new Map([['sg-1', group()]])
-  const check = (change: Partial<Port>, ...others: Port[]) =>
-    checkPort(port(change), groups, others)
-  expect(() => check({ mac: '02-00' })).toThrow(/port eni-1: mac is '02-00'/)
-  expect(() => check({ mac: '03:00:00:00:00:01' })).toThrow(/multicast/)
-  expect(() => check({ ipv4: ['10.0.0.5/32'] })).toThrow(/'10.0.0.5\/32', which is no ipv4/)
-  expect(() => check({ ipv6: ['10.0.0.5'] })).toThrow(/no ipv6 address/)
-  expect(() => check({ groupIds: ['sg-9'] })).toThrow(/group sg-9 is not known/)
-  expect(() => check({}, port({ eniId: 'eni-2', ipv4: [] }))).toThrow(/fd00::5 is in use by eni-2/)
-  expect(check({ mac: '02:00:00:00:00:AB', ipv6: ['FD00:0::5', 'fd00::5'] })).toMatchObject({
-    mac: '02:00:00:00:00:ab',
-    ipv6: ['fd00::5'],
-  })
-})
-
-test('a group cannot refer to one that is not known, nor go while it is used', () => {
-  const refers = { groupId: 'sg-2', rules: [rule({ peer: { kind: 'group', groupId: 'sg-1' } })] }
-  const self = group(rule({ peer: { kind: 'group', groupId: 'sg-1' } }))
-  expect(() => checkReferences(refers, new Map())).toThrow(/rule sgr-1 of sg-2: group sg-1/)
-  expect(() => checkReferences(self, new Map())).not.toThrow()
-  expect(() => checkUnused('sg-1', new Map([['sg-2', refers]]), [])).toThrow(/rule sgr-1 of sg-2/)
-  expect(() => checkUnused('sg-1', new Map([['sg-1', self]]), [])).not.toThrow()
-  expect(() => checkUnused('sg-1', new Map(), [port()])).toThrow(/worn by eni-1/)
 })
