@@ -80,14 +80,14 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       return found.catch((error) => failWith(error, 'CannotInspectContainerError', 'transient'))
     },
     async create(name, plan, signal) {
-      const made = call(signal, CALL_MS, (abortSignal) =>
+      const made = finish(signal, (abortSignal) =>
         api.createContainer({ ...plan, name, abortSignal }),
       )
       const refused = (error: unknown) => failWith(error, 'CannotCreateContainerError', 'refused')
       return (await made.catch(refused)).id
     },
     async start(id, signal) {
-      const started = call(signal, CALL_MS, (abortSignal) => one(id).start({ abortSignal }))
+      const started = finish(signal, (abortSignal) => one(id).start({ abortSignal }))
       await started.catch((error) => {
         if (statusOf(error) !== 304) failWith(error, 'CannotStartContainerError', 'refused')
       })
@@ -114,7 +114,12 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
     },
     async image(reference, signal) {
       const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
-      const facts = await unlessGone(image, 'CannotInspectImageError')
+      const named = image.catch((error) => {
+        // A name that no image can have: pulling it says so in Docker's words.
+        if (!/invalid reference format/.test((error as Error).message)) throw error
+        return undefined
+      })
+      const facts = await unlessGone(named, 'CannotInspectImageError')
       const digest = facts?.RepoDigests?.[0]?.split('@')[1]
       return facts && { imageId: facts.Id, ...(digest === undefined ? {} : { digest }) }
     },
@@ -164,6 +169,18 @@ async function call<T>(
   }
 }
 
+/**
+ * A call that makes something is not given up half-way: dockerd would make it all the same, after
+ * whoever takes it down has looked and found nothing. Giving up only keeps it from being asked.
+ */
+async function finish<T>(
+  signal: AbortSignal,
+  make: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted()
+  return await call(new AbortController().signal, CALL_MS, make)
+}
+
 function failWith(error: unknown, code: string, kind: 'refused' | 'transient', hint = ''): never {
   throw dockerFailure(error, code, kind, hint)
 }
@@ -192,7 +209,7 @@ async function endOf(stream: NodeJS.ReadableStream): Promise<void> {
   for await (const chunk of stream) {
     const lines = (rest + chunk.toString()).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) {
+    for (const line of lines.filter((text) => text.trim() !== '')) {
       const { error } = JSON.parse(line) as { readonly error?: string }
       if (error !== undefined) throw Object.assign(new Error(error), { statusCode: 500 })
     }

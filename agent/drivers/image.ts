@@ -47,6 +47,7 @@ export function imageDriver({ docker }: { readonly docker: Docker }): Driver<'im
   return {
     async ensure(job, signal) {
       const { image } = containerOf(job)
+      if (!REFERENCE.test(image)) throw malformed(image)
       const present = await docker.image(image, signal)
       if (present !== undefined) return present
       await sharedPull(image, signal)
@@ -60,3 +61,11 @@ export function imageDriver({ docker }: { readonly docker: Docker }): Driver<'im
     },
   }
 }
+
+/** What a reference is made of (distribution/reference, grammar); Docker judges the rest. */
+const REFERENCE = /^[A-Za-z0-9][A-Za-z0-9._/:@-]*$/
+
+const malformed = (image: string): Failure =>
+  new Failure('refused', 'CannotPullContainerError', `invalid reference format: "${image}"`, {
+    hint: 'An image is named like nginx:latest or registry.example:5000/team/app@sha256:….',
+  })

@@ -73,3 +73,13 @@ test('a registry that does not answer is refused, since the image is not here ei
     hint: expect.stringContaining('docker load'),
   })
 })
+
+test.for(['Bad Name', 'UPPER:1', '', 'a?b=c', '../containers', 'x:y:z', 'x@sha256:1', 'käse'])(
+  '"%s", which names no image, is refused as such',
+  async (image) => {
+    await expect(driver.ensure(jobOf(image), never())).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'CannotPullContainerError',
+    })
+  },
+)
