@@ -227,7 +227,7 @@ export class Runner {
   #wait(id: HolderId, mine: Try, failure: Failure): void {
     const { clock } = this.#options
     const capMs = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** (mine.attempt - 1))
-    const delayMs = capMs * (0.5 + clock.random() / 2)
+    const delayMs = Math.round(capMs * (0.5 + clock.random() / 2))
     const { verb, row } = mine.step
     const nextTryAt = clock.now() + delayMs
     const reason = sentence(failure)
