@@ -87,7 +87,7 @@ const calls = {
 export type Calls = typeof calls
 /** A call on its way here. */
 export type Request = { readonly id: number; readonly name: keyof Calls; readonly args: unknown[] }
-/** An answer, or the news that links (by ifindex) died; `lost`: some news did not fit and is gone. */
+/** An answer, or the news that links (by ifindex) died; `lost`: there was more than fitted. */
 export type Reply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { message: string; code: string | undefined } }

@@ -1,10 +1,9 @@
 // The fabric's nftables: which gates a packet meets. Pure. The gates never change; what is plugged
 // is elements of their sets (ruleset.ts).
 //
-//   guest ──▶ frames (netdev, per port) ──▶ source_check ──▶ destination_check ─▶ egress_gate
-//             its MAC; IP and ARP only      its address      (forward -30)        (forward -20)
-//                                                │                                     │
-//                                             input: IMDS, NDP               ingress_gate (-10) ──▶ guest
+//   guest ─▶ frames (netdev) ─▶ source_check ─▶ destination_check ─▶ egress_gate ─▶ ingress_gate
+//            its MAC, IP, ARP   its address     (forward -30)        (-20)          (-10) ─▶ guest
+//                                    └──▶ input: IMDS, NDP
 //
 // Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
 // can never answer for the receiver's. Conntrack confirms a flow only after its first packet passed
@@ -98,7 +97,7 @@ function sourceCheck(): Command[] {
   ]
 }
 
-/** The router itself: it answers ARP, NDP and, where something listens, IMDS. It answers no ping. */
+/** The router itself: it answers ARP, NDP and, where something listens, IMDS; no ping. */
 function router(): Command[] {
   const imds = (chain: string, address: 'saddr' | 'daddr', port: 'sport' | 'dport') => [
     rule(chain, match(payload('ip', address), IMDS.ipv4), match(payload('tcp', port), 80), accept),

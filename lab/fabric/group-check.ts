@@ -8,7 +8,7 @@ export function checkReferences(group: Group, known: ReadonlyMap<string, Group>)
   for (const { ruleId, peer } of group.rules) {
     if (peer.kind !== 'group' || peer.groupId === group.groupId || known.has(peer.groupId)) continue
     throw new Error(
-      `rule ${ruleId} of ${group.groupId}: group ${peer.groupId} is not known; put that group first`,
+      `rule ${ruleId} of ${group.groupId}: group ${peer.groupId} is not known; put it first`,
     )
   }
 }

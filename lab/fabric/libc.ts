@@ -13,7 +13,8 @@ export const setns = libc.func('int setns(int fd, int nstype)')
 /** Gives the calling thread a new namespace. Only namespace.ts calls it. */
 export const unshare = libc.func('int unshare(int flags)')
 export const mount = libc.func(
-  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags,' +
+    ' const void *data)',
 )
 export const umount2 = libc.func('int umount2(const char *target, int flags)')
 export const flock = libc.func('int flock(int fd, int operation)')
@@ -25,7 +26,8 @@ export const setsockopt = libc.func(
 )
 export const send = libc.func('int64_t send(int fd, const uint8_t *data, size_t length, int flags)')
 export const sendto = libc.func(
-  'int64_t sendto(int fd, const uint8_t *data, size_t length, int flags, const uint8_t *address, uint32_t addressLength)',
+  'int64_t sendto(int fd, const uint8_t *data, size_t length, int flags,' +
+    ' const uint8_t *address, uint32_t addressLength)',
 )
 export const recv = libc.func('int64_t recv(int fd, _Out_ uint8_t *data, size_t length, int flags)')
 /** `fds` is an array of struct pollfd: int fd, short events, short revents (8 bytes each). */

@@ -20,7 +20,7 @@ const runCommand = library.func('int nft_run_cmd_from_buffer(void *context, cons
 
 /** Runs transactions in the namespace it was opened in. */
 export type Nftables = {
-  /** Applies all commands or none; throws the library's own words. Returns when they are in force. */
+  /** Applies all commands or none, in force on return; throws the library's own words. */
   run(commands: readonly Command[]): void
   close(): void
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 export const fabricNamespace = (lab: string, beside?: string): string =>
   beside === undefined ? `enid-lab-${lab}` : `enid-lab-${lab}.${beside}`
 
-/** The alias of both ends of an ENI's link; without an ENI, what the aliases of a lab begin with. */
+/** The alias of both ends of an ENI's link; without an ENI, how a lab's aliases begin. */
 export const markOf = (lab: string, eniId = ''): string => `enid-lab:${lab}:${eniId}`
 
 /**

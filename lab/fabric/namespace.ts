@@ -50,7 +50,7 @@ export function withinPath<T>(path: string, work: () => T): T {
   }
 }
 
-/** Makes a named namespace with nothing in it but a `lo` that is down. EEXIST when the name is taken. */
+/** Makes a named namespace with nothing in it but a `lo` that is down. EEXIST: it is there. */
 export function makeNamespace(name: string): void {
   const path = namespacePath(name)
   const directory = openDirectory()

@@ -25,7 +25,7 @@ export function attribute(type: number, value: Uint8Array): Buffer {
   return bytes
 }
 
-/** The attributes of a payload from `offset` on, by type; nesting and byte-order flags are cut off. */
+/** The attributes of a payload from `offset` on, by type, whose two flag bits are cut off. */
 export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
   const found = new Map<number, Buffer>()
   for (let at = offset; at + 4 <= payload.length; ) {

@@ -119,7 +119,7 @@ export function dump(fd: number, request: Message): Buffer[] {
   }
 }
 
-/** What has come in on a `links` socket, without waiting; `lost` when the kernel had to drop news. */
+/** What has come in on a `links` socket, without waiting; `lost`: the kernel had to drop some. */
 export function news(fd: number): { messages: Received[]; lost: boolean } {
   const messages: Received[] = []
   for (;;) {

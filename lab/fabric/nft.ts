@@ -41,7 +41,7 @@ export const inSet = (set: string): Expression => `@${set}`
 export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
   match: { op, left, right },
 })
-/** Conntrack knows the flow and takes this packet for part of it (`in`: the state is a bit mask). */
+/** What conntrack says of the packet (`in`, because the state is a bit mask). */
 export const flowIs = (state: 'established' | 'invalid'): Statement =>
   match({ ct: { key: 'state' } }, state, 'in')
 /** Looks the key up in a verdict map and does what it says; no element, no effect. */

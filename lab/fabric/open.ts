@@ -1,5 +1,5 @@
-// The way in: makes a fabric, opens it, sweeps after a dead one; and what a fabric offers beyond the
-// contract in fabric.ts, for the lab's own guests and services.
+// The way in: makes a fabric, opens it, sweeps after a dead one; and what a fabric offers beyond
+// the contract in fabric.ts, for the lab's own guests and services.
 
 import type { Fabric } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
@@ -33,7 +33,7 @@ export interface LabFabric extends Fabric {
   makeNetns(name: string): Promise<string>
   /** Removes such a namespace. Gone is success; its processes live on in it until they end. */
   removeNetns(name: string): Promise<void>
-  /** Configures a plugged interface in a guest's namespace: eth0, addresses, MTU, default routes. */
+  /** Configures a plugged interface in a guest: eth0, addresses, MTU, default routes. */
   configureGuest(plan: GuestPlan): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-// The fabric's memory of what is plugged, and what follows from it for one port's change. No kernel.
+// The fabric's memory of what is plugged, and what follows from it for one port's change. Pure.
 
 import type { Port } from './fabric.ts'
 import { linkNames, markOf } from './names.ts'

@@ -8,8 +8,8 @@ const ENI_ID = /^[a-z][a-z0-9-]{0,63}$/i
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 
 /**
- * The port with its MAC and addresses written the one way. Throws when it cannot be enforced: beside
- * malformed fields, a group that is not known, or an address that one of the `others` has.
+ * The port with its MAC and addresses written the one way. Throws when it cannot be enforced: a
+ * malformed field, a group that is not known, or an address that one of the `others` has.
  */
 export function checkPort(
   port: Port,

@@ -59,7 +59,8 @@ export async function prove(
   if (result.leaked.length > 0 || result.missing.length > 0) {
     throw new Error(
       'this kernel does not enforce what nftables accepted, so the lab refuses to start:' +
-        ` ${told('passed a closed port', result.leaked)}${told('dropped an open port', result.missing)}`,
+        told('passed a closed port', result.leaked) +
+        told('dropped an open port', result.missing),
     )
   }
 }
@@ -86,4 +87,4 @@ async function guest(fabric: LabFabric, name: string, host: number): Promise<Por
 }
 
 const told = (what: string, probes: readonly string[]): string =>
-  probes.length === 0 ? '' : `${what}: ${probes.join(', ')}. `
+  probes.length === 0 ? '' : ` ${what}: ${probes.join(', ')}.`

@@ -1,5 +1,5 @@
 // The rtnetlink messages that the fabric speaks: links, addresses, routes, neighbours. Pure.
-// The numbers are Linux's (linux/rtnetlink.h, if_link.h, neighbour.h); they are ABI and never change.
+// The numbers are Linux's (linux/rtnetlink.h, if_link.h, neighbour.h): ABI, they never change.
 
 import {
   attribute,
@@ -134,7 +134,7 @@ export function changeAddress(
   )
 }
 
-/** A route out of a link: to `to`/`prefixLength` (absent: the default route), perhaps by a gateway. */
+/** A route out of a link: to `to` (absent: the default route), perhaps by a gateway. */
 export function changeRoute(
   verb: 'add' | 'remove',
   ifindex: number,

@@ -1,6 +1,6 @@
-// How a port becomes elements of the gates' sets (gates.ts). Pure. A port is a handful of elements and
-// no rule of its own but its guard, so plugging one costs nearly the same at ten and at a thousand.
-// Ports with the same set of groups share two chains, one per direction, that ask each group in turn.
+// How a port becomes elements of the gates' sets (gates.ts). Pure. A port is a handful of elements
+// and no rule of its own but its guard, so plugging one costs little at ten and at a thousand.
+// Ports with the same set of groups share two chains, one per direction, that ask each group.
 
 import { createHash } from 'node:crypto'
 import { canonical, familyOf, linkLocal } from './address.ts'
@@ -40,8 +40,8 @@ export function compile(groups: readonly Group[], ports: readonly LinkedPort[]):
 }
 
 /**
- * What turns one port's elements into another's; `undefined` is no port. `others` are the
- * groups of the other ports: a set of groups that one of them has too has its chains, and keeps them.
+ * What turns one port's elements into another's; `undefined` is no port. `others` are the groups
+ * of the other ports: a set of groups that one of them has has its chains, and keeps them.
  */
 export function changePort(
   before: LinkedPort | undefined,

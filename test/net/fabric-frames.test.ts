@@ -1,4 +1,4 @@
-// Goal: what a guest can do to its link by hand gets it nowhere: another address, another MAC, any
+// Goal: what a guest can do to its link by hand gets it nowhere: another address or MAC, any
 // ethertype but IP, the router's own ports. Method: whole frames from packet sockets, heard (or not)
 // by a packet socket of a guest whose groups let everything in.
 

@@ -1,6 +1,6 @@
-// Goal: a port is closed until its groups apply, comes back when its namespace dies, takes its flows
-// with it when it goes; and a lab leaves nothing, however it ends. Method: real namespaces and links,
-// looked at from outside with iproute2 and nft.
+// Goal: a port is closed until its groups apply, comes back when its namespace dies, takes its
+// flows with it when it goes; and a lab leaves nothing, however it ends. Method: real namespaces
+// and links, looked at from outside with iproute2 and nft.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -75,7 +75,7 @@ test('a link appears down, without addresses, with the MAC, the MTU and the mark
   expect(ruleset).not.toContain('groups-') // The chains of a set of groups that none has now.
 })
 
-test('a port without groups passes nothing from its first packet on, until it has one', async () => {
+test('a port without groups passes nothing, from its first packet on', async () => {
   const peer = await rig.guest(60, ['sg-open'])
   const port = rig.port(61, rig.netns('early'))
   const { name } = await rig.fabric.plug(port)

@@ -1,6 +1,6 @@
-// Sockets for the fabric's tests, born in a guest's namespace: TCP, UDP, ICMP and whole frames. Own
-// bindings on purpose: a mistake in the fabric's must not hide itself. Everything is non-blocking and
-// waits in poll(), so an answer counts as soon as it is there and silence costs SILENCE_MS.
+// Sockets for the fabric's tests, born in a guest's namespace: TCP, UDP, ICMP and whole frames.
+// Own bindings on purpose: a mistake in the fabric's must not hide itself. Everything waits in
+// poll(), so an answer counts as soon as it is there and silence costs SILENCE_MS.
 
 import fs from 'node:fs'
 import { isIPv4 } from 'node:net'

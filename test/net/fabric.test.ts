@@ -1,6 +1,6 @@
-// Goal: the fabric passes what security groups say and nothing else, on real packets. Method: guests
-// in namespaces, sockets born in them, both directions of every claim: what must pass does, and what
-// must not is sent and does not arrive. The emulators' shipped bypasses are each a test here.
+// Goal: the fabric passes what security groups say and nothing else, on real packets. Method:
+// guests in namespaces, sockets born in them, both directions of every claim: what must pass
+// does, and what must not is sent and does not arrive. The emulators' shipped bypasses are each a test here.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Group } from '../../lab/fabric/fabric.ts'
@@ -74,7 +74,7 @@ describe('security groups', () => {
     expect(tcp(other.netns, web.ipv6, 80)).toBe('silent')
   })
 
-  test("the sender's accept never answers for the receiver, nor the receiver's for the sender", () => {
+  test("the sender's accept never answers for the receiver, nor the other way round", () => {
     expect(tcp(other.netns, client.ipv4, 80)).toBe('silent') // Egress all; ingress nothing.
     expect(tcp(web.netns, other.ipv4, 80)).toBe('silent') // Ingress all; egress nothing.
     expect(tcp(web.netns, other.ipv6, 80)).toBe('silent')

@@ -1,5 +1,5 @@
-// Goal: what cannot be enforced is refused by name before the kernel is asked: malformed ports, taken
-// addresses, groups that are not known or still in use; and names never collide. Pure.
+// Goal: what cannot be enforced is refused by name before the kernel is asked: malformed ports,
+// taken addresses, groups that are not known or still in use; and names never collide. Pure.
 
 import { expect, test } from 'vitest'
 import type { Group, Port, Rule } from '../../lab/fabric/fabric.ts'

@@ -195,7 +195,7 @@ test('a port without groups is in no gate, so both directions are closed', () =>
   expect(sets).toContain('source_ipv4')
 })
 
-test('ports with the same groups in any order share their chains; the last one takes them away', () => {
+test('ports with the same groups share their chains; the last one takes them away', () => {
   const one = { port: port({ groupIds: ['sg-1', 'sg-2'] }), link: 'e1' }
   const others = [['sg-2', 'sg-1']]
   expect(added(changePort(undefined, one, []), 'chain')).toHaveLength(2)
