@@ -1,6 +1,6 @@
 // Goal: what a guest can do to its link by hand gets it nowhere: another address or MAC, any
-// ethertype but IP, the router's own ports. Method: whole frames from packet sockets, heard (or not)
-// by a packet socket of a guest whose groups let everything in.
+// ethertype but IP, the router's own ports. Method: whole frames from packet sockets, heard (or
+// not) by a packet socket of a guest whose groups let everything in.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'

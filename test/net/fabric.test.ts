@@ -1,6 +1,7 @@
 // Goal: the fabric passes what security groups say and nothing else, on real packets. Method:
 // guests in namespaces, sockets born in them, both directions of every claim: what must pass
-// does, and what must not is sent and does not arrive. The emulators' shipped bypasses are each a test here.
+// does, and what must not is sent and does not arrive. The ways past the filter that emulators
+// have shipped are each a test, here or in fabric-frames.test.ts.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Group } from '../../lab/fabric/fabric.ts'
