@@ -7,6 +7,7 @@ import type { Fabric } from './fabric/fabric.ts'
 import { type FabricStep, fabricPlan, perform } from './model/fabric-plan.ts'
 import { Refusal } from './model/refusal.ts'
 import type { World } from './model/world.ts'
+import { Turns } from './turns.ts'
 
 /** The outcome of a decision: the next world, the answer, and what becomes of it by itself. */
 export type Change<T> = {
@@ -21,7 +22,7 @@ export type FabricFailure = (step: FabricStep, error: unknown) => void
 
 export class Region {
   #world: World
-  #tail: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   readonly #fabric: Fabric
   readonly #onFailure: FabricFailure
 
@@ -42,19 +43,12 @@ export class Region {
    * nothing has changed.
    */
   change<T>(decide: (world: World) => Change<T>): Promise<T> {
-    const turn = this.#tail.then(async () => {
+    return this.#turns.take(async () => {
       const { world, output, settle } = decide(this.#world)
       await this.#become(world)
       if (settle !== undefined) await this.#become(settle(world))
       return output
     })
-    this.#tail = turn.catch(() => undefined)
-    return turn
-  }
-
-  /** Resolves when every change begun so far has ended. */
-  async settled(): Promise<void> {
-    await this.#tail
   }
 
   async #become(next: World): Promise<void> {

@@ -29,9 +29,11 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
   const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
   const groups = changes(before.groups, after.groups, (g) => fabricGroup(after.homeVpcId, g))
   const ports = changes(before.enis, after.enis, portOf)
-  return [...subnets.map(subnetStep), ...groups.map(groupStep), ...ports.flatMap(portSteps)].sort(
-    (a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb),
-  )
+  return [
+    ...subnets.map(subnetStep),
+    ...groups.flatMap(groupSteps),
+    ...ports.flatMap(portSteps),
+  ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
 }
 
 /** Performs one call. */

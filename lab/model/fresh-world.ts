@@ -126,7 +126,8 @@ function addHost(world: World, vpc: Vpc, host: HostWish, random: Random, now: Da
   }
 }
 
-function emptyWorld(random: Random): World {
+/** A world with nothing in it but the DHCP options that every VPC has. */
+export function emptyWorld(random: Random): World {
   const dhcpOptionsId = newId('dopt', random)
   const configurations = {
     'domain-name': [`${REGION}.compute.internal`],

@@ -11,6 +11,7 @@ import { defaultGroupOf } from './security-group.ts'
 import {
   ACCOUNT_ID,
   type Attachment,
+  type Instance,
   type NetworkInterface,
   put,
   type Subnet,
@@ -103,6 +104,26 @@ export const attached = (eni: NetworkInterface, attachment: Attachment): Network
 /** The ENI without an attachment. */
 export function detached({ attachment: _gone, ...eni }: NetworkInterface): NetworkInterface {
   return { ...eni, status: 'available' }
+}
+
+/** The ENIs attached to an instance, by device index. */
+export function attachedTo(
+  world: World,
+  instanceId: string,
+): (NetworkInterface & { readonly attachment: Attachment })[] {
+  const found: (NetworkInterface & { readonly attachment: Attachment })[] = []
+  for (const eni of world.enis.values()) {
+    const { attachment } = eni
+    if (attachment === undefined || instanceOf(world, eni)?.instanceId !== instanceId) continue
+    found.push({ ...eni, attachment })
+  }
+  return found.sort((a, b) => a.attachment.deviceIndex - b.attachment.deviceIndex)
+}
+
+/** The instance that an ENI is attached to, if it is to one. */
+export function instanceOf(world: World, eni: NetworkInterface): Instance | undefined {
+  const to = eni.attachment?.to
+  return to !== undefined && 'instanceId' in to ? world.instances.get(to.instanceId) : undefined
 }
 
 /** Refuses what EC2 refuses of an ENI that another owner manages: here, the lab's own probes. */

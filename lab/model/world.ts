@@ -14,6 +14,9 @@ export const ZONES = [
   { name: 'us-west-2b', zoneId: 'usw2-az2' },
 ] as const
 
+/** The image that the lab's instances claim to have been launched from. */
+export const IMAGE_ID = 'ami-00000000000000001'
+
 /** The name that stands as the owner of what the lab itself plugs in (probes). */
 export const LAB_OWNER = 'enid-lab'
 

@@ -8,7 +8,7 @@ import type {
 import { newId } from '../../model/ids.ts'
 import { instanceType } from '../../model/instance-type.ts'
 import { findEni, findInstance } from '../../model/look-up.ts'
-import { attached, refuseManaged } from '../../model/network-interface.ts'
+import { attached, attachedTo, refuseManaged } from '../../model/network-interface.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
 import {
   type Attachment,
@@ -18,7 +18,6 @@ import {
   withEni,
 } from '../../model/world.ts'
 import type { ChangeAction } from '../action.ts'
-import { attachedEnis } from '../shapes/instance.ts'
 
 type Input = AttachNetworkInterfaceRequest
 
@@ -70,7 +69,7 @@ function checkPlace(world: World, eni: NetworkInterface, instance: Instance): vo
       `Network interface '${eni.eniId}' is currently in use.`,
     )
   }
-  const primary = attachedEnis(world, instance.instanceId)[0]
+  const primary = attachedTo(world, instance.instanceId)[0]
   if (primary !== undefined && primary.vpcId !== eni.vpcId) {
     throw new Refusal(
       'InvalidParameterValue',
@@ -92,7 +91,7 @@ function checkSlot(world: World, instance: Instance, deviceIndex: number): void 
   if (deviceIndex < 0 || deviceIndex > 65535) {
     throw badValue('deviceIndex', deviceIndex, 'It must be 1 to 65535.')
   }
-  const taken = attachedEnis(world, instance.instanceId).some(
+  const taken = attachedTo(world, instance.instanceId).some(
     (each) => each.attachment.deviceIndex === deviceIndex,
   )
   if (taken) {
@@ -106,7 +105,7 @@ function checkSlot(world: World, instance: Instance, deviceIndex: number): void 
 
 function checkLimits(world: World, eni: NetworkInterface, instance: Instance): void {
   const type = instanceType(instance.instanceType)
-  const count = attachedEnis(world, instance.instanceId).length + 1
+  const count = attachedTo(world, instance.instanceId).length + 1
   // Every attachment of the lab is on card 0, and each card has an equal share of the interfaces.
   if (count > Math.floor(type.eniCountMax / type.cardCount)) {
     throw new Refusal(

@@ -3,9 +3,11 @@
 
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { instanceType } from '../../model/instance-type.ts'
+import { attachedTo } from '../../model/network-interface.ts'
 import {
   ACCOUNT_ID,
   type Attachment,
+  IMAGE_ID,
   type Instance,
   type NetworkInterface,
   type World,
@@ -13,24 +15,11 @@ import {
 import { attachmentShape, dnsName, groupList } from './network-interface.ts'
 import { tagList } from './tags.ts'
 
-/** The image that the lab's instance claims to have been launched from. */
-export const IMAGE_ID = 'ami-00000000000000001'
-
 type Attached = NetworkInterface & { readonly attachment: Attachment }
-
-/** The ENIs attached to an instance, by device index. */
-export function attachedEnis(world: World, instanceId: string): Attached[] {
-  const found: Attached[] = []
-  for (const eni of world.enis.values()) {
-    const { attachment } = eni
-    if (attachment !== undefined && isOf(attachment, instanceId)) found.push({ ...eni, attachment })
-  }
-  return found.sort((a, b) => a.attachment.deviceIndex - b.attachment.deviceIndex)
-}
 
 /** The whole instance, as DescribeInstances gives it. */
 export function instanceShape(world: World, instance: Instance): ec2.Instance {
-  const enis = attachedEnis(world, instance.instanceId)
+  const enis = attachedTo(world, instance.instanceId)
   const primary = enis.find((eni) => eni.attachment.deviceIndex === 0)
   const type = instanceType(instance.instanceType)
   return {
@@ -93,6 +82,3 @@ function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInte
     VpcId: eni.vpcId,
   }
 }
-
-const isOf = ({ to }: Attachment, instanceId: string): boolean =>
-  'instanceId' in to && to.instanceId === instanceId

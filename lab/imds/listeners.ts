@@ -1,0 +1,83 @@
+// IMDS inside the VPC: two listeners born in the fabric's namespace, at the addresses every instance
+// knows. Who asks is told by the source address alone: it belongs to one ENI (the fabric lets no
+// other pass), the ENI to one instance. An address of no instance, such as a probe's, gets 404.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { formatAddress, parseAddress } from '../model/cidr.ts'
+import { instanceOf } from '../model/network-interface.ts'
+import type { Instance, World } from '../model/world.ts'
+import { answerImds, type ImdsAnswer, refuse } from './answer.ts'
+import type { Tokens } from './token.ts'
+
+/** Where IMDS is, in every VPC. */
+export const IMDS_ADDRESSES = ['169.254.169.254', 'fd00:ec2::254'] as const
+
+/** Makes a listening socket in the fabric's namespace and gives its file descriptor. */
+export type ListenInFabric = (address: string, port: number) => Promise<number>
+
+/** Opens the listeners. The caller closes them before the fabric. */
+export async function openImds(
+  listen: ListenInFabric,
+  world: () => World,
+  tokens: Tokens,
+): Promise<Server[]> {
+  const servers: Server[] = []
+  for (const address of IMDS_ADDRESSES) {
+    const fd = await listen(address, 80)
+    const server = createServer(ANSWER_LIMITS, (request, response) => {
+      respond(request, response, answer(world(), tokens, request))
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ fd }, resolve)
+    })
+    servers.push(server)
+  }
+  return servers
+}
+
+/** Closes the listeners and every connection on them. */
+export async function closeImds(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map((server) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      return closed
+    }),
+  )
+}
+
+/** The instance that has the ENI with that address, if any. */
+export function instanceAt(world: World, remote: string): Instance | undefined {
+  const plain = remote.replace(/^::ffff:(?=\d+\.)/, '')
+  const family = plain.includes(':') ? 6 : 4
+  const address = parseAddress(family, plain)
+  if (address === undefined) return undefined
+  const text = formatAddress(family, address)
+  for (const eni of world.enis.values()) {
+    if (eni.vpcId !== world.homeVpcId) continue
+    if ((family === 4 ? eni.ipv4 : eni.ipv6).includes(text)) return instanceOf(world, eni)
+  }
+  return undefined
+}
+
+const ANSWER_LIMITS = { requestTimeout: 5000, headersTimeout: 5000, maxHeaderSize: 8192 }
+
+function answer(world: World, tokens: Tokens, request: IncomingMessage): ImdsAnswer {
+  const host = (request.headers.host ?? '').replace(/:80$/, '')
+  if (!IMDS_ADDRESSES.some((address) => host === address || host === `[${address}]`)) {
+    return refuse(403, `Forbidden: the Host header must be ${IMDS_ADDRESSES[0]}`)
+  }
+  const instance = instanceAt(world, request.socket.remoteAddress ?? '')
+  if (instance === undefined)
+    return refuse(404, 'Not Found: this address is no instance of the lab')
+  const { method = '', url: path = '', headers } = request
+  return answerImds(world, instance, tokens, { method, path, headers }, Date.now())
+}
+
+function respond(request: IncomingMessage, response: ServerResponse, answer: ImdsAnswer): void {
+  request.resume()
+  const length = String(Buffer.byteLength(answer.body))
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': length })
+  response.end(request.method === 'HEAD' ? '' : answer.body)
+}

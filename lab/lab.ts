@@ -1,0 +1,122 @@
+// A lab that is up: its region and what stands around it. main.ts opens it and closes it, server.ts
+// lets others at it; it knows nothing of HTTP.
+
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import { CallLog } from './ec2/call-log.ts'
+import type { LabFabric } from './fabric/open.ts'
+import { Tokens } from './imds/token.ts'
+import { availableCount } from './model/addresses.ts'
+import { emptyWorld, freshWorld } from './model/fresh-world.ts'
+import { ACCOUNT_ID, type Instance, REGION, type World } from './model/world.ts'
+import { Probes } from './probes.ts'
+import { Region } from './region.ts'
+
+/** What a lab is opened with. */
+export type LabOptions = {
+  readonly name: string
+  readonly instanceType: string
+  readonly fabric: LabFabric
+  readonly log: Logger
+}
+
+/** The namespace that attached ENIs appear in: the one this process runs in. */
+const HOST_NETNS = '/proc/self/ns/net'
+
+export class Lab {
+  readonly name: string
+  readonly region: Region
+  readonly probes: Probes
+  readonly calls = new CallLog()
+  readonly tokens = new Tokens()
+  readonly log: Logger
+  readonly startedAt = new Date()
+  readonly #fabric: LabFabric
+  readonly #fresh: World
+
+  private constructor({ name, instanceType, fabric, log }: LabOptions) {
+    this.name = name
+    this.log = log
+    this.#fabric = fabric
+    this.#fresh = freshWorld({ instanceType, netns: HOST_NETNS }, randomBytes, this.startedAt)
+    this.region = new Region(emptyWorld(randomBytes), fabric, ({ call }, error) => {
+      log.error({ call, err: error }, 'the fabric refused')
+    })
+    this.probes = new Probes(this.region, fabric)
+  }
+
+  /** Brings the fresh VPC into force on an open fabric. */
+  static async open(options: LabOptions): Promise<Lab> {
+    const lab = new Lab(options)
+    await lab.region.change(() => ({ world: lab.#fresh, output: undefined }))
+    return lab
+  }
+
+  /** The instance that this host is. */
+  get host(): Instance {
+    const [host] = this.#fresh.instances.values()
+    if (host === undefined) throw new Error('the lab has no instance')
+    return host
+  }
+
+  /** Back to the fresh VPC, ids and all: everything plugged goes, and so do probes and counts. */
+  async reset(): Promise<void> {
+    await this.probes.clear(this.#fresh)
+    this.calls.clear()
+  }
+
+  /** What the lab is and holds, for operators and the command. */
+  status(port: number): object {
+    const { world } = this.region
+    const enis = [...world.enis.values()]
+    const { instanceId, instanceType, zone } = this.host
+    return {
+      name: this.name,
+      pid: process.pid,
+      port,
+      startedAt: this.startedAt.toISOString(),
+      enforcement: 'proven', // The fabric dropped and passed probes of its own before it opened.
+      netns: this.#fabric.netnsPath,
+      accountId: ACCOUNT_ID,
+      region: REGION,
+      instance: { instanceId, instanceType, zone },
+      vpcs: [...world.vpcs.values()].map(({ vpcId, ipv4Cidr, ipv6Cidr, isDefault }) => ({
+        vpcId,
+        ipv4Cidr,
+        ipv6Cidr,
+        isDefault,
+      })),
+      subnets: [...world.subnets.values()].map((subnet) => ({
+        subnetId: subnet.subnetId,
+        vpcId: subnet.vpcId,
+        zone: subnet.zone,
+        ipv4Cidr: subnet.ipv4Cidr,
+        ipv6Cidr: subnet.ipv6Cidr,
+        availableCount: availableCount(world, subnet),
+      })),
+      groups: [...world.groups.values()].map(({ groupId, name, vpcId }) => ({
+        groupId,
+        name,
+        vpcId,
+      })),
+      eniCount: enis.length,
+      attachedCount: enis.filter((eni) => eni.attachment?.netns !== undefined).length,
+      probes: this.probes.all(),
+    }
+  }
+
+  /** The environment in which any AWS tool, and the agent, uses this lab and not AWS. */
+  env(port: number): Record<string, string> {
+    const endpoint = `http://127.0.0.1:${port}`
+    return {
+      AWS_ENDPOINT_URL_EC2: endpoint,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
+      AWS_REGION: REGION,
+      AWS_DEFAULT_REGION: REGION,
+      AWS_ACCESS_KEY_ID: 'enid-lab',
+      AWS_SECRET_ACCESS_KEY: 'enid-lab',
+      ENID_LISTEN: '127.0.0.1:51680',
+      AWS_ENDPOINT_URL_ECS: 'http://127.0.0.1:51680',
+    }
+  }
+}

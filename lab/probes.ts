@@ -1,0 +1,189 @@
+// Probes: namespaces inside the VPC, each with an ENI of its own, for `enid lab exec` and for tests
+// that ask "who reaches whom". A probe's ENI is the lab's, not the host's: it takes an address and
+// wears groups like any other, EC2 shows it as managed by another owner, and it goes with the probe.
+
+import { randomBytes } from 'node:crypto'
+import type { LabFabric } from './fabric/open.ts'
+import { knownCidr } from './model/addresses.ts'
+import { newId } from './model/ids.ts'
+import { findSubnet } from './model/look-up.ts'
+import { makeEni, routerOf } from './model/network-interface.ts'
+import { notInLab, Refusal } from './model/refusal.ts'
+import {
+  LAB_OWNER,
+  type NetworkInterface,
+  type Subnet,
+  type World,
+  withEni,
+  withoutEni,
+} from './model/world.ts'
+import type { Change, Region } from './region.ts'
+import { Turns } from './turns.ts'
+
+/** What a probe should be like. */
+export type ProbeWish = {
+  /** The name of its namespace, after the lab's. */
+  readonly name?: string
+  readonly subnetId?: string
+  readonly groupIds?: readonly string[]
+  readonly groupNames?: readonly string[]
+}
+
+/** A probe that stands: run a command in its namespace and it speaks from the VPC. */
+export type Probe = {
+  readonly probeId: string
+  readonly name: string
+  readonly netnsPath: string
+  readonly eniId: string
+  readonly mac: string
+  readonly subnetId: string
+  readonly groupIds: readonly string[]
+  readonly ipv4: string
+  readonly ipv6?: string
+}
+
+/** What probes need of the fabric. */
+export type ProbeFabric = Pick<LabFabric, 'makeNetns' | 'removeNetns' | 'configureGuest'>
+
+export class Probes {
+  readonly #region: Region
+  readonly #fabric: ProbeFabric
+  readonly #probes = new Map<string, Probe>()
+  readonly #turns = new Turns()
+
+  constructor(region: Region, fabric: ProbeFabric) {
+    this.#region = region
+    this.#fabric = fabric
+  }
+
+  /** The probes that stand. */
+  all(): Probe[] {
+    return [...this.#probes.values()]
+  }
+
+  /** Makes a probe, ready to speak. Rejects and leaves nothing when any of it fails. */
+  add(wish: ProbeWish): Promise<Probe> {
+    return this.#turns.take(async () => {
+      const probeId = `probe-${randomBytes(4).toString('hex')}`
+      const name = wish.name ?? probeId
+      if (this.all().some((probe) => probe.name === name)) {
+        throw new Refusal('InvalidName', `A probe named '${name}' stands already.`, 409)
+      }
+      const netnsPath = await this.#fabric.makeNetns(name)
+      try {
+        const eni = await this.#region.change((world) => plugIn(world, wish, netnsPath))
+        const probe = { probeId, name, netnsPath, ...described(eni) }
+        this.#probes.set(probeId, probe)
+        await this.#configure(probe)
+        return probe
+      } catch (error) {
+        await this.#take(probeId)
+        await this.#fabric.removeNetns(name)
+        throw error
+      }
+    })
+  }
+
+  /** Takes a probe away. */
+  remove(probeId: string): Promise<void> {
+    return this.#turns.take(async () => {
+      const probe = this.#probes.get(probeId)
+      if (probe === undefined) {
+        throw new Refusal('NoSuchProbe', `There is no probe '${probeId}'.`, 404)
+      }
+      await this.#take(probeId)
+      await this.#fabric.removeNetns(probe.name)
+    })
+  }
+
+  /** Takes all probes away and makes that world the world, in one turn. */
+  clear(world: World): Promise<void> {
+    return this.#turns.take(async () => {
+      const probes = this.all()
+      for (const { probeId } of probes) await this.#take(probeId)
+      await this.#region.change(() => ({ world, output: undefined }))
+      for (const { name } of probes) await this.#fabric.removeNetns(name)
+    })
+  }
+
+  async #take(probeId: string): Promise<void> {
+    const probe = this.#probes.get(probeId)
+    if (probe === undefined) return
+    await this.#region.change((world) => ({
+      world: withoutEni(world, probe.eniId),
+      output: undefined,
+    }))
+    this.#probes.delete(probeId)
+  }
+
+  async #configure(probe: Probe): Promise<void> {
+    const subnet = findSubnet(this.#region.world, probe.subnetId)
+    const { prefix } = knownCidr(4, subnet.ipv4Cidr)
+    await this.#fabric.configureGuest({
+      netns: probe.netnsPath,
+      mac: probe.mac,
+      ipv4: [`${probe.ipv4}/${prefix}`],
+      ipv6: probe.ipv6 === undefined ? [] : [`${probe.ipv6}/128`],
+      ipv4Gateway: routerOf(subnet).ipv4,
+    })
+  }
+}
+
+function plugIn(world: World, wish: ProbeWish, netns: string): Change<NetworkInterface> {
+  const subnet = chooseSubnet(world, wish.subnetId)
+  const groupIds = [...(wish.groupIds ?? []), ...namedGroups(world, subnet, wish.groupNames ?? [])]
+  const made = makeEni(
+    world,
+    {
+      subnetId: subnet.subnetId,
+      groupIds,
+      description: 'A probe of the lab',
+      ipv6Count: subnet.ipv6Cidr === undefined ? 0 : 1,
+      managed: true,
+    },
+    randomBytes,
+  )
+  const eni: NetworkInterface = {
+    ...made.eni,
+    status: 'in-use',
+    attachment: {
+      attachmentId: newId('ela-attach', randomBytes),
+      to: { owner: LAB_OWNER },
+      deviceIndex: 1,
+      status: 'attached',
+      deleteOnTermination: true,
+      attachedAt: new Date(),
+      netns,
+    },
+  }
+  return { world: withEni(made.world, eni), output: eni }
+}
+
+function chooseSubnet(world: World, subnetId: string | undefined): Subnet {
+  if (subnetId === undefined) {
+    for (const subnet of world.subnets.values()) if (subnet.vpcId === world.homeVpcId) return subnet
+    throw new Refusal('InvalidSubnetID.NotFound', 'The default VPC has no subnet: make one.')
+  }
+  const subnet = findSubnet(world, subnetId)
+  if (subnet.vpcId === world.homeVpcId) return subnet
+  throw notInLab(
+    `packets of another VPC than ${world.homeVpcId}`,
+    `Choose a subnet of it: ${subnetId} is in ${subnet.vpcId}.`,
+  )
+}
+
+function namedGroups(world: World, subnet: Subnet, names: readonly string[]): string[] {
+  return names.map((name) => {
+    for (const group of world.groups.values()) {
+      if (group.vpcId === subnet.vpcId && group.name === name) return group.groupId
+    }
+    throw new Refusal('InvalidGroup.NotFound', `The security group '${name}' does not exist`)
+  })
+}
+
+function described(eni: NetworkInterface): Omit<Probe, 'probeId' | 'name' | 'netnsPath'> {
+  const [ipv4 = ''] = eni.ipv4
+  const [ipv6] = eni.ipv6
+  const { eniId, mac, subnetId, groupIds } = eni
+  return { eniId, mac, subnetId, groupIds, ipv4, ...(ipv6 === undefined ? {} : { ipv6 }) }
+}

@@ -1,0 +1,113 @@
+// A fabric of memory for the lab's tests: it keeps what it was told, refuses what the real one
+// refuses (an unknown group, an address in use, a group still worn), and fails when a test says so.
+
+import type { Group, Port, PortEvent, Subnet } from '../../lab/fabric/fabric.ts'
+import type { LabFabric } from '../../lab/fabric/open.ts'
+
+export class FakeFabric implements LabFabric {
+  readonly netnsPath = '/run/netns/enid-lab-fake'
+  readonly subnets = new Map<string, Subnet>()
+  readonly groups = new Map<string, Group>()
+  readonly ports = new Map<string, Port>()
+  readonly namespaces = new Map<string, 'made' | 'configured'>()
+  /** Every call since the last `said = []`, as its name. */
+  said: string[] = []
+  /** The next call of that name rejects, once. */
+  failNext: keyof LabFabric | undefined
+  closed = false
+
+  async open(): Promise<void> {}
+
+  async putSubnet(subnet: Subnet): Promise<void> {
+    this.#say('putSubnet')
+    this.subnets.set(subnet.subnetId, subnet)
+  }
+
+  async dropSubnet(subnetId: string): Promise<void> {
+    this.#say('dropSubnet')
+    this.subnets.delete(subnetId)
+  }
+
+  async putGroup(group: Group): Promise<void> {
+    this.#say('putGroup')
+    for (const { peer } of group.rules) {
+      if (peer.kind !== 'group' || peer.groupId === group.groupId) continue
+      if (!this.groups.has(peer.groupId)) throw new Error(`group ${peer.groupId} is not known`)
+    }
+    this.groups.set(group.groupId, group)
+  }
+
+  async dropGroup(groupId: string): Promise<void> {
+    this.#say('dropGroup')
+    const worn = [...this.ports.values()].some((port) => port.groupIds.includes(groupId))
+    const named = [...this.groups.values()].some(
+      (group) =>
+        group.groupId !== groupId &&
+        group.rules.some(({ peer }) => peer.kind === 'group' && peer.groupId === groupId),
+    )
+    if (worn || named) throw new Error(`group ${groupId} is in use`)
+    this.groups.delete(groupId)
+  }
+
+  async plug(port: Port): Promise<{ name: string; ifindex: number }> {
+    this.#say('plug')
+    if (this.ports.has(port.eniId)) throw new Error(`port ${port.eniId} is plugged already`)
+    this.#check(port)
+    this.ports.set(port.eniId, port)
+    return { name: 'ens0', ifindex: 7 }
+  }
+
+  async unplug(eniId: string): Promise<void> {
+    this.#say('unplug')
+    this.ports.delete(eniId)
+  }
+
+  async update(port: Port): Promise<void> {
+    this.#say('update')
+    if (!this.ports.has(port.eniId)) throw new Error(`port ${port.eniId} is not plugged`)
+    this.#check(port)
+    this.ports.set(port.eniId, port)
+  }
+
+  onEvent(_listener: (event: PortEvent) => void): void {}
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+
+  async listenIn(): Promise<number> {
+    throw new Error('the fake fabric has no sockets')
+  }
+
+  async makeNetns(name: string): Promise<string> {
+    this.#say('makeNetns')
+    this.namespaces.set(name, 'made')
+    return `/run/netns/enid-lab-fake.${name}`
+  }
+
+  async removeNetns(name: string): Promise<void> {
+    this.#say('removeNetns')
+    this.namespaces.delete(name)
+  }
+
+  async configureGuest(plan: { netns: string }): Promise<void> {
+    this.#say('configureGuest')
+    this.namespaces.set(plan.netns.split('.').at(-1) ?? '', 'configured')
+  }
+
+  #say(name: NonNullable<FakeFabric['failNext']>): void {
+    this.said.push(name)
+    if (this.failNext !== name) return
+    this.failNext = undefined
+    throw new Error('the kernel said no')
+  }
+
+  #check(port: Port): void {
+    const unknown = port.groupIds.find((groupId) => !this.groups.has(groupId))
+    if (unknown !== undefined) throw new Error(`group ${unknown} is not known`)
+    const taken = [...this.ports.values()].find(
+      (other) => other.eniId !== port.eniId && other.ipv4.some((ip) => port.ipv4.includes(ip)),
+    )
+    if (taken !== undefined) throw new Error(`an address of ${port.eniId} is in use`)
+  }
+}
