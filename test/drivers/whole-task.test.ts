@@ -1,85 +1,96 @@
-// Goal: all drivers together carry one task up and down, on a real VPC's terms: the lab's EC2 and
-// its data plane, the real kernel, the real dockerd. Method: each row in its order, as the runner
-// would; the oracle is the lab's own world, `docker` and packets. Prints what each row took.
+// Goal: all drivers together carry one task up and down, on a real VPC's terms: the lab's EC2, IMDS
+// and data plane, the real kernel, the real dockerd. Method: each row in its order, as the runner
+// would; the oracle is the SDK, the docker command and packets. Prints what each row took.
 
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { pino } from 'pino'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  DescribeNetworkInterfacesCommand,
+  DescribeSubnetsCommand,
+  EC2Client,
+  type NetworkInterface,
+} from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import type { Details, Driver, Drivers } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { openDrivers } from '../../agent/drivers/drivers.ts'
 import { type Ec2, openEc2 } from '../../agent/drivers/ec2.ts'
-import { deviceIndicesInUse } from '../../agent/drivers/host.ts'
+import { deviceIndicesInUse, findHost } from '../../agent/drivers/host.ts'
+import { openImds } from '../../agent/drivers/imds.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
 import { openSubnets } from '../../agent/drivers/subnets.ts'
 import type { Host } from '../../agent/orders.ts'
-import { answerQuery } from '../../lab/ec2/call.ts'
-import { CallLog } from '../../lab/ec2/call-log.ts'
-import { type LabFabric, openFabric } from '../../lab/fabric/open.ts'
-import { freshWorld } from '../../lab/model/fresh-world.ts'
-import { Region } from '../../lab/region.ts'
+import { runLab } from '../../lab/main.ts'
 import { kindOf, type RowId } from '../../state/task.ts'
-import { container, job, newHolderId, newHost, spec } from './jobs.ts'
+import { container, job, never, newHolderId, spec } from './jobs.ts'
 import { docker, importTestImage, sh, wearing } from './test-image.ts'
 
-let fabric: LabFabric
-let region: Region
-let server: ReturnType<typeof createServer>
+const down = new AbortController()
+const calls: string[] = []
+let lab: Promise<void>
+let stateRoot: string
+let oracle: EC2Client
 let ec2: Ec2
 let kernel: Kernel
 let drivers: Drivers
 let image: string
 let host: Host
-const calls: string[] = []
+let subnetId: string
 
 beforeAll(async () => {
   image = await importTestImage()
-  const log = pino({ level: 'silent' })
-  fabric = await openFabric({ name: `t-${randomBytes(3).toString('hex')}`, log })
-  const wish = { instanceType: 'lab.unlimited', netns: '/proc/self/ns/net' }
-  const world = freshWorld(wish, (length) => randomBytes(length), new Date())
-  const empty = { ...world, subnets: new Map(), groups: new Map(), enis: new Map() }
-  region = new Region(empty, fabric, (step, error) => console.error(step, error))
-  await region.change(() => ({ world, output: undefined }))
-  const lab = { region, calls: new CallLog(), log }
-  server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    const reply = await answerQuery(lab, body)
-    response.statusCode = reply.status
-    response.setHeader('x-amzn-requestid', reply.requestId)
-    response.end(reply.body)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  stateRoot = await mkdtemp(join(tmpdir(), 'enid-drivers-'))
+  const endpoint = await startLab()
   Object.assign(process.env, {
-    AWS_ENDPOINT_URL_EC2: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    AWS_ENDPOINT_URL_EC2: endpoint,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_REGION: 'us-west-2',
   })
-  const [instance] = region.world.instances.values()
-  host = {
-    ...newHost(),
-    instanceId: instance?.instanceId ?? '',
-    vpcId: region.world.homeVpcId,
-  }
+  oracle = new EC2Client()
   ec2 = openEc2({ onCall: ({ action }) => calls.push(action) })
+  host = await findHost(openImds(), ec2, never())
+  const { Subnets } = await oracle.send(new DescribeSubnetsCommand())
+  const here = Subnets?.find(({ AvailabilityZone: zone }) => zone === host.availabilityZone)
+  subnetId = here?.SubnetId ?? ''
   kernel = openKernel({ warn: () => {}, error: console.error })
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   drivers = openDrivers({ ec2, subnets, docker: openDocker(), kernel, host })
 })
 
+async function startLab(): Promise<string> {
+  const ready = Promise.withResolvers<number>()
+  const options = {
+    name: `t-${randomBytes(3).toString('hex')}`,
+    port: 0,
+    stateRoot,
+    logLevel: 'silent',
+    onReady: ({ port }: { port: number }) => ready.resolve(port),
+  }
+  lab = runLab(options, down.signal)
+  lab.catch(ready.reject)
+  return `http://127.0.0.1:${await ready.promise}`
+}
+
 afterAll(async () => {
   await kernel?.close()
   await ec2?.close()
-  server?.closeAllConnections()
-  server?.close()
-  await fabric?.close()
+  oracle?.destroy()
+  down.abort()
+  await lab
+  await rm(stateRoot, { recursive: true })
   await docker('rmi', image)
 })
+
+/** The ENIs of the VPC but the instance's own, as the SDK sees them. */
+async function enis(): Promise<NetworkInterface[]> {
+  const { NetworkInterfaces } = await oracle.send(new DescribeNetworkInterfacesCommand())
+  return (NetworkInterfaces ?? []).filter((eni) => eni.Attachment?.DeviceIndex !== 0)
+}
 
 /** The rows of one task in the order in which they stand on each other. */
 const UP: readonly RowId[] = [
@@ -97,17 +108,21 @@ type Known = Partial<Record<RowId, Details[keyof Details]>>
 /** One holder, told what the runner would tell its drivers. Each step's time is kept. */
 function newTask() {
   const holderId = newHolderId()
-  const [subnet] = region.world.subnets.values()
-  const enis = [{ subnetIds: [subnet?.subnetId ?? ''], securityGroupIds: [], tags: {} }]
+  const wanted = [{ subnetIds: [subnetId], securityGroupIds: [], tags: {} }]
   const line = '/busybox ip -o address show dev eth0; exec /busybox sleep 600'
   const containers = [container({ image, command: sh(line), stopTimeoutMs: 100 })]
   const known: Known = {}
   const times: Record<string, number> = {}
-  const choice = (row: RowId) =>
-    ({ eni: subnet?.subnetId, attachment: '1' })[kindOf(row) as string] ?? ''
+  const choice = (row: RowId) => ({ eni: subnetId, attachment: '1' })[kindOf(row) as string] ?? ''
 
   const jobOf = (row: RowId, again: boolean) =>
-    job(row, { holderId, again, known, choice: choice(row), spec: spec({ enis, containers }) })
+    job(row, {
+      holderId,
+      again,
+      known,
+      choice: choice(row),
+      spec: spec({ enis: wanted, containers }),
+    })
   const driver = (row: RowId) => drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
 
   async function timed<T>(name: string, step: Promise<T>): Promise<T> {
@@ -137,9 +152,20 @@ function newTask() {
 
 /** What of ours is left in the world. */
 async function leftovers(holderId: string): Promise<unknown[]> {
-  const enis = [...region.world.enis.values()].filter((eni) => eni.attachment?.deviceIndex !== 0)
-  return [...enis, ...(await wearing(MARK.holder, holderId))]
+  return [...(await enis()), ...(await wearing(MARK.holder, holderId))]
 }
+
+test('the host finds itself', () => {
+  expect(host).toMatchObject({
+    instanceId: expect.stringMatching(/^i-[0-9a-f]{17}$/),
+    vpcId: expect.stringMatching(/^vpc-/),
+    availabilityZone: 'us-west-2a',
+    nameServers: ['10.0.0.2'],
+    searchDomains: ['us-west-2.compute.internal'],
+    primaryMac: expect.stringMatching(/^02:/),
+  })
+  expect(host.eniCountMax).toBeGreaterThan(2)
+})
 
 test('a task goes up with three EC2 calls and down with two, and leaves nothing', async () => {
   const task = newTask()
@@ -152,9 +178,11 @@ test('a task goes up with three EC2 calls and down with two, and leaves nothing'
   expect(await deviceIndicesInUse(ec2, host.instanceId, new AbortController().signal)).toEqual(
     new Set([0, 1]),
   )
-  expect([...region.world.enis.values()].at(-1)?.attachment).toMatchObject({
-    deviceIndex: 1,
-    deleteOnTermination: true,
+  expect((await enis())[0]?.Attachment).toMatchObject({
+    InstanceId: host.instanceId,
+    DeviceIndex: 1,
+    Status: 'attached',
+    DeleteOnTermination: true,
   })
 
   await task.descend()
