@@ -147,11 +147,12 @@ class Simulation {
 
   async #settle(name: string): Promise<void> {
     const until = this.#timeline.now + 24 * 3_600_000
-    for (let step = 0; step < 20_000; step++) {
+    for (let step = 0; step < 5000; step++) {
       this.#tellExits()
       await this.#turn()
       if (this.#isSettled()) return
-      if (!this.#timeline.step() || this.#timeline.now > until) break
+      this.#timeline.step()
+      if (this.#timeline.now > until) break
     }
     throw new Broken(`I8: it does not settle in ${name}: ${this.#says()}`)
   }
@@ -292,15 +293,19 @@ class Simulation {
       if (lastStatus(holder) !== 'RUNNING') continue
       const mine = [...this.#world.containers.values()].filter((c) => c.holderId === id)
       const pause = mine.find(({ row }) => row === 'sandbox')
-      const eni = [...this.#world.enis.values()].find((e) => e.holderId === id)
+      const [eni, ...more] = [...this.#world.enis.values()].filter((e) => e.holderId === id)
       const isWhole =
         pause?.state === 'running' &&
         eni !== undefined &&
         eni.card === pause.containerId &&
         eni.configured &&
         eni.guarded &&
+        more.length === 0 &&
         mine.length === holder.spec.containers.length + 1
-      if (!isWhole) throw new Broken(`I4: ${id} is RUNNING and lacks something: ${this.#says()}`)
+      if (!isWhole) {
+        const seen = JSON.stringify({ pause, eni, mine })
+        throw new Broken(`I4: ${id} is RUNNING and lacks something: ${seen}; ${this.#says()}`)
+      }
     }
   }
 

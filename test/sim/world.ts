@@ -67,6 +67,7 @@ export class SimWorld {
   faults: Faults = noFaults
   /** Every effect as it happens, for the checkers. */
   onEffect: (verb: 'ensure' | 'release', job: Job) => void = () => {}
+  readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
   readonly #chance: Chance
@@ -150,7 +151,9 @@ export class SimWorld {
     const made = this.enis.get(this.tokens.get(job.token) ?? '')
     if (made !== undefined) return eniDetails(made)
     if (this.tokens.has(job.token)) throw new Failure('lost', 'EniGone', 'it was deleted')
-    if (this.#chance.happens(this.faults.decline)) {
+    // EC2 gives one token one answer, whichever of two calls that carry it comes first.
+    if (this.#declined.has(job.token) || this.#chance.happens(this.faults.decline)) {
+      this.#declined.add(job.token)
       throw new Failure('refused', 'SubnetFull', 'no room', { ofChoice: true })
     }
     const serial = ++this.#serial
@@ -170,6 +173,12 @@ export class SimWorld {
   }
 
   readonly #deleteEni = (job: Job): void => {
+    // As the driver does: a Create without an answer is repeated with its token, which answers with
+    // what it made, or makes what a late one would have made; a refusal proves that there is none.
+    if (job.known('eni', job.row) === undefined && !this.tokens.has(job.token)) {
+      if (job.choice === undefined || this.#declined.has(job.token)) return
+      this.#createEni(job)
+    }
     const eni = this.#eniOf(job)
     if (eni === undefined) return
     if (eni.index !== undefined) {
