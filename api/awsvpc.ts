@@ -1,0 +1,66 @@
+// networkConfiguration.awsvpcConfiguration, read and checked.
+
+import type { NetworkConfiguration } from '@aws-sdk/client-ecs'
+import { invalid, shown } from './aws-error.ts'
+
+/** ECS's limits (AwsVpcConfiguration, API reference). */
+const SUBNET_COUNT_MAX = 16
+const GROUP_COUNT_MAX = 5
+
+/** Where the configuration lies in a request of the ECS face. */
+export const AWSVPC = 'networkConfiguration.awsvpcConfiguration'
+
+/** What a task's ENI is to be. Empty groups: the VPC's default group. */
+export type Network = {
+  readonly subnetIds: readonly string[]
+  readonly securityGroupIds: readonly string[]
+}
+
+/** Throws AwsError for what EC2 would not take, and for what ECS on EC2 does not. */
+export function readNetwork(configuration: NetworkConfiguration | undefined): Network {
+  const vpc = configuration?.awsvpcConfiguration
+  if (vpc === undefined) {
+    throw invalid(
+      'networkConfiguration',
+      "Network Configuration must be provided when networkMode 'awsvpc' is specified",
+      `Add ${AWSVPC} with subnets and securityGroups`,
+    )
+  }
+  const { subnets = [], securityGroups = [], assignPublicIp = 'DISABLED' } = vpc
+  if (subnets.length < 1 || subnets.length > SUBNET_COUNT_MAX) {
+    throw invalid(
+      `${AWSVPC}.subnets`,
+      `${subnets.length} subnets; 1 to ${SUBNET_COUNT_MAX} are allowed`,
+    )
+  }
+  if (securityGroups.length > GROUP_COUNT_MAX) {
+    throw invalid(
+      `${AWSVPC}.securityGroups`,
+      `${securityGroups.length} security groups; at most ${GROUP_COUNT_MAX} are allowed`,
+    )
+  }
+  checkIds(subnets, 'subnet', `${AWSVPC}.subnets`)
+  checkIds(securityGroups, 'sg', `${AWSVPC}.securityGroups`)
+  if (assignPublicIp === 'ENABLED') {
+    throw invalid(
+      `${AWSVPC}.assignPublicIp`,
+      'Assign public IP is not supported for this launch type',
+      'Leave it out; a NAT gateway gives the subnet a way out',
+    )
+  }
+  if (assignPublicIp !== 'DISABLED') {
+    const rule = `${shown(assignPublicIp)}: only DISABLED is allowed`
+    throw invalid(`${AWSVPC}.assignPublicIp`, rule)
+  }
+  return { subnetIds: subnets, securityGroupIds: securityGroups }
+}
+
+function checkIds(ids: readonly string[], prefix: string, path: string): void {
+  for (const [index, id] of ids.entries()) {
+    const at = `${path}[${index}]`
+    if (!new RegExp(`^${prefix}-[0-9a-f]{8,17}$`).test(id)) {
+      throw invalid(at, `${shown(id)} is not an id: ${prefix}- and 8 or 17 hexadecimal digits`)
+    }
+    if (ids.indexOf(id) !== index) throw invalid(at, `${shown(id)} stands twice`)
+  }
+}

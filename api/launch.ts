@@ -1,0 +1,167 @@
+// From a request to tasks: everything is checked, then as many tasks as fit begin in one commit,
+// and only then does the agent hear of them. RunTask, StartTask and POST /tasks come through here.
+//
+//   plan (pure) ──▶ prepare (asks EC2 about subnets) ──▶ plan again ──▶ room ──▶ begin ──▶ start
+
+import { randomBytes } from 'node:crypto'
+import type { Failure, RunTaskRequest, RunTaskResponse } from '@aws-sdk/client-ecs'
+import type { Definition } from '../state/catalog.ts'
+import type { HolderId, Spec } from '../state/spec.ts'
+import type { Api } from './api.ts'
+import { activeCluster, arnOf, findDefinition, tasksOf } from './api.ts'
+import { containerInstanceArn, taskArn } from './arn.ts'
+import { askedJson } from './asked.ts'
+import { AwsError, invalid, shown } from './aws-error.ts'
+import type { Network } from './awsvpc.ts'
+import { readNetwork } from './awsvpc.ts'
+import { bodyOf } from './definition.ts'
+import { checkTags, tagRecord } from './tags.ts'
+import { containerSpec, overridden } from './task-spec.ts'
+import { taskView } from './task-view.ts'
+
+/** What is common to RunTask and StartTask, checked where the two differ. */
+export type Launch = Pick<
+  RunTaskRequest,
+  | 'cluster'
+  | 'count'
+  | 'enableECSManagedTags'
+  | 'group'
+  | 'networkConfiguration'
+  | 'overrides'
+  | 'propagateTags'
+  | 'startedBy'
+  | 'tags'
+  | 'taskDefinition'
+>
+
+type Plan = {
+  readonly cluster: string
+  readonly count: number
+  readonly network: Network
+  readonly spec: Spec
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** Everything the request says, checked against what there is now. Throws AwsError; changes nothing. */
+export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
+  const cluster = activeCluster(api, input.cluster)
+  const definition = given ?? runnable(api, input.taskDefinition ?? '')
+  const { family, revision } = definition
+  const { count = 1, group = `family:${family}`, startedBy, overrides = {}, tags = [] } = input
+  if (count < 1 || count > 10) throw invalid('count', `${count} is outside 1 to 10`)
+  checkNames(input)
+  checkTags(tags, 'tags')
+  const network = readNetwork(input.networkConfiguration)
+  const own = {
+    ...(input.propagateTags === 'TASK_DEFINITION' ? api.catalog.tags(arnOf(api, definition)) : {}),
+    ...tagRecord(tags),
+  }
+  const merged = Object.entries(own).map(([key, value]) => ({ key, value }))
+  checkTags(merged, "tags with the definition's")
+  const containers = overridden(bodyOf(definition), overrides)
+  const asked = askedJson({
+    cluster,
+    family,
+    revision,
+    group,
+    ...(startedBy === undefined ? {} : { startedBy }),
+    overrides,
+    cpu: containers.map(({ cpu = 0 }) => cpu),
+  })
+  const spec: Spec = {
+    kind: 'task',
+    enis: [{ ...network, tags: own }],
+    containers: containers.map(containerSpec),
+    blockImds: true,
+    family,
+    asked,
+  }
+  const managed = input.enableECSManagedTags === true ? { 'aws:ecs:clusterName': cluster } : {}
+  return { cluster, count, network, spec, tags: { ...own, ...managed } }
+}
+
+function runnable(api: Api, text: string): Definition {
+  const definition = findDefinition(api, text, 'taskDefinition')
+  if (definition.active) return definition
+  throw new AwsError('ClientException', `TaskDefinition is inactive: ${shown(text)}`, {
+    field: 'taskDefinition',
+    hint: 'Register it again',
+  })
+}
+
+function checkNames({ group, startedBy, propagateTags }: Launch): void {
+  if (group !== undefined && (group.length < 1 || group.length > 255)) {
+    throw invalid('group', `${shown(group)}: 1 to 255 characters are allowed`)
+  }
+  if (startedBy !== undefined && !/^[A-Za-z0-9_/-]{1,128}$/.test(startedBy)) {
+    const rule = '1 to 128 letters, digits, hyphens, slashes and underscores are allowed'
+    throw invalid('startedBy', `${shown(startedBy)}: ${rule}`)
+  }
+  if (!['TASK_DEFINITION', 'NONE', undefined].includes(propagateTags)) {
+    const rule = `${shown(propagateTags)}: TASK_DEFINITION or NONE is allowed; there are no services`
+    throw invalid('propagateTags', rule)
+  }
+}
+
+/** A client token with what it stands for. */
+export type Token = { readonly text: string; readonly request: string }
+
+/** Checks, asks EC2 what placement needs, and begins what fits. Throws AwsError or Failure. */
+export async function launch(api: Api, input: Launch, token?: Token): Promise<RunTaskResponse> {
+  const before = replay(api, token)
+  if (before !== undefined) return before
+  await api.orders.prepare(planLaunch(api, input).network.subnetIds)
+  // While EC2 answered, the cluster may have gone, or a twin of this request may have come.
+  return replay(api, token) ?? begin(api, planLaunch(api, input), token)
+}
+
+/** The tasks that this token made before. Throws ConflictException for another request. */
+function replay(api: Api, token: Token | undefined): RunTaskResponse | undefined {
+  const run = token && api.catalog.run(token.text)
+  if (run === undefined || token === undefined) return undefined
+  const tasks = tasksOf(api).filter(({ entry }) => run.holders.includes(entry.id))
+  if (run.request === token.request) {
+    return { tasks: tasks.map((task) => taskView(api, task, { withTags: true })), failures: [] }
+  }
+  throw new AwsError(
+    'ConflictException',
+    `the client token ${shown(token.text)} is already in use with a different RunTask request`,
+    {
+      field: 'clientToken',
+      hint: 'Send the same request, or another token',
+      resourceIds: tasks.map(({ entry, asked }) =>
+        taskArn(api.orders.host, asked.cluster, entry.id),
+      ),
+    },
+  )
+}
+
+/** Nothing awaits in here: what room() said is still true when the tasks begin. */
+function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse {
+  const { journal, catalog, orders } = api
+  const room = orders.room(plan.network.subnetIds)
+  const count = Math.min(plan.count, Math.max(0, room.taskCount))
+  const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
+  journal.atOnce(() => {
+    for (const id of ids) {
+      journal.begin(id, plan.spec)
+      catalog.tag(taskArn(orders.host, plan.cluster, id), plan.tags)
+    }
+    // A token that made nothing is not kept: trying again later is right.
+    if (token !== undefined && count > 0) {
+      catalog.putRun(token.text, { request: token.request, holders: ids })
+    }
+  })
+  for (const id of ids) orders.start(id)
+  const failure: Failure = {
+    arn: containerInstanceArn(orders.host, plan.cluster),
+    reason: 'RESOURCE:ENI',
+    detail: room.detail,
+  }
+  return {
+    tasks: tasksOf(api)
+      .filter(({ entry }) => ids.includes(entry.id))
+      .map((task) => taskView(api, task, { withTags: true })),
+    failures: Array.from({ length: plan.count - count }, () => failure),
+  }
+}

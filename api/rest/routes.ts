@@ -1,0 +1,143 @@
+// The REST face, for curl, the enid command and operators. Each route is a few lines over the same
+// functions that the ECS face uses.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import { lastStatus } from '../../state/status.ts'
+import type { Api, Task } from '../api.ts'
+import { findTask, tasksOf } from '../api.ts'
+import { AwsError, invalid, shown } from '../aws-error.ts'
+import type { Events } from '../events.ts'
+import type { Metrics } from '../metrics.ts'
+import { countByStatus } from '../metrics.ts'
+import { stopTask } from '../stop-task.ts'
+import { EventsQuery, LogsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
+import { startTasks } from './start-tasks.ts'
+import { taskDetail, taskSummary } from './task-view.ts'
+
+/** Fastify with request types made from TypeBox schemas. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+const LINES_DEFAULT = 100
+
+export function addTaskRoutes(app: App, api: Api): void {
+  app.get(
+    '/tasks',
+    { schema: { summary: 'All tasks, oldest first', querystring: TasksQuery } },
+    async ({ query: { cluster, family, status } }) => ({
+      tasks: tasksOf(api)
+        .filter(({ asked }) => cluster === undefined || asked.cluster === cluster)
+        .filter(({ asked }) => family === undefined || asked.family === family)
+        .filter(({ entry }) => status === undefined || lastStatus(entry.holder) === status)
+        .map((task) => taskSummary(api, task)),
+    }),
+  )
+  app.post(
+    '/tasks',
+    { schema: { summary: 'Run tasks', body: StartBody } },
+    async ({ body }, reply) => {
+      const { tasks, failures } = await startTasks(api, body)
+      const [first] = failures
+      if (tasks.length > 0 || first === undefined) return reply.code(201).send({ tasks, failures })
+      const error = { code: first.reason, message: first.detail }
+      return reply.code(409).send({ error })
+    },
+  )
+  app.get(
+    '/tasks/:taskId',
+    { schema: { summary: 'Everything known of a task', params: TaskParams } },
+    async ({ params }) => taskDetail(api, known(api, params.taskId)),
+  )
+  app.delete(
+    '/tasks/:taskId',
+    { schema: { summary: 'Stop a task', params: TaskParams, querystring: StopQuery } },
+    async ({ params, query: { reason } }, reply) => {
+      const { entry, asked } = known(api, params.taskId)
+      stopTask(api, {
+        task: entry.id,
+        cluster: asked.cluster,
+        ...(reason === undefined ? {} : { reason }),
+      })
+      return reply.code(202).send(taskSummary(api, known(api, entry.id)))
+    },
+  )
+  app.get(
+    '/tasks/:taskId/logs',
+    { schema: { summary: "A container's log", params: TaskParams, querystring: LogsQuery } },
+    async ({ params, query: { container, lines = LINES_DEFAULT } }, reply) => {
+      const task = known(api, params.taskId)
+      const name = containerName(task, container)
+      const log = await api.orders.logs(task.entry.id, name, lines)
+      return reply.type('text/plain; charset=utf-8').send(log)
+    },
+  )
+}
+
+function known(api: Api, text: string): Task {
+  const task = findTask(api, { text, field: 'taskId' })
+  if (task !== undefined) return task
+  throw new AwsError('InvalidParameterException', `no task ${shown(text)} is known`, {
+    field: 'taskId',
+    hint: 'GET /tasks lists them',
+    restStatus: 404,
+  })
+}
+
+function containerName({ entry }: Task, given: string | undefined): string {
+  const names = entry.holder.spec.containers.map(({ name }) => name)
+  if (given === undefined && names.length === 1) return names[0] ?? ''
+  if (given !== undefined && names.includes(given)) return given
+  const rule =
+    given === undefined ? 'is required, as the task has several' : `${shown(given)} is not in it`
+  throw invalid('container', rule, `The task has: ${names.join(', ')}`)
+}
+
+/** What is asked about the host and the agent itself. */
+export function addHostRoutes(app: App, api: Api, parts: { metrics: Metrics; events: Events }) {
+  const { metrics, events } = parts
+  app.get('/status', { schema: { summary: 'This host and what enid does on it' } }, async () =>
+    status(api),
+  )
+  app.get('/healthz', { schema: { summary: 'Whether the API answers' } }, async () => ({
+    ok: true,
+  }))
+  app.get('/metrics', { schema: { summary: 'Prometheus metrics' } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text()),
+  )
+  app.get(
+    '/events',
+    { schema: { summary: 'The journal as it is written', querystring: EventsQuery } },
+    async ({ query: { task } }, reply) => {
+      reply.hijack()
+      events.stream(reply.raw, task)
+    },
+  )
+}
+
+function status(api: Api) {
+  const { orders, journal, version, architecture, openedAt } = api
+  const waiting = journal.all().flatMap(({ id }) =>
+    orders.waiting(id).map(({ nextTryAt, ...rest }) => ({
+      taskId: id,
+      ...rest,
+      nextTryAt: new Date(nextTryAt).toISOString(),
+    })),
+  )
+  return {
+    version,
+    startedAt: new Date(openedAt).toISOString(),
+    architecture,
+    host: orders.host,
+    slots: { used: orders.slotsUsed(), total: orders.host.eniCountMax },
+    tasks: countByStatus(api),
+    waiting,
+    quarantined: journal.quarantined,
+  }
+}

@@ -1,0 +1,77 @@
+// A task in our own words, for operators: what it holds row by row, how long each step took, and
+// what it waits for. Times are ISO 8601, durations milliseconds.
+
+import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
+import { rowState, rows } from '../../state/task.ts'
+import type { Timeline } from '../../state/timeline.ts'
+import type { Api, Task } from '../api.ts'
+import { taskArn } from '../arn.ts'
+import { detailsOf } from '../task-view.ts'
+
+/** One task as GET /tasks lists it. */
+export function taskSummary(api: Api, { entry, asked }: Task) {
+  const { id, holder, timeline } = entry
+  return {
+    taskId: id,
+    taskArn: taskArn(api.orders.host, asked.cluster, id),
+    cluster: asked.cluster,
+    family: asked.family,
+    revision: asked.revision,
+    group: asked.group,
+    ...(asked.startedBy === undefined ? {} : { startedBy: asked.startedBy }),
+    lastStatus: lastStatus(holder),
+    desiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
+    ...(holder.stop === undefined
+      ? {}
+      : { stopCode: holder.stop.code, stoppedReason: holder.stop.reason }),
+    ...moments(timeline),
+    enis: holder.spec.enis.map((spec, n) => {
+      const eni = detailsOf(holder, 'eni', `eni:${n}`)
+      return {
+        status: attachmentStatus(holder, n),
+        ...eni,
+        // What EC2 put on it: the VPC's default group where none was asked for.
+        securityGroupIds: eni?.securityGroupIds ?? spec.securityGroupIds,
+      }
+    }),
+    containers: holder.spec.containers.map(({ name, image, essential }) => ({
+      name,
+      image,
+      essential,
+      lastStatus: containerStatus(holder, name),
+      ...holder.facts[name],
+      ...detailsOf(holder, 'container', `container:${name}`),
+    })),
+    waiting: api.orders.waiting(id).map(({ nextTryAt, ...rest }) => ({
+      ...rest,
+      nextTryAt: new Date(nextTryAt).toISOString(),
+    })),
+  }
+}
+
+/** One task as GET /tasks/:id shows it: everything that is known. */
+export function taskDetail(api: Api, task: Task) {
+  const { holder, timeline } = task.entry
+  const summary = taskSummary(api, task)
+  return {
+    ...summary,
+    tags: api.catalog.tags(summary.taskArn),
+    overrides: task.asked.overrides,
+    rows: rows(holder.spec).map(({ id, needs }) => {
+      const { is, ...known } = rowState(holder, id)
+      return { row: id, is, needs: needs.map(({ row }) => row), ...known }
+    }),
+    steps: timeline.steps.map(({ beganAt, doneAt, ...step }) => ({
+      ...step,
+      beganAt: new Date(beganAt).toISOString(),
+      afterMs: beganAt - timeline.createdAt,
+      ...(doneAt === undefined ? {} : { durationMs: doneAt - beganAt }),
+    })),
+  }
+}
+
+function moments({ steps: _, ...times }: Timeline): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(times).map(([moment, at]) => [moment, new Date(at).toISOString()]),
+  )
+}

@@ -1,0 +1,135 @@
+// The agent's API: one fastify app with two faces, reached over a unix socket and, where wanted, a
+// loopback port. No decisions are made here.
+//
+//   request ─▶ guard (Host, Content-Type) ─┬▶ POST /      ECS protocol ─▶ actions.ts
+//                                          └▶ /tasks, …   REST         ─▶ rest/routes.ts
+
+import type { IncomingMessage } from 'node:http'
+import swagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { FastifyError, FastifyRequest } from 'fastify'
+import Fastify from 'fastify'
+import type { Orders } from '../agent/orders.ts'
+import type { Catalog } from '../state/catalog.ts'
+import type { Journal } from '../state/journal.ts'
+import { ACTION_NAMES } from './actions.ts'
+import type { Api, Architecture } from './api.ts'
+import { AwsError, isDefect } from './aws-error.ts'
+import { DEFAULT_CLUSTER } from './cluster-view.ts'
+import { actionOf, addEcsRoute, parse, sendEcsError } from './ecs-route.ts'
+import { openEvents } from './events.ts'
+import { checkHost, checkMediaType, isEcs } from './guard.ts'
+import type { Listening } from './listening.ts'
+import { openListening } from './listening.ts'
+import { openMetrics } from './metrics.ts'
+import type { Validation } from './rest/rest-error.ts'
+import { sendRestError, validationError } from './rest/rest-error.ts'
+import type { App } from './rest/routes.ts'
+import { addHostRoutes, addTaskRoutes } from './rest/routes.ts'
+
+/** The largest request body, bytes. */
+const BODY_MAX = 1 << 20
+
+export type ApiOptions = {
+  readonly orders: Orders
+  readonly journal: Journal
+  readonly catalog: Catalog
+  /** enid's own version. */
+  readonly version: string
+  /** What this host runs; by default what Node was built for. */
+  readonly architecture?: Architecture
+  /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
+  readonly onDefect?: (error: unknown) => void
+}
+
+/** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
+export async function openApi(options: ApiOptions): Promise<Listening> {
+  const { orders, journal, catalog, version } = options
+  const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
+  const api: Api = { orders, journal, catalog, version, architecture, openedAt: Date.now() }
+  if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
+
+  const cameOverTcp = new WeakSet<IncomingMessage>()
+  const metrics = openMetrics(api)
+  const events = openEvents(journal)
+  const app = Fastify({ bodyLimit: BODY_MAX, exposeHeadRoutes: false })
+    .setValidatorCompiler(TypeBoxValidatorCompiler)
+    .withTypeProvider<TypeBoxTypeProvider>()
+  await app.register(swagger, {
+    openapi: { info: { title: 'enid', description: 'Tasks with their own ENI', version } },
+  })
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: FastifyRequest, body: string) => parse(body),
+  )
+  app.addHook('onRequest', async ({ raw }) => {
+    if (cameOverTcp.has(raw)) checkHost(raw)
+    checkMediaType(raw)
+  })
+  app.addHook('onResponse', async (request, { statusCode: status }) => {
+    metrics.answered({ ...labels(request), status })
+  })
+  answerErrors(app, options.onDefect ?? console.error)
+  addEcsRoute(app, api)
+  addTaskRoutes(app, api)
+  addHostRoutes(app, api, { metrics, events })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.ready()
+
+  const listening = openListening((request, response, isTcp) => {
+    if (isTcp) cameOverTcp.add(request)
+    app.routing(request, response)
+  })
+  return {
+    ...listening,
+    async close() {
+      events.close()
+      await listening.close()
+      metrics.close()
+      await app.close()
+    },
+  }
+}
+
+/** Never raw input: a label value lives as long as we do. */
+function labels({ raw, headers, routeOptions }: FastifyRequest) {
+  if (!isEcs(raw.url ?? '')) return { face: 'rest' as const, action: routeOptions.url ?? 'unknown' }
+  const action = actionOf(headers['x-amz-target']) ?? ''
+  return { face: 'ecs' as const, action: ACTION_NAMES.includes(action) ? action : 'unknown' }
+}
+
+/** Every error leaves in the form of the face that was asked. */
+function answerErrors(app: App, onDefect: (error: unknown) => void): void {
+  app.setErrorHandler((thrown: FastifyError, request, reply) => {
+    const error = fastifysOwn(thrown, request) ?? thrown
+    if (isDefect(error)) onDefect(error)
+    return isEcs(request.raw.url ?? '') ? sendEcsError(reply, error) : sendRestError(reply, error)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const error = new AwsError(
+      'UnknownOperationException',
+      `${request.method.slice(0, 10)} ${(request.raw.url ?? '').slice(0, 80)} is no route of enid`,
+      { hint: 'GET /openapi.json lists them; the ECS protocol is POST /' },
+    )
+    return sendRestError(reply, error)
+  })
+}
+
+/** What fastify refused before a route was reached, in our words; undefined for everything else. */
+function fastifysOwn(error: FastifyError, request: FastifyRequest): AwsError | undefined {
+  const { code = '', validation, validationContext: part = 'request', statusCode = 500 } = error
+  if (validation !== undefined) {
+    const schema = (request.routeOptions.schema as Record<string, unknown> | undefined)?.[part]
+    return validationError(validation as unknown as readonly Validation[], { part, schema })
+  }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const rule = `the request body has more than ${BODY_MAX} bytes`
+    return new AwsError('RequestEntityTooLargeException', rule)
+  }
+  if (!code.startsWith('FST_ERR_') || statusCode >= 500) return undefined
+  return new AwsError('SerializationException', error.message, { restStatus: statusCode })
+}

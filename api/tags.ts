@@ -1,0 +1,48 @@
+// Tags: what AWS allows in them, and how they lie in the catalog (by ARN).
+
+import type { Tag } from '@aws-sdk/client-ecs'
+import type { Catalog } from '../state/catalog.ts'
+import type { AwsError } from './aws-error.ts'
+import { invalid, shown } from './aws-error.ts'
+
+/** ECS allows 50; an ENI carries a task's tags beside enid's own three, so room is left for those. */
+const TAG_COUNT_MAX = 45
+
+/** AWS: letters, spaces, digits and _.:/=+-@ in every language. */
+const FORM = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
+
+/** Tags with these keys are AWS's own, and enid's. */
+const RESERVED = /^(aws:|enid:)/i
+
+/** Throws at the first tag that AWS would not take. `refusal` makes the error of this action. */
+export function checkTags(
+  tags: readonly Tag[],
+  path: string,
+  refusal: (field: string, rule: string) => AwsError = invalid,
+): void {
+  if (tags.length > TAG_COUNT_MAX) {
+    throw refusal(path, `${tags.length} tags; at most ${TAG_COUNT_MAX} are allowed`)
+  }
+  const seen = new Set<string>()
+  for (const [index, { key = '', value = '' }] of tags.entries()) {
+    const at = `${path}[${index}]`
+    const is = shown(key)
+    if (key.length < 1 || key.length > 128) throw refusal(`${at}.key`, `${is}: 1 to 128 characters`)
+    if (value.length > 256) throw refusal(`${at}.value`, `${is}: at most 256 characters`)
+    if (RESERVED.test(key)) throw refusal(`${at}.key`, `${is}: aws: and enid: are reserved`)
+    if (!FORM.test(key) || !FORM.test(value)) {
+      const rule = 'a tag is letters, digits, spaces and _ . : / = + - @'
+      throw refusal(FORM.test(key) ? `${at}.value` : `${at}.key`, `${is}: ${rule}`)
+    }
+    if (seen.has(key)) throw refusal(`${at}.key`, `${is} stands twice`)
+    seen.add(key)
+  }
+}
+
+/** As the catalog keeps them. */
+export const tagRecord = (tags: readonly Tag[]): Record<string, string> =>
+  Object.fromEntries(tags.map(({ key = '', value = '' }) => [key, value]))
+
+/** As ECS lists them. */
+export const tagList = (catalog: Catalog, arn: string): Tag[] =>
+  Object.entries(catalog.tags(arn)).map(([key, value]) => ({ key, value }))

@@ -1,0 +1,140 @@
+// From ECS's words to ours: a checked definition and what a RunTask overrides become the containers
+// of a spec. The only place that knows both.
+
+import type {
+  ContainerDefinition,
+  ContainerOverride,
+  HealthCheck as EcsHealthCheck,
+  TaskOverride,
+} from '@aws-sdk/client-ecs'
+import type { Condition, ContainerSpec, HealthCheck } from '../state/spec.ts'
+import { AwsError, invalid, shown } from './aws-error.ts'
+import type { DefinitionBody } from './definition.ts'
+import { checkEnvironment } from './rules/environment.ts'
+import { checkSizes } from './rules/memory.ts'
+import { refuseOthers } from './unsupported.ts'
+
+/** ECS_CONTAINER_STOP_TIMEOUT's default, seconds. */
+const STOP_TIMEOUT_DEFAULT = 30
+
+/** What the ECS agent gives Docker for a container without cpu: the kernel's least. */
+const CPU_SHARES_MIN = 2
+
+/** ECS: the overrides of one task have at most 8192 characters. */
+const OVERRIDES_MAX = 8192
+
+/** The definition's containers with what this task overrides. Throws AwsError for a bad override. */
+export function overridden(
+  { family, containerDefinitions }: DefinitionBody,
+  overrides: TaskOverride,
+): ContainerDefinition[] {
+  refuseOthers(overrides, {
+    path: 'overrides',
+    taken: ['containerOverrides'],
+    instead: {
+      cpu: 'Override cpu of a container',
+      memory: 'Override memory of a container',
+      taskRoleArn: 'No credentials are given to tasks yet; leave it out',
+      executionRoleArn: 'Images are pulled with what dockerd is logged in with; leave it out',
+    },
+  })
+  const characters = JSON.stringify(overrides).length
+  if (characters > OVERRIDES_MAX) {
+    throw invalid('overrides', `${characters} characters; at most ${OVERRIDES_MAX} are allowed`)
+  }
+  const byName = new Map<string, { override: ContainerOverride; path: string }>()
+  for (const [index, override] of (overrides.containerOverrides ?? []).entries()) {
+    const path = `overrides.containerOverrides[${index}]`
+    const name = override.name ?? ''
+    if (!containerDefinitions.some((container) => container.name === name)) {
+      const known = containerDefinitions.map((container) => container.name).join(', ')
+      const rule = `Override for container named ${name} is not a container in the TaskDefinition`
+      throw invalid(`${path}.name`, rule, `${family} has: ${known}`)
+    }
+    if (byName.has(name)) throw invalid(`${path}.name`, `${shown(name)} is overridden twice`)
+    checkOverride(override, path)
+    byName.set(name, { override, path })
+  }
+  return containerDefinitions.map((container) => {
+    const mine = byName.get(container.name ?? '')
+    return mine === undefined ? container : applied(container, mine)
+  })
+}
+
+function checkOverride(override: ContainerOverride, path: string): void {
+  refuseOthers(override, {
+    path,
+    taken: ['name', 'command', 'environment', 'cpu', 'memory', 'memoryReservation'],
+    instead: { environmentFiles: 'Write the variables into environment' },
+  })
+  asInvalid(() => checkEnvironment(override.environment ?? [], `${path}.environment`))
+}
+
+function applied(
+  container: ContainerDefinition,
+  { override, path }: { override: ContainerOverride; path: string },
+): ContainerDefinition {
+  const { command = [], environment = [], cpu, memory, memoryReservation } = override
+  const added = new Set(environment.map(({ name }) => name))
+  const after: ContainerDefinition = {
+    ...container,
+    ...(command.length === 0 ? {} : { command }),
+    environment: [
+      ...(container.environment ?? []).filter(({ name }) => !added.has(name)),
+      ...environment,
+    ],
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(memoryReservation === undefined ? {} : { memoryReservation }),
+  }
+  asInvalid(() => checkSizes(after, path))
+  return after
+}
+
+/** A definition's rule that an override breaks is an InvalidParameterException. */
+function asInvalid(rule: () => void): void {
+  try {
+    rule()
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error
+    throw new AwsError('InvalidParameterException', error.message, { restStatus: 400 })
+  }
+}
+
+/** One container as the drivers take it. Blank members are as good as absent. */
+export function containerSpec(container: ContainerDefinition): ContainerSpec {
+  const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
+  const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
+  return {
+    name: container.name ?? '',
+    image: container.image ?? '',
+    essential: container.essential ?? true,
+    dependsOn: (container.dependsOn ?? []).map(({ containerName, condition }) => ({
+      container: containerName ?? '',
+      condition: condition as Condition,
+    })),
+    environment: Object.fromEntries(
+      (container.environment ?? []).map(({ name = '', value = '' }) => [name, value]),
+    ),
+    dockerLabels: container.dockerLabels ?? {},
+    cpuShares: Math.max(CPU_SHARES_MIN, container.cpu ?? 0),
+    stopTimeoutMs: stopTimeout * 1000,
+    ...(command?.length ? { command } : {}),
+    ...(entryPoint?.length ? { entryPoint } : {}),
+    ...(workingDirectory ? { workingDirectory } : {}),
+    ...(user ? { user } : {}),
+    ...(readonlyRootFilesystem === undefined ? {} : { readonlyRootFilesystem }),
+    ...(memory === undefined ? {} : { memoryMiB: memory }),
+    ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),
+    ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),
+  }
+}
+
+/** The defaults are ECS's: 30 s, 5 s, 3, 0 s. */
+const healthCheckSpec = (check: EcsHealthCheck): HealthCheck => ({
+  command: check.command ?? [],
+  intervalMs: (check.interval ?? 30) * 1000,
+  timeoutMs: (check.timeout ?? 5) * 1000,
+  retries: check.retries ?? 3,
+  startPeriodMs: (check.startPeriod ?? 0) * 1000,
+})
