@@ -6,7 +6,7 @@ import type { Catalog } from '../state/catalog.ts'
 import type { Journal } from '../state/journal.ts'
 import { rowState } from '../state/task.ts'
 import type { Ec2 } from './drivers/ec2.ts'
-import { findHost } from './drivers/host.ts'
+import { deviceIndicesInUse, findHost } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Host } from './orders.ts'
@@ -16,33 +16,19 @@ export class StateOfAnotherHost extends Error {
   override name = 'StateOfAnotherHost'
 }
 
+type Asking = {
+  readonly ec2: Ec2
+  readonly catalog: Catalog
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
 /** Who this host is. A host that EC2 or IMDS cannot describe now is the one it was before (I9). */
-export async function knowHost({
-  imds,
-  ec2,
-  catalog,
-  log,
-  signal,
-}: {
-  imds: Imds
-  ec2: Ec2
-  catalog: Catalog
-  log: Logger
-  signal: AbortSignal
-}): Promise<Host> {
+export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Promise<Host> {
+  const { ec2, catalog, signal } = asking
   const kept = catalog.fact('host')
   const before = kept === undefined ? undefined : (JSON.parse(kept) as Host)
-  const find = () => findHost(imds, ec2, signal)
-  const host = await (before === undefined
-    ? untilFound(log, signal, find)
-    : find().catch((error) => {
-        if (!(error instanceof Failure)) throw error
-        log.warn(
-          { code: error.code },
-          `host not described, taking it as before: ${sentence(error)}`,
-        )
-        return before
-      }))
+  const host = await orBefore(asking, before, () => findHost(imds, ec2, signal))
   if (before !== undefined && before.instanceId !== host.instanceId) {
     throw new StateOfAnotherHost(
       `the state file is of instance ${before.instanceId}, but this is ${host.instanceId} ` +
@@ -51,6 +37,35 @@ export async function knowHost({
   }
   catalog.putFact('host', JSON.stringify(host))
   return host
+}
+
+/** The device indices that others use on this instance, its own interface among them. */
+export async function foreignIndices({
+  host,
+  journal,
+  ...asking
+}: Asking & { host: Host; journal: Journal }): Promise<Set<number>> {
+  const { ec2, catalog, signal } = asking
+  const kept = catalog.fact('foreignIndices')
+  const before = kept === undefined ? undefined : new Set(JSON.parse(kept) as number[])
+  const foreign = await orBefore(asking, before, async () =>
+    foreignOf(journal, await deviceIndicesInUse(ec2, host.instanceId, signal)),
+  )
+  catalog.putFact('foreignIndices', JSON.stringify([...foreign]))
+  return foreign
+}
+
+async function orBefore<T>(
+  { log, signal }: Asking,
+  before: T | undefined,
+  ask: () => Promise<T>,
+): Promise<T> {
+  if (before === undefined) return await untilFound(log, signal, ask)
+  return await ask().catch((error) => {
+    if (!(error instanceof Failure) || signal.aborted) throw error
+    log.warn({ code: error.code }, `host not described, taking it as before: ${sentence(error)}`)
+    return before
+  })
 }
 
 /** Asks until there is an answer; says so in between. Gives up only when it is told to stop. */

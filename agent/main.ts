@@ -19,14 +19,14 @@ import { watchContainers } from './drivers/container-events.ts'
 import { openDocker } from './drivers/docker.ts'
 import { openDrivers } from './drivers/drivers.ts'
 import { openEc2 } from './drivers/ec2.ts'
-import { deviceIndicesInUse, regionOf } from './drivers/host.ts'
+import { regionOf } from './drivers/host.ts'
 import { openImds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { sentence } from './failure.ts'
 import { logEvent } from './journal-log.ts'
-import { foreignOf, knowHost, untilFound } from './known-host.ts'
+import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
@@ -85,9 +85,6 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     onCall: (call) => log.debug(call, 'ec2 call'),
   })
   const host = await knowHost({ imds, ec2, catalog, log, signal })
-  const indices = await untilFound(log, signal, () =>
-    deviceIndicesInUse(ec2, host.instanceId, signal),
-  )
 
   const docker = openDocker()
   const kernel = openKernel(log)
@@ -100,7 +97,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   const placement: PlacementFacts = {
     host,
     journal,
-    foreignIndices: foreignOf(journal, indices),
+    foreignIndices: await foreignIndices({ ec2, host, journal, catalog, log, signal }),
     subnet: (id) => subnets.known(id),
   }
   const runner = new Runner({
@@ -165,6 +162,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     await runner.close()
     await (signal.aborted ? watching : undefined)
     await kernel.close()
+    ec2.close()
     db.close()
     log.info({}, 'stopped; tasks go on')
   }

@@ -16,6 +16,9 @@ import { expectationOf } from './drivers/link.ts'
 import { jobOf } from './job.ts'
 import type { Host } from './orders.ts'
 
+/** What counts as the exit code of a container that was removed: killed, for all anybody can tell. */
+const VANISHED_EXIT_CODE = 137
+
 /** How often the links of running tasks are looked at, milliseconds. */
 export const LINK_CHECK_MS = 10_000
 
@@ -37,12 +40,11 @@ export function eventOf(journal: Journal, event: ContainerEvent): Event | undefi
   if (event.what === 'die' && facts?.exitCode === undefined) {
     return { type: 'exited', container, exitCode: event.exitCode }
   }
+  if (event.what === 'destroy' && isRunning && facts?.exitCode === undefined) {
+    return { type: 'exited', container, exitCode: VANISHED_EXIT_CODE }
+  }
   if (event.what === 'health' && facts?.healthy !== event.healthy) {
     return { type: 'healthSeen', container, healthy: event.healthy }
-  }
-  if (event.what === 'destroy' && isRunning) {
-    const message = `container ${container} was removed by somebody else`
-    return { type: 'lost', row, cause: { code: 'ContainerGone', message } }
   }
   return undefined
 }

@@ -198,7 +198,7 @@ describe('errors and their documentation', () => {
   )
   const made = /new Failure\(\s*'(?:transient|refused|lost|defect)',\s*'([^']+)'/g
   const caused = /code: '([A-Z][A-Za-z:.]+)', message/g
-  const dockers = /'(Cannot\w+Error)'/g
+  const dockers = /'(Cannot\w+)'/g
   const agent = sources.filter(({ path }) => under('agent')(path)).map(({ text }) => text)
   const found = (pattern: RegExp) => agent.flatMap((text) => [...text.matchAll(pattern)])
   const raised = new Set([

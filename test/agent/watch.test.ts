@@ -77,9 +77,10 @@ describe('what Docker tells', () => {
     expect(say('container:web', { what: 'health', healthy: false })).toBeDefined()
   })
 
-  test('a container removed behind our back is lost while the task runs', () => {
+  test('a container removed behind our back counts as killed while the task runs', () => {
     climb()
-    expect(say('container:web', { what: 'destroy' })).toMatchObject({ type: 'lost' })
+    const killed = { type: 'exited', container: 'web', exitCode: 137 }
+    expect(say('container:web', { what: 'destroy' })).toEqual(killed)
     journal.append('a', stop)
     expect(say('container:web', { what: 'destroy' })).toBeUndefined()
   })
