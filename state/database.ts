@@ -6,6 +6,7 @@ import Sqlite from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.ts'
 
 export type Database = Sqlite.Database
+export type Statement = Sqlite.Statement<unknown[]>
 
 /** "enid" in ASCII: how we know a state file as ours (SQLite's application_id). */
 const APPLICATION_ID = 0x656e6964

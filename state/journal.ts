@@ -5,7 +5,7 @@
 //
 // A row that cannot be folded is set aside (quarantined) and reported; the rest goes on.
 
-import type { Database } from './database.ts'
+import type { Database, Statement } from './database.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, Holder } from './task.ts'
 import { learn, newHolder } from './task.ts'
@@ -27,12 +27,17 @@ export class Journal {
   readonly #entries = new Map<HolderId, Entry>()
   readonly #db: Database
   readonly #now: () => number
+  readonly #insert: { readonly holder: Statement; readonly event: Statement }
   readonly #listeners = new Set<(entry: Entry, event: Event, at: number) => void>()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
     this.#db = db
     this.#now = now
+    this.#insert = {
+      holder: db.prepare('INSERT INTO holders (id, spec, created_at) VALUES (?, ?, ?)'),
+      event: db.prepare('INSERT INTO events (holder, at, event) VALUES (?, ?, ?)'),
+    }
     const events = db.prepare<[string], EventRow>(
       'SELECT at, event FROM events WHERE holder = ? ORDER BY seq',
     )
@@ -57,9 +62,7 @@ export class Journal {
   /** The holder exists from here on, durably. Throws when the id is taken. */
   begin(id: HolderId, spec: Spec): Entry {
     const at = this.#now()
-    this.#db
-      .prepare('INSERT INTO holders (id, spec, created_at) VALUES (?, ?, ?)')
-      .run(id, JSON.stringify(spec), at)
+    this.#insert.holder.run(id, JSON.stringify(spec), at)
     const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
     this.#entries.set(id, entry)
     return entry
@@ -71,9 +74,7 @@ export class Journal {
     if (before === undefined) throw new Error(`no holder ${id} in the journal`)
     const at = this.#now()
     const after = follow(before, event, at)
-    this.#db
-      .prepare('INSERT INTO events (holder, at, event) VALUES (?, ?, ?)')
-      .run(id, at, JSON.stringify(event))
+    this.#insert.event.run(id, at, JSON.stringify(event))
     this.#entries.set(id, after)
     for (const listener of this.#listeners) listener(after, event, at)
     return after

@@ -109,7 +109,16 @@ export const rowState = (holder: Holder, row: RowId): RowState => holder.rows[ro
 export const kindOf = (row: RowId): RowKind => row.split(':', 1)[0] as RowKind
 
 /** Every row of a holder and what it stands on. Down the page is the way up. */
-export function rows(spec: Spec): Row[] {
+export function rows(spec: Spec): readonly Row[] {
+  const known = rowsOf.get(spec) ?? layOut(spec)
+  rowsOf.set(spec, known)
+  return known
+}
+
+/** A spec never changes, so neither do its rows; working them out was a tenth of a fold. */
+const rowsOf = new WeakMap<Spec, readonly Row[]>()
+
+function layOut(spec: Spec): readonly Row[] {
   const onHost = spec.kind === 'shared'
   const numbers = spec.enis.map((_, n) => n)
   const ground: Need[] = spec.sharedEni ? [{ row: 'address' }] : numbers.map((n) => eni(n))

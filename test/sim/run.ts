@@ -62,6 +62,7 @@ class Simulation {
   readonly #timeline = new Timeline()
   readonly #world: SimWorld
   readonly #db = new Sqlite(':memory:')
+  readonly #began: Sqlite.Statement<[string, string]>
   #life: LifeClock
   #journal: Journal
   #runner: Runner
@@ -76,6 +77,7 @@ class Simulation {
     this.#world = new SimWorld(this.#timeline, this.#chance)
     this.#world.onEffect = (verb, job) => this.#checkEffect(verb, job)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
+    this.#began = this.#db.prepare('SELECT 1 FROM events WHERE holder = ? AND event LIKE ? LIMIT 1')
     ;[this.#life, this.#journal, this.#runner] = this.#born()
   }
 
@@ -247,14 +249,9 @@ class Simulation {
 
   /** I6, I7: the journal on the disk knew of it before it happened; it stands on something. */
   #checkEffect(verb: 'ensure' | 'release', job: Job): void {
-    const last = this.#db
-      .prepare<[string, string], { event: string }>(
-        `SELECT event FROM events WHERE holder = ? AND event ->> 'row' = ?
-         AND event ->> 'type' = 'began' ORDER BY seq DESC LIMIT 1`,
-      )
-      .get(job.holderId, job.row)
-    const began = last && (JSON.parse(last.event) as { verb: string })
-    if (began === undefined) throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
+    const pattern = `{"type":"began","verb":"${verb}","row":"${job.row}"%`
+    if (this.#began.get(job.holderId, pattern) === undefined)
+      throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
     if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
   }
 
