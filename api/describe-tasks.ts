@@ -28,6 +28,13 @@ export function describeTasks(
       .map(({ id, text }) => ({
         arn: text.startsWith('arn:') ? text : taskArn(api.orders.host, cluster, id),
         reason: 'MISSING',
+        ...quarantine(api, id),
       })),
   }
+}
+
+/** A task whose rows cannot be read is not gone: say so. */
+function quarantine({ journal }: Api, id: string): { detail?: string } {
+  const found = journal.quarantined.find((q) => q.id === id)
+  return found === undefined ? {} : { detail: `its record cannot be read: ${found.why}` }
 }

@@ -83,9 +83,11 @@ export function addTaskRoutes(app: App, api: Api): void {
 function known(api: Api, text: string): Task {
   const task = findTask(api, { text, field: 'taskId' })
   if (task !== undefined) return task
-  throw new AwsError('InvalidParameterException', `no task ${shown(text)} is known`, {
+  const unread = api.journal.quarantined.find(({ id }) => text.endsWith(id))
+  const rule = unread ? `its record cannot be read: ${unread.why}` : 'no such task is known'
+  throw new AwsError('InvalidParameterException', `${shown(text)}: ${rule}`, {
     field: 'taskId',
-    hint: 'GET /tasks lists them',
+    hint: unread ? 'It is left alone; see GET /status' : 'GET /tasks lists them',
     restStatus: 404,
   })
 }

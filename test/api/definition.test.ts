@@ -1,0 +1,245 @@
+// Goal: what awsvpc, ECS or Docker cannot run is refused at registration, by the path of the field
+// and the rule; what is accepted comes back whole. Method: each rule is broken once, next to a
+// definition that keeps it.
+
+import type { ContainerDefinition, RegisterTaskDefinitionRequest } from '@aws-sdk/client-ecs'
+import { RegisterTaskDefinition$ } from '@aws-sdk/client-ecs'
+import { describe, expect, test } from 'vitest'
+import { AwsError } from '../../api/aws-error.ts'
+import { checkDefinition } from '../../api/definition.ts'
+import { readInput } from '../../api/protocol.ts'
+import { nginx, seedDefinition } from './rig.ts'
+
+const host = { architecture: 'X86_64' } as const
+
+/** Through the codec and every rule, as a request comes. */
+const check = (definition: object) =>
+  checkDefinition(
+    readInput(
+      RegisterTaskDefinition$,
+      JSON.parse(JSON.stringify(definition)),
+    ) as RegisterTaskDefinitionRequest,
+    host,
+  )
+
+function refusal(definition: object): AwsError {
+  try {
+    check(definition)
+  } catch (error) {
+    if (error instanceof AwsError) return error
+    throw error
+  }
+  throw new Error('it was accepted')
+}
+
+const sidecar = (change: Partial<ContainerDefinition> = {}): ContainerDefinition => ({
+  name: 'sidecar',
+  image: 'envoy',
+  memory: 64,
+  essential: false,
+  ...change,
+})
+
+const healthCheck = { command: ['CMD-SHELL', 'curl -f http://127.0.0.1/'] }
+
+describe('a container of a task definition', () => {
+  test.each<[string, Partial<ContainerDefinition>, RegExp]>([
+    ['hostPort', { portMappings: [{ containerPort: 80, hostPort: 8080 }] }, /must match/],
+    ['hostPort', { portMappings: [{ containerPort: 80, hostPort: 0 }] }, /Leave hostPort out/],
+    ['containerPort', { portMappings: [{ containerPort: 70000 }] }, /70000 is outside 1 to 65535/],
+    ['containerPort', { portMappings: [{ containerPort: 51679 }] }, /metadata endpoint/],
+    ['containerPort', { portMappings: [{}] }, /required/],
+    ['protocol', { portMappings: [{ containerPort: 80, protocol: 'TCP' as 'tcp' }] }, /"tcp" or/],
+    ['containerPortRange', { portMappings: [{ containerPortRange: '80-90' }] }, /not supported/],
+    ['links', { links: ['db'] }, /127\.0\.0\.1/],
+    ['hostname', { hostname: 'web' }, /private DNS name/],
+    ['extraHosts', { extraHosts: [{ hostname: 'a', ipAddress: '10.0.0.1' }] }, /awsvpc/],
+    ['dnsServers', { dnsServers: ['1.1.1.1'] }, /DHCP options/],
+    ['dnsSearchDomains', { dnsSearchDomains: ['a.b'] }, /DHCP options/],
+    ['disableNetworking', { disableNetworking: true }, /not supported/],
+    ['privileged', { privileged: true }, /refused/],
+    ['mountPoints', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /image/],
+    ['secrets', { secrets: [{ name: 'A', valueFrom: 'arn' }] }, /environment/],
+    ['logConfiguration', { logConfiguration: { logDriver: 'awslogs' } }, /enid logs/],
+    ['memory', { memory: undefined }, /At least one of 'memory' or 'memoryReservation'/],
+    ['memory', { memory: 5 }, /5 is outside 6/],
+    ['memory', { memory: 64, memoryReservation: 128 }, /less than memoryReservation/],
+    ['cpu', { cpu: -1 }, /-1 is outside 0/],
+    ['name', { name: 'a b' }, /letters, digits, hyphens/],
+    ['image', { image: '' }, /not an image/],
+    ['image', { image: '--privileged' }, /not an image/],
+    ['workingDirectory', { workingDirectory: 'srv' }, /absolute/],
+    ['user', { user: 'root; true' }, /uid:gid/],
+    ['stopTimeout', { stopTimeout: 0 }, /0 is outside 1/],
+    ['command', { healthCheck: { command: ['curl'] } }, /CMD-SHELL/],
+    ['command', { healthCheck: { command: ['CMD'] } }, /program/],
+    ['interval', { healthCheck: { ...healthCheck, interval: 4 } }, /5 to 300/],
+    ['timeout', { healthCheck: { ...healthCheck, timeout: 61 } }, /2 to 60/],
+    ['retries', { healthCheck: { ...healthCheck, retries: 11 } }, /1 to 10/],
+    ['startPeriod', { healthCheck: { ...healthCheck, startPeriod: 301 } }, /0 to 300/],
+    ['environment[0].name', { environment: [{ name: 'A=B', value: 'c' }] }, /no "="/],
+    ['environment[1].name', { environment: [{ name: 'A' }, { name: 'A' }] }, /unique/],
+    ['dockerLabels', { dockerLabels: { 'enid:holder': 'x' } }, /agent's own/],
+  ])('is refused for its %s: %j', (field, change, rule) => {
+    const { code, field: named, message } = refusal(seedDefinition(nginx(change)))
+    expect(code).toBe('ClientException')
+    expect(named).toMatch(/^containerDefinitions\[0\]\./)
+    expect(named?.endsWith(field)).toBe(true)
+    expect(message).toMatch(rule)
+  })
+
+  test.each<[string, unknown, string]>([
+    ['foo', { foo: 1 }, 'containerDefinitions[0].foo'],
+    ['__proto__', JSON.parse('{"__proto__": {"image": "x"}}'), 'containerDefinitions[0].__proto__'],
+    ['constructor', { constructor: {} }, 'containerDefinitions[0].constructor'],
+    ['memory', { memory: '512' }, 'containerDefinitions[0].memory'],
+    ['memory', { memory: 1.5 }, 'containerDefinitions[0].memory'],
+    ['memory', { memory: 3e9 }, 'containerDefinitions[0].memory'],
+    ['essential', { essential: 'yes' }, 'containerDefinitions[0].essential'],
+    ['command', { command: 'sh' }, 'containerDefinitions[0].command'],
+    ['command', { command: ['a', 1] }, 'containerDefinitions[0].command[1]'],
+    ['command', { command: ['a\0'] }, 'containerDefinitions[0].command[0]'],
+    ['command', { command: ['\ud800'] }, 'containerDefinitions[0].command[0]'],
+    ['dockerLabels', { dockerLabels: { a: 1 } }, 'containerDefinitions[0].dockerLabels.a'],
+    ['image', { image: {} }, 'containerDefinitions[0].image'],
+  ])('with a wrong %s is refused by the whole path', (_name, change, field) => {
+    const container = Object.assign(nginx(), JSON.parse('{}'))
+    for (const [key, value] of Object.entries(change as object)) {
+      Object.defineProperty(container, key, { value, enumerable: true, configurable: true })
+    }
+    expect(refusal({ ...seedDefinition(), containerDefinitions: [container] }).field).toBe(field)
+  })
+
+  test('that is misspelt is told the name that was meant', () => {
+    const { message } = refusal(seedDefinition({ ...nginx(), memoryReservaton: 1 } as object))
+    expect(message).toMatch(/memoryReservaton: .*Did you mean memoryReservation\?/)
+  })
+})
+
+describe('a task definition', () => {
+  test.each<[string, object, RegExp]>([
+    ['networkMode', { networkMode: undefined }, /bridge/],
+    ['networkMode', { networkMode: 'host' }, /"host": enid runs awsvpc tasks only/],
+    ['family', { family: 'a/b' }, /"a\/b"/],
+    ['family', { family: 'x'.repeat(256) }, /1 to 255/],
+    ['containerDefinitions', { containerDefinitions: [] }, /empty/],
+    ['containerDefinitions[1].name', { containerDefinitions: [nginx(), nginx()] }, /unique/],
+    ['containerDefinitions', { containerDefinitions: [sidecar()] }, /essential/],
+    [
+      'containerDefinitions[1].portMappings[0].containerPort',
+      {
+        containerDefinitions: [nginx(), sidecar({ portMappings: [{ containerPort: 80 }] })],
+      },
+      /"80\/tcp".*one network namespace/,
+    ],
+    [
+      'containerDefinitions',
+      { containerDefinitions: Array.from({ length: 11 }, (_, n) => nginx({ name: `c${n}` })) },
+      /at most 10/,
+    ],
+    ['volumes', { volumes: [{ name: 'data' }] }, /not supported by this version of enid/],
+    ['cpu', { cpu: '256' }, /on each container/],
+    ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /credentials/],
+    ['pidMode', { pidMode: 'task' }, /not supported/],
+    ['proxyConfiguration', { proxyConfiguration: { containerName: 'envoy' } }, /not supported/],
+    ['requiresCompatibilities[0]', { requiresCompatibilities: ['FARGATE'] }, /Write \["EC2"\]/],
+    ['runtimePlatform.cpuArchitecture', { runtimePlatform: { cpuArchitecture: 'ARM64' } }, /X86/],
+    [
+      'runtimePlatform.operatingSystemFamily',
+      { runtimePlatform: { operatingSystemFamily: 'WINDOWS_SERVER_2022_CORE' } },
+      /LINUX/,
+    ],
+    ['tags[0].key', { tags: [{ key: 'aws:x', value: 'y' }] }, /reserved/],
+    ['tags[1].key', { tags: [{ key: 'x' }, { key: 'x' }] }, /twice/],
+    ['containerDefinitons', { containerDefinitons: [] }, /Did you mean containerDefinitions\?/],
+  ])('is refused for its %s', (field, change, rule) => {
+    const { field: named, message } = refusal({ ...seedDefinition(), ...change })
+    expect(named).toBe(field)
+    expect(message).toMatch(rule)
+  })
+
+  test('over 64 KiB is refused', () => {
+    const command = ['x'.repeat(70_000)]
+    expect(refusal(seedDefinition(nginx({ command }))).message).toMatch(/at most 65536/)
+  })
+
+  test('without a required member is refused by its name', () => {
+    expect(refusal({ family: 'a' }).message).toBe('containerDefinitions: is required')
+  })
+})
+
+describe('dependsOn', () => {
+  const waits = (containerName: string, condition: string) => ({
+    dependsOn: [{ containerName, condition }] as ContainerDefinition['dependsOn'],
+  })
+
+  test.each<[string, ContainerDefinition[], RegExp]>([
+    ['nobody', [nginx(waits('db', 'START'))], /"db" is no container of this task: nginx/],
+    ['itself', [nginx(waits('nginx', 'START'))], /itself/],
+    ['HEALTHY without a health check', [nginx(waits('sidecar', 'HEALTHY')), sidecar()], /never/],
+    ['the end of an essential one', [sidecar(waits('nginx', 'SUCCESS')), nginx()], /essential/],
+    ['a condition unheard of', [nginx(waits('sidecar', 'READY')), sidecar()], /START, COMPLETE/],
+    [
+      'a cycle',
+      [
+        nginx(waits('sidecar', 'START')),
+        sidecar(waits('third', 'START')),
+        sidecar({ name: 'third', ...waits('nginx', 'START') }),
+      ],
+      /cycle: nginx → sidecar → third → nginx/,
+    ],
+  ])('on %s is refused', (_what, containers, rule) => {
+    expect(refusal(seedDefinition(...containers)).message).toMatch(rule)
+  })
+
+  test('with conditions that can come true is accepted, also in a diamond', () => {
+    const healthy = sidecar({ healthCheck })
+    const first = sidecar({ name: 'first', ...waits('sidecar', 'HEALTHY') })
+    const second = sidecar({ name: 'second', ...waits('sidecar', 'START') })
+    const both = [...(waits('first', 'SUCCESS').dependsOn ?? [])]
+    both.push({ containerName: 'second', condition: 'COMPLETE' })
+    const definition = seedDefinition(nginx({ dependsOn: both }), healthy, first, second)
+    expect(check(definition).containerDefinitions[0]?.dependsOn).toEqual(both)
+  })
+})
+
+describe('what is accepted', () => {
+  test('is answered whole, with the defaults of ECS', () => {
+    const container = {
+      ...nginx({
+        entryPoint: ['/entry'],
+        command: ['serve'],
+        environment: [{ name: 'A', value: '' }],
+        workingDirectory: '/srv',
+        user: '1000:1000',
+        readonlyRootFilesystem: false,
+        dockerLabels: { empty: '' },
+        stopTimeout: 5,
+        healthCheck: { ...healthCheck, interval: 10, retries: 2 },
+      }),
+    }
+    const { essential: _, portMappings: __, ...rest } = container
+    const given = { ...rest, portMappings: [{ containerPort: 80, name: 'web' }] }
+    expect(check(seedDefinition(given)).containerDefinitions[0]).toEqual({
+      ...container,
+      portMappings: [{ containerPort: 80, hostPort: 80, protocol: 'tcp', name: 'web' }],
+      mountPoints: [],
+      volumesFrom: [],
+      systemControls: [],
+    })
+  })
+
+  test('may carry the empty members that skeletons and CDK send', () => {
+    const container = {
+      ...nginx(),
+      links: [],
+      hostname: '',
+      privileged: false,
+      linuxParameters: { initProcessEnabled: false, devices: [] },
+      secrets: null,
+      command: [],
+    }
+    const definition = { ...seedDefinition(container as object), volumes: [], taskRoleArn: '' }
+    expect(check(definition).containerDefinitions[0]).not.toHaveProperty('command')
+  })
+})

@@ -1,0 +1,120 @@
+// An agent of memory: real journal and core, and a runner that carries out every step at once, or
+// only so far as a test lets it. Its world has one subnet and as many slots as a test says.
+
+import type { Failure } from '../../agent/failure.ts'
+import type { Host, Orders, Waiting } from '../../agent/orders.ts'
+import type { Journal } from '../../state/journal.ts'
+import type { HolderId, Json } from '../../state/spec.ts'
+import type { RowId, Step } from '../../state/task.ts'
+import { kindOf, nextSteps } from '../../state/task.ts'
+
+export const SUBNET = 'subnet-c070009b'
+export const GROUP = 'sg-9effe8e4'
+
+export const HOST: Host = {
+  instanceId: 'i-0123456789abcdef0',
+  instanceType: 'm5.large',
+  accountId: '123456789012',
+  region: 'us-west-2',
+  availabilityZone: 'us-west-2a',
+  vpcId: 'vpc-11111111',
+  subnetId: SUBNET,
+  primaryMac: '0a:00:00:00:00:01',
+  eniCountMax: 100,
+  nameServers: ['10.0.0.2'],
+  searchDomains: ['us-west-2.compute.internal'],
+}
+
+export type FakeOrders = Orders & {
+  /** How many tasks still fit. */
+  slots: number
+  /** Which steps the runner may carry out; all of them unless a test says otherwise. */
+  may: (step: Step) => boolean
+  /** What prepare() throws, when it shall. */
+  prepareFailure: Failure | undefined
+  /** Told while prepare() is "asking EC2". */
+  whilePreparing: () => void
+  readonly prepared: string[][]
+  readonly started: HolderId[]
+  waits: Waiting[]
+  /** Carries out what may be done now, of every holder, until nothing is left to do. */
+  settle(): void
+}
+
+export function fakeOrders(journal: Journal): FakeOrders {
+  const orders: FakeOrders = {
+    host: HOST,
+    slots: 50,
+    may: () => true,
+    prepareFailure: undefined,
+    whilePreparing: () => {},
+    prepared: [],
+    started: [],
+    waits: [],
+    async prepare(subnetIds) {
+      orders.prepared.push([...subnetIds])
+      await Promise.resolve()
+      orders.whilePreparing()
+      if (orders.prepareFailure !== undefined) throw orders.prepareFailure
+    },
+    room: () => ({ taskCount: orders.slots, detail: `m5.large has 3 ENIs, ${orders.slots} free` }),
+    slotsUsed: () => 1 + journal.all().filter(({ holder }) => holder.desired === 'running').length,
+    start(id) {
+      orders.slots -= 1
+      orders.started.push(id)
+      setImmediate(orders.settle)
+    },
+    stop(id, stop) {
+      if (journal.get(id)?.holder.desired === 'stopped') return
+      journal.append(id, { type: 'stopAsked', stop })
+      setImmediate(orders.settle)
+    },
+    waiting: () => orders.waits,
+    async logs(id, container, lines) {
+      return `${lines} lines of ${container} of ${id}\n`
+    },
+    settle() {
+      for (const { id } of journal.all()) {
+        for (;;) {
+          const holder = journal.get(id)?.holder
+          const step = holder && nextSteps(holder).find(orders.may)
+          if (step === undefined) break
+          carryOut(journal, id, step)
+        }
+      }
+    },
+  }
+  return orders
+}
+
+function carryOut(journal: Journal, id: HolderId, { verb, row }: Step): void {
+  const choice = { eni: SUBNET, attachment: '1' }[kindOf(row) as string]
+  const chosen = verb === 'ensure' && choice !== undefined ? { choice } : {}
+  journal.append(id, { type: 'began', verb, row, ...chosen })
+  if (verb === 'ensure') journal.append(id, { type: 'done', verb, row, details: details(id, row) })
+  else journal.append(id, { type: 'done', verb, row })
+}
+
+/** What the seed prints, for the seed's task. */
+function details(id: HolderId, row: RowId): Json {
+  const all: Readonly<Record<string, Json>> = {
+    eni: {
+      eniId: 'eni-b0aaa4b2',
+      mac: '0a:47:e4:7a:2b:02',
+      subnetId: SUBNET,
+      vpcId: HOST.vpcId,
+      ipv4: '10.0.0.35',
+      ipv4PrefixLength: 24,
+      ipv4Gateway: '10.0.0.1',
+      privateDnsName: 'ip-10-0-0-35.us-west-2.compute.internal',
+      securityGroupIds: [GROUP],
+    },
+    image: { imageId: 'sha256:aa', digest: 'sha256:bb' },
+    sandbox: { containerId: 'pause', netns: '/var/run/docker/netns/1' },
+    attachment: { attachmentId: 'eni-attach-1', deviceIndex: 1 },
+    guard: {},
+    link: { ifindex: 7, mtu: 9001, gatewayMac: '02:00:00:00:00:01' },
+    container: { containerId: `docker-${id.slice(0, 8)}` },
+  }
+  return all[kindOf(row)] ?? {}
+}

@@ -1,0 +1,297 @@
+// Goal: operators see everything, and both faces do the same thing with the same code. Method: fetch
+// over loopback, next to the AWS SDK.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GROUP, SUBNET } from './fake-orders.ts'
+import { describeOne, register, runOne } from './questions.ts'
+import type { Rig } from './rig.ts'
+import { nginx, openRig, seedDefinition } from './rig.ts'
+
+let rig: Rig
+
+beforeEach(async () => {
+  rig = await openRig()
+})
+afterEach(async () => {
+  expect(rig.defects).toEqual([])
+  await rig.close()
+})
+
+type Answer = { status: number; body: ReturnType<typeof JSON.parse> }
+
+async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await fetch(`${rig.url}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json')
+  return { status: response.status, body: isJson ? JSON.parse(text) : text }
+}
+
+const idOf = (arn: string) => arn.split('/').at(-1) ?? ''
+
+describe('POST /tasks', () => {
+  test('runs tasks as RunTask does', async () => {
+    await register(rig)
+    const { status, body } = await ask('POST', '/tasks', {
+      taskDefinition: 'nginx-awsvpc',
+      subnets: [SUBNET],
+      securityGroups: [GROUP],
+      count: 2,
+      tags: { team: 'a' },
+      overrides: { containerOverrides: [{ name: 'nginx', command: ['x'] }] },
+    })
+    expect([status, body.failures, body.tasks.length]).toEqual([201, [], 2])
+    const task = await describeOne(rig, body.tasks[0].taskArn)
+    expect(task).toMatchObject({ lastStatus: 'RUNNING', tags: [{ key: 'team', value: 'a' }] })
+    expect(task.overrides?.containerOverrides?.[0]?.command).toEqual(['x'])
+  })
+
+  test('registers a definition that it carries, once for the same definition', async () => {
+    const run = (definition: object) =>
+      ask('POST', '/tasks', { definition, subnets: [SUBNET], clientToken: undefined })
+    expect((await run(seedDefinition())).body.tasks[0].revision).toBe(1)
+    expect((await run(seedDefinition())).body.tasks[0].revision).toBe(1)
+    expect((await run(seedDefinition(nginx({ cpu: 1 })))).body.tasks[0].revision).toBe(2)
+  })
+
+  test('refused for its network registers nothing', async () => {
+    const { status, body } = await ask('POST', '/tasks', {
+      definition: seedDefinition(),
+      subnets: ['web'],
+    })
+    expect([status, body.error.field]).toEqual([400, 'subnets[0]'])
+    expect(rig.catalog.definitions()).toEqual([])
+  })
+
+  test('without room is 409 with the numbers', async () => {
+    await register(rig)
+    rig.orders.slots = 0
+    const { status, body } = await ask('POST', '/tasks', {
+      taskDefinition: 'nginx-awsvpc',
+      subnets: [SUBNET],
+    })
+    expect([status, body]).toEqual([
+      409,
+      { error: { code: 'RESOURCE:ENI', message: 'm5.large has 3 ENIs, 0 free' } },
+    ])
+  })
+
+  test.each<[object, number, string]>([
+    [{ subnets: [SUBNET] }, 400, 'taskDefinition'],
+    [{ taskDefinition: 'nope', subnets: [SUBNET] }, 404, 'taskDefinition'],
+    [{ taskDefinition: 'nginx-awsvpc' }, 400, 'subnets'],
+    [{ taskDefinition: 'nginx-awsvpc', subnets: 'x' }, 400, 'subnets'],
+    [{ taskDefinition: 'nginx-awsvpc', subnets: [1] }, 400, 'subnets[0]'],
+    [{ taskDefinition: 'nginx-awsvpc', subnets: [SUBNET], count: 11 }, 400, 'count'],
+    [{ taskDefinition: 'nginx-awsvpc', subnets: [SUBNET], tags: { a: 1 } }, 400, 'tags.a'],
+    [{ taskDefinition: 'nginx-awsvpc', subnet: [SUBNET] }, 400, 'subnet'],
+    [
+      { taskDefinition: 'nginx-awsvpc', subnets: [SUBNET], overrides: { x: 1 } },
+      400,
+      'overrides.x',
+    ],
+    [
+      { definition: { ...seedDefinition(), networkMode: 'host' }, subnets: [SUBNET] },
+      400,
+      'networkMode',
+    ],
+    [{ definition: { ...seedDefinition(), x: 1 }, subnets: [SUBNET] }, 400, 'definition.x'],
+  ])('of %j is %i and names %s', async (request, wanted, field) => {
+    await register(rig)
+    const { status, body } = await ask('POST', '/tasks', request)
+    expect([status, body.error.field]).toEqual([wanted, field])
+    expect(rig.journal.all()).toEqual([])
+    expect(rig.catalog.definitions()).toHaveLength(1)
+  })
+})
+
+describe('a task', () => {
+  test('is shown with every row, choice, detail and time', async () => {
+    await register(rig)
+    const id = idOf(await runOne(rig))
+    const { status, body } = await ask('GET', `/tasks/${id}`)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      taskId: id,
+      cluster: 'default',
+      family: 'nginx-awsvpc',
+      revision: 1,
+      lastStatus: 'RUNNING',
+      desiredStatus: 'RUNNING',
+      enis: [{ eniId: 'eni-b0aaa4b2', ipv4: '10.0.0.35', securityGroupIds: [GROUP] }],
+      containers: [{ name: 'nginx', lastStatus: 'RUNNING', essential: true }],
+      waiting: [],
+    })
+    expect(body.rows[0]).toMatchObject({ row: 'eni:0', is: 'held', choice: SUBNET, needs: [] })
+    expect(body.rows.map(({ is }: { is: string }) => is)).toEqual(Array(7).fill('held'))
+    expect(body.steps[0]).toEqual({
+      verb: 'ensure',
+      row: 'eni:0',
+      attempts: 1,
+      beganAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      afterMs: expect.any(Number),
+      durationMs: expect.any(Number),
+    })
+  })
+
+  test('is stopped by DELETE, and kept', async () => {
+    await register(rig)
+    const id = idOf(await runOne(rig))
+    const { status, body } = await ask('DELETE', `/tasks/${id}?reason=enough`)
+    expect([status, body.desiredStatus]).toEqual([202, 'STOPPED'])
+    expect((await ask('GET', `/tasks/${id}`)).body).toMatchObject({
+      lastStatus: 'STOPPED',
+      stopCode: 'UserInitiated',
+      stoppedReason: 'enough',
+      enis: [{ eniId: 'eni-b0aaa4b2', status: 'DELETED' }],
+    })
+  })
+
+  test('has logs, of a container that is named where there are several', async () => {
+    await register(rig)
+    const one = idOf(await runOne(rig))
+    expect((await ask('GET', `/tasks/${one}/logs`)).body).toBe(`100 lines of nginx of ${one}\n`)
+    await register(rig, nginx(), { name: 'b', image: 'b', memory: 6 })
+    const two = idOf(await runOne(rig))
+    const { status, body } = await ask('GET', `/tasks/${two}/logs`)
+    expect([status, body.error.field, body.error.hint]).toEqual([
+      400,
+      'container',
+      'The task has: nginx, b',
+    ])
+    const log = await ask('GET', `/tasks/${two}/logs?container=b&lines=5`)
+    expect(log.body).toBe(`5 lines of b of ${two}\n`)
+    const many = await ask('GET', `/tasks/${two}/logs?container=b&lines=many`)
+    expect([many.status, many.body.error.field]).toEqual([400, 'lines'])
+  })
+
+  test.each(['GET /tasks/ID', 'DELETE /tasks/ID', 'GET /tasks/ID/logs'])(
+    'that is not known is 404 for %s',
+    async (route) => {
+      const [method = '', path = ''] = route.replace('ID', 'f'.repeat(32)).split(' ')
+      const { status, body } = await ask(method, path)
+      expect([status, body.error.field]).toEqual([404, 'taskId'])
+    },
+  )
+
+  test('is listed by cluster, family and status, and an unknown filter is refused', async () => {
+    await register(rig)
+    const id = idOf(await runOne(rig))
+    const list = async (query = '') =>
+      (await ask('GET', `/tasks${query}`)).body.tasks.map((t: { taskId: string }) => t.taskId)
+    expect(await list()).toEqual([id])
+    expect(await list('?status=RUNNING&family=nginx-awsvpc&cluster=default')).toEqual([id])
+    expect(await list('?status=STOPPED')).toEqual([])
+    const { status, body } = await ask('GET', '/tasks?statu=RUNNING')
+    expect([status, body.error.message]).toEqual([
+      400,
+      'statu: is not known here. Did you mean status?',
+    ])
+  })
+})
+
+test('the status tells the host, the slots, and what waits for what', async () => {
+  await register(rig)
+  const id = idOf(await runOne(rig))
+  const waiting = { row: 'eni:0', verb: 'ensure', attempt: 2, code: 'Throttling' } as const
+  rig.orders.waits = [{ ...waiting, reason: 'slow', nextTryAt: 0 }]
+  const { body } = await ask('GET', '/status')
+  expect(body).toMatchObject({
+    version: '0.0.1-test',
+    host: { instanceId: 'i-0123456789abcdef0', subnetId: SUBNET },
+    slots: { used: 2, total: 100 },
+    tasks: { RUNNING: 1, STOPPED: 0 },
+    waiting: [{ taskId: id, ...waiting, nextTryAt: '1970-01-01T00:00:00.000Z' }],
+    quarantined: [],
+  })
+})
+
+test('events come as they are journaled, and end when the API closes', async () => {
+  await register(rig)
+  const response = await fetch(`${rig.url}/events`)
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  const read = async () => {
+    const { value = '', done = true } = (await reader?.read()) ?? {}
+    text += value
+    return done
+  }
+  await read()
+  const id = idOf(await runOne(rig))
+  while (!text.includes('"row":"container:nginx","details"')) expect(await read()).toBe(false)
+  const [first] = text.split('\n\n').filter((block) => block.startsWith('event:'))
+  const data = JSON.parse(first?.split('data: ')[1] ?? '')
+  expect(first).toMatch(/^event: began\n/)
+  expect(data).toMatchObject({ taskId: id, type: 'began', verb: 'ensure', row: 'eni:0' })
+  const other = await fetch(`${rig.url}/events?task=${'f'.repeat(32)}`)
+  await rig.close()
+  while (!(await read()));
+  expect(await other.text()).toBe(': events of enid\n\n')
+  rig = await openRig()
+})
+
+test('metrics count tasks by status, steps by row, and requests by action', async () => {
+  await register(rig)
+  await runOne(rig)
+  await rig.raw('Nonsense', '{}')
+  await ask('GET', '/tasks/web')
+  const { body } = await ask('GET', '/metrics')
+  for (const line of [
+    'enid_tasks{status="RUNNING"} 1',
+    'enid_tasks{status="STOPPED"} 0',
+    'enid_steps_waiting{verb="release"} 0',
+    'enid_eni_slots{state="total"} 100',
+    'enid_tasks_quarantined 0',
+    'enid_step_duration_seconds_count{verb="ensure",row="link"} 1',
+    'enid_http_requests_total{face="ecs",action="RunTask",status="200"} 1',
+    'enid_http_requests_total{face="ecs",action="unknown",status="400"} 1',
+    'enid_http_requests_total{face="rest",action="/tasks/:taskId",status="400"} 1',
+  ]) {
+    expect(body).toContain(`${line}\n`)
+  }
+})
+
+test('the OpenAPI document has every route with its schema', async () => {
+  const { body } = await ask('GET', '/openapi.json')
+  expect(body.info).toMatchObject({ title: 'enid', version: '0.0.1-test' })
+  expect(Object.keys(body.paths).toSorted()).toEqual([
+    '/',
+    '/events',
+    '/healthz',
+    '/metrics',
+    '/status',
+    '/tasks',
+    '/tasks/{taskId}',
+    '/tasks/{taskId}/logs',
+  ])
+  const start = body.paths['/tasks'].post.requestBody.content['application/json'].schema
+  expect(start.required).toEqual(['subnets'])
+  expect(start.properties.count).toEqual({ type: 'integer', minimum: 1, maximum: 10 })
+})
+
+test('health is answered, and what is no route is 404 with the way on', async () => {
+  expect(await ask('GET', '/healthz')).toEqual({ status: 200, body: { ok: true } })
+  const { status, body } = await ask('GET', '/nope')
+  expect([status, body.error.hint]).toEqual([
+    404,
+    'GET /openapi.json lists them; the ECS protocol is POST /',
+  ])
+})
+
+test('a mistake of ours is said as one, logged, and shows nothing of itself', async () => {
+  await register(rig)
+  const boom = new Error('secret detail')
+  rig.orders.room = () => {
+    throw boom
+  }
+  const request = { taskDefinition: 'nginx-awsvpc', subnets: [SUBNET] }
+  const { status, body } = await ask('POST', '/tasks', request)
+  expect([status, body.error.code]).toEqual([500, 'ServerException'])
+  expect(JSON.stringify(body)).not.toContain('secret')
+  expect(rig.defects.splice(0)).toEqual([boom])
+})
