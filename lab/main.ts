@@ -105,8 +105,7 @@ async function open(
     return await openIt(options)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const remedy = process.geteuid?.() === 0 ? '' : '; run it as root: it makes network namespaces'
-    throw new Error(`the lab's network could not be made: ${reason}${remedy}`, { cause: error })
+    throw new Error(`the lab's network could not be made: ${reason}`, { cause: error })
   }
 }
 

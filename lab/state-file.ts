@@ -63,7 +63,8 @@ function isLabFile(file: unknown): file is LabFile {
 function startTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const [state = '', ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return 'ZX'.includes(state) ? undefined : rest[18] // Dead, and nobody has asked how.
   } catch {
     return undefined
   }

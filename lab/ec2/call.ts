@@ -31,26 +31,27 @@ export type Reply = {
 export async function answerQuery(ec2: Ec2, text: string): Promise<Reply> {
   const requestId = randomUUID()
   const began = performance.now()
-  let action = '(unknown)'
+  let name = '(unknown)'
   let outcome = 'ok'
   try {
     const form = readForm(text)
-    const called = takeAction(form)
-    action = called.operation.name
-    const output = await run(
-      ec2.region,
-      called.action,
-      readInput(called.operation, called.action.honours, form),
-    )
-    const body = writeResponse(called.operation, output, requestId)
-    return { status: 200, requestId, body }
+    const operation = takeOperation(form)
+    name = operation.name
+    const action = ACTIONS.get(name)
+    if (action === undefined) {
+      throw new Refusal('InvalidAction', `The lab does not implement the action ${name} of EC2.`)
+    }
+    const input = readInput(operation, action.honours, form)
+    const output = await run(ec2.region, action, input)
+    return { status: 200, requestId, body: writeResponse(operation, output, requestId) }
   } catch (error) {
     const refusal = refusalOf(error, ec2.log, requestId)
     outcome = refusal.code
     return refused(refusal, requestId)
   } finally {
     const durationMs = Math.round((performance.now() - began) * 100) / 100
-    const record = { at: new Date().toISOString(), requestId, action, outcome, durationMs }
+    const at = new Date().toISOString()
+    const record = { at, requestId, action: name, outcome, durationMs }
     ec2.calls.add(record)
     ec2.log.info(record, 'ec2 call')
   }
@@ -82,7 +83,7 @@ const wouldHaveSucceeded = (): Refusal =>
   new Refusal('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412)
 
 /** Takes the protocol's own parameters out of the form; what remains is the action's input. */
-function takeAction(form: Node): { operation: Operation; action: Action } {
+function takeOperation(form: Node): Operation {
   const name = form.under.get('Action')?.value ?? ''
   const version = form.under.get('Version')?.value ?? VERSION
   for (const key of form.under.keys()) if (PROTOCOL.test(key)) form.under.delete(key)
@@ -99,11 +100,7 @@ function takeAction(form: Node): { operation: Operation; action: Action } {
   if (operation === undefined) {
     throw new Refusal('InvalidAction', `The action ${name} is not valid for this web service.`)
   }
-  const action = ACTIONS.get(name)
-  if (action === undefined) {
-    throw new Refusal('InvalidAction', `The lab does not implement the action ${name} of EC2.`)
-  }
-  return { operation, action }
+  return operation
 }
 
 const VERSION = '2016-11-15'
