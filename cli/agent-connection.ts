@@ -22,7 +22,8 @@ export type Address =
 export type AgentConnection = {
   /** REST; `undefined` for 404. */
   get(path: string): Promise<unknown>
-  delete(path: string): Promise<unknown>
+  /** REST; the answer as it is. */
+  text(path: string): Promise<string>
   /** One action of the ECS protocol. */
   ecs(action: string, input: object): Promise<Record<string, unknown>>
 }
@@ -60,21 +61,24 @@ export function httpAddress(source: string, endpoint: string): Address {
 
 /** A connection to the agent at `address`. Nothing is sent before the first question. */
 export function connectAgent(address: Address): AgentConnection {
-  const rest = async (method: string, path: string) => {
-    const answer = await send(address, { method, path }).catch(unreachable(address))
-    return answer.status === 404 ? undefined : understood(answer)
-  }
+  const ask = (question: Question) => send(address, question).catch(unreachable(address))
   return {
-    get: (path) => rest('GET', path),
-    delete: (path) => rest('DELETE', path),
+    async get(path) {
+      const answer = await ask({ method: 'GET', path })
+      return answer.status === 404 ? undefined : understood(answer)
+    },
+    async text(path) {
+      const answer = await ask({ method: 'GET', path })
+      if (answer.status >= 400) understood(answer)
+      return answer.body
+    },
     async ecs(action, input) {
       const headers = {
         'content-type': 'application/x-amz-json-1.1',
         'x-amz-target': `AmazonEC2ContainerServiceV20141113.${action}`,
       }
       const body = JSON.stringify(input)
-      const question = { method: 'POST', path: '/', headers, body }
-      const answer = await send(address, question).catch(unreachable(address))
+      const answer = await ask({ method: 'POST', path: '/', headers, body })
       return understood(answer) as Record<string, unknown>
     },
   }
@@ -131,11 +135,12 @@ export function understood({ status, body }: Answer): unknown {
     )
   }
   if (status < 400) return document
-  const error = (document ?? {}) as Record<string, unknown>
-  const code = String(error.__type ?? error.code ?? error.error ?? `HTTP ${status}`)
-  const message = String(error.message ?? error.Message ?? '')
+  // REST says { error: { code, message } }, the ECS protocol { __type, message }.
+  const { error, __type, message } = (document ?? {}) as Record<string, unknown>
+  const rest = (error ?? {}) as Record<string, unknown>
+  const code = String(__type ?? rest.code ?? `HTTP ${status}`)
   throw new CommandError(
-    status === 503 ? EXIT.unreachable : EXIT.failed,
-    `${code.split('#').at(-1)}: ${message}`,
+    EXIT.failed,
+    `${code.split('#').at(-1)}: ${String(rest.message ?? message ?? '')}`,
   )
 }

@@ -7,7 +7,7 @@ import { leftovers, takeInventory } from './leftovers.ts'
 import { claim } from './narration.ts'
 import { must } from './program.ts'
 import type { Cast, Stage } from './story.ts'
-import { ENID } from './world.ts'
+import { ENID, LAB_NAME } from './world.ts'
 
 /** What was there before the first task, and who the tasks were. */
 export type Ending = { cast: Cast; before: Inventory; instanceId: string }
@@ -59,7 +59,9 @@ type Remembered = {
 
 /** The lab's nftables rules and sets, as the kernel has them. */
 async function fabricRules({ world }: Stage): Promise<string> {
-  const status = await must(ENID, ['lab', 'status', '--json'], { env: world.env })
-  const { netnsPath } = JSON.parse(status) as { netnsPath: string }
-  return must('nsenter', [`--net=${netnsPath}`, 'nft', '-j', 'list', 'ruleset'])
+  const status = await must(ENID, ['lab', 'status', '--name', LAB_NAME, '--json'], {
+    env: world.env,
+  })
+  const { netns } = JSON.parse(status) as { netns: string }
+  return must('nsenter', [`--net=${netns}`, 'nft', '-j', 'list', 'ruleset'])
 }

@@ -12,7 +12,8 @@ import { join } from 'node:path'
 import { program } from './program.ts'
 
 export const ENID = join(import.meta.dirname, '../../bin/enid')
-const LAB_NAME = 'demo'
+/** Beside a lab of anybody else's. */
+export const LAB_NAME = 'demo'
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 30_000
 

@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { find, Refusal, run, say, seconds, tail } from './say.mjs'
+import { find, head, Refusal, run, say, seconds } from './say.mjs'
 
 /** Whether every package of the lock that must be there is there in that version. */
 function isComplete(root) {
@@ -33,7 +33,7 @@ export async function ensureModules(root) {
     // npm would take its settings for this very `npm run` over into the other one.
     env: { npm_config_ignore_scripts: '', npm_lifecycle_event: '', npm_lifecycle_script: '' },
   })
-  if (code !== 0) throw new Refusal(`npm ci failed:\n${tail(output, 20)}`)
+  if (code !== 0) throw new Refusal(`npm ci failed:\n${head(output, 14)}`)
   if (!existsSync(node)) {
     throw new Refusal(
       'npm ci brought no node_modules/.bin/node: the npm package `node` fetches it in its ' +

@@ -59,5 +59,14 @@ export const tail = (output, count = 8) =>
     .map((line) => `    ${line}`)
     .join('\n')
 
+/** The first lines of a program's output, indented: npm says the cause first, then its manual. */
+export const head = (output, count) =>
+  output
+    .trim()
+    .split('\n')
+    .slice(0, count)
+    .map((line) => `    ${line}`)
+    .join('\n')
+
 /** Resolves after so many milliseconds. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,0 +1,76 @@
+// `enid describe`: everything that is known of a task: its interface, its containers, each step with
+// how long it took, what it waits for, why it stopped.
+
+import { agentAddress, connectAgent } from './agent-connection.ts'
+import type { Command } from './command.ts'
+import { AGENT_FLAGS, EXIT } from './command.ts'
+import { age, duration, pairs, table } from './table.ts'
+import type { ContainerView, EniView, TaskDetail } from './task-view.ts'
+import { findTasks, oneTask, stopText } from './task-view.ts'
+
+/** `enid describe TASK…`. */
+export const describe: Command = {
+  name: 'describe',
+  usage: 'TASK… [--json]',
+  summary: 'show everything known of a task, step by step',
+  flags: AGENT_FLAGS,
+  positionals: [1, 100],
+  notes: ['TASK is a task id, the beginning of one that fits no other, or an ARN.'],
+  async run(call) {
+    const agent = connectAgent(agentAddress(call))
+    const found = await findTasks(agent, call.positionals)
+    const tasks = await Promise.all(found.map(({ taskId }) => oneTask(agent, taskId)))
+    process.stdout.write(
+      call.on('json')
+        ? `${JSON.stringify({ tasks }, null, 2)}\n`
+        : `${tasks.map(inWords).join('\n\n')}\n`,
+    )
+    return EXIT.ok
+  },
+}
+
+function inWords(task: TaskDetail): string {
+  const { cluster, family, revision, lastStatus, desiredStatus, createdAt } = task
+  const status =
+    desiredStatus === lastStatus ? lastStatus : `${lastStatus}, wanted ${desiredStatus}`
+  const parts = [
+    pairs([
+      ['task', task.taskId],
+      ['definition', `${family}:${revision}`],
+      ['cluster', cluster],
+      ['status', status],
+      ['created', `${createdAt} (${age(Date.parse(createdAt), Date.now())} ago)`],
+      ['stopped', stopText(task)],
+    ]),
+    ...task.enis.map(eniInWords),
+    table(['CONTAINER', 'IMAGE', 'STATUS', 'EXIT'], task.containers.map(containerRow)),
+    table(['STEP', 'BEGAN AFTER', 'TOOK', 'ATTEMPTS'], task.steps.map(stepRow)),
+    ...task.waiting.map(
+      ({ verb, row, attempt, code, reason, nextTryAt }) =>
+        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; next at ${nextTryAt}`,
+    ),
+  ]
+  return parts.join('\n\n')
+}
+
+const eniInWords = (eni: EniView): string =>
+  pairs([
+    ['eni', `${eni.eniId ?? '-'} (${eni.status})`],
+    ['address', [eni.ipv4, eni.ipv6].filter(Boolean).join(' ')],
+    ['mac', eni.mac],
+    ['subnet', eni.subnetId],
+    ['groups', eni.securityGroupIds.join(' ')],
+    ['name', eni.privateDnsName],
+  ])
+
+const containerRow = ({ name, image, lastStatus, healthy, exitCode }: ContainerView): string[] => {
+  const health = healthy === undefined ? '' : healthy ? ' (healthy)' : ' (unhealthy)'
+  return [name, image, `${lastStatus}${health}`, exitCode === undefined ? '-' : String(exitCode)]
+}
+
+const stepRow = (step: TaskDetail['steps'][number]): string[] => [
+  `${step.verb} ${step.row}`,
+  duration(step.afterMs),
+  step.durationMs === undefined ? 'not done' : duration(step.durationMs),
+  String(step.attempts),
+]

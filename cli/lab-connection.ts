@@ -1,0 +1,63 @@
+// How the commands find a lab and talk to it: /run/enid-lab/<name>/lab.json says where it listens,
+// its own routes under /lab/ do the rest.
+
+import { readFileSync } from 'node:fs'
+import { send } from './agent-connection.ts'
+import type { Call } from './command.ts'
+import { CommandError, EXIT } from './command.ts'
+
+/** Where every lab says that it is there. */
+const LABS = '/run/enid-lab'
+
+/** A lab's own routes: each answers one JSON document. */
+export type LabConnection = {
+  readonly name: string
+  ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>
+}
+
+/** The name of the lab that is meant: --name, ENID_LAB, or `default`. */
+export const labName = (call: Call): string =>
+  call.one('name') ?? (process.env.ENID_LAB || 'default')
+
+/** The lab of that name. Throws a CommandError when none has announced itself. */
+export function connectLab(name: string): LabConnection {
+  const absent = (why: string) =>
+    new CommandError(EXIT.unreachable, `no lab named ${name} answers (${why}). Start it: enid lab`)
+  const port = announcedPort(name)
+  if (port === undefined) throw absent(`nothing in ${LABS}/${name}`)
+  const address = { host: '127.0.0.1', port, name: `127.0.0.1:${port}` }
+  return {
+    name,
+    async ask(method, path, body) {
+      const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+      const question = { method, path, ...(body === undefined ? {} : json) }
+      const answer = await send(address, question).catch((error: NodeJS.ErrnoException) => {
+        throw absent(error.code ?? error.message)
+      })
+      return answered(answer)
+    },
+  }
+}
+
+/** The port that a lab has announced; a killed one leaves its announcement behind. */
+export function announcedPort(name: string): number | undefined {
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) {
+    throw new CommandError(
+      EXIT.usage,
+      `the lab's name is "${name}": use lower-case letters, digits and "-", at most 32`,
+    )
+  }
+  try {
+    const file = JSON.parse(readFileSync(`${LABS}/${name}/lab.json`, 'utf8')) as { port?: number }
+    return file.port
+  } catch {
+    return undefined
+  }
+}
+
+function answered({ status, body }: { status: number; body: string }): unknown {
+  const document = JSON.parse(body) as { error?: { code?: string; message?: string } }
+  if (status < 400) return document
+  const { code = `HTTP ${status}`, message = '' } = document.error ?? {}
+  throw new CommandError(EXIT.failed, `${code}: ${message}`)
+}

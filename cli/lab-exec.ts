@@ -1,0 +1,54 @@
+// `enid lab exec -- CMD`: a namespace with an ENI of its own in the VPC, a command inside it, and the
+// namespace gone again, whatever happens to the command or to us.
+//
+//   POST /lab/probes ─▶ nsenter --net=<its namespace> CMD ─▶ DELETE /lab/probes/<id>
+
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import type { Call } from './command.ts'
+import { CommandError, EXIT } from './command.ts'
+import type { LabConnection } from './lab-connection.ts'
+
+/** Runs the command that stands after `--`; its exit code, or 128 + n when a signal ended it. */
+export async function execInLab(lab: LabConnection, call: Call): Promise<number> {
+  if (call.rest.length === 0) {
+    throw new CommandError(EXIT.usage, 'enid lab exec: name the command: enid lab exec -- CMD…')
+  }
+  if (process.getuid?.() !== 0) {
+    throw new CommandError(EXIT.usage, 'enid lab exec: entering a namespace takes root')
+  }
+  // From here on a signal ends the command, and the command's end removes the probe.
+  let child: ReturnType<typeof spawn> | undefined
+  let ended: NodeJS.Signals | undefined
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      ended = signal
+      child?.kill(signal)
+    })
+  }
+  const groups = call.all('group')
+  const subnetId = call.one('subnet')
+  const probe = (await lab.ask('POST', '/lab/probes', {
+    groupIds: groups.filter((group) => group.startsWith('sg-')),
+    groupNames: groups.filter((group) => !group.startsWith('sg-')),
+    ...(subnetId === undefined ? {} : { subnetId }),
+  })) as { probeId: string; netnsPath: string; ipv4: string }
+  try {
+    if (ended !== undefined) return 128 + constants.signals[ended]
+    child = spawn('nsenter', [`--net=${probe.netnsPath}`, '--', ...call.rest], { stdio: 'inherit' })
+    return await exitCodeOf(child)
+  } finally {
+    await lab.ask('DELETE', `/lab/probes/${probe.probeId}`)
+  }
+}
+
+function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new CommandError(EXIT.failed, `nsenter: ${error.message}: install util-linux`)),
+    )
+    child.once('exit', (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    )
+  })
+}

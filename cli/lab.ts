@@ -1,0 +1,166 @@
+// `enid lab`: a VPC in a box, in the foreground; and what one does with a lab that runs.
+
+import type { Call, Command } from './command.ts'
+import { CommandError, EXIT, wholeNumber } from './command.ts'
+import { announcedPort, connectLab, labName } from './lab-connection.ts'
+import { execInLab } from './lab-exec.ts'
+import { nearest } from './nearest.ts'
+import { pairs, table } from './table.ts'
+
+// Links and namespaces go one by one; a lab with hundreds of ENIs takes seconds.
+const DOWN_TIMEOUT_MS = 30_000
+
+const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
+  env: printEnvironment,
+  status: printStatus,
+  reset,
+  down,
+  exec: (call) => execInLab(connectLab(labName(call)), call),
+}
+
+/** `enid lab [env|status|reset|down|exec]`. */
+export const lab: Command = {
+  name: 'lab',
+  usage: '[env|status|reset|down|exec] [--name NAME] [--json] [-- CMD…]',
+  summary: 'run a VPC in a box in the foreground, or ask one that runs',
+  flags: {
+    name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
+    port: { value: 'PORT', text: 'start: the loopback port of its EC2, 0 for any; 51700' },
+    'instance-type': { value: 'TYPE', text: 'start: what this host claims to be; lab.unlimited' },
+    group: {
+      value: 'NAME|ID',
+      multiple: true,
+      text: "exec: security group; the VPC's default one",
+    },
+    subnet: { value: 'ID', text: 'exec: where the command speaks from' },
+    json: { text: 'env, status: print one JSON document' },
+  },
+  positionals: [0, 1],
+  notes: [
+    'enid lab                 start a lab; Ctrl-C ends it and leaves nothing behind',
+    'eval "$(enid lab env)"   point the AWS CLI, SDKs and enid agent at it; fails until it is up',
+    'enid lab status          its VPC, subnets, groups',
+    'enid lab reset           back to the fresh VPC',
+    'enid lab down            end it',
+    'enid lab exec -- CMD…    run a command inside the VPC, with an ENI of its own',
+  ],
+  async run(call) {
+    const [verb] = call.positionals
+    if (verb === undefined) return start(call)
+    const act = VERBS[verb]
+    if (act === undefined) {
+      const near = nearest(verb, Object.keys(VERBS))
+      const remedy = near === undefined ? Object.keys(VERBS).join(', ') : `did you mean ${near}?`
+      throw new CommandError(EXIT.usage, `enid lab: unknown word ${verb}: ${remedy}`)
+    }
+    if (verb !== 'exec' && call.rest.length > 0) {
+      throw new CommandError(EXIT.usage, `enid lab ${verb}: only exec takes a command after "--"`)
+    }
+    return act(call)
+  },
+}
+
+async function start(call: Call): Promise<number> {
+  const port = wholeNumber(call, 'port', { min: 0, max: 65_535, fallback: 51_700 })
+  const instanceType = call.one('instance-type')
+  const { runLab } = await import('../lab/main.ts')
+  const ended = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => ended.abort())
+  }
+  const type = instanceType === undefined ? {} : { instanceType }
+  const options = { name: labName(call), port, ...type, onReady: sayReady }
+  try {
+    await runLab(options, ended.signal)
+    return EXIT.ok
+  } catch (error) {
+    throw new CommandError(EXIT.failed, `enid lab: ${(error as Error).message}`)
+  }
+}
+
+function sayReady({ name, port }: { name: string; port: number }): void {
+  const flag = name === 'default' ? '' : ` --name ${name}`
+  process.stderr.write(
+    `the lab ${name} is up: EC2 on http://127.0.0.1:${port}. Use it: eval "$(enid lab env${flag})"\n`,
+  )
+}
+
+async function printEnvironment(call: Call): Promise<number> {
+  const environment = (await connectLab(labName(call)).ask('GET', '/lab/env')) as Record<
+    string,
+    string
+  >
+  const lines = Object.entries(environment).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`,
+  )
+  process.stdout.write(`${call.on('json') ? json(environment) : lines.join('\n')}\n`)
+  return EXIT.ok
+}
+
+type Status = {
+  readonly name: string
+  readonly port: number
+  readonly netns: string
+  readonly instance: { instanceId: string; instanceType: string; zone: string }
+  readonly vpcs: readonly { vpcId: string; ipv4Cidr: string; ipv6Cidr?: string }[]
+  readonly subnets: readonly {
+    subnetId: string
+    zone: string
+    ipv4Cidr: string
+    availableCount: number
+  }[]
+  readonly groups: readonly { groupId: string; name: string }[]
+  readonly eniCount: number
+  readonly attachedCount: number
+}
+
+async function printStatus(call: Call): Promise<number> {
+  const status = (await connectLab(labName(call)).ask('GET', '/lab/status')) as Status
+  if (call.on('json')) {
+    process.stdout.write(`${json(status)}\n`)
+    return EXIT.ok
+  }
+  const { instance, vpcs, subnets, groups } = status
+  const text = [
+    pairs([
+      ['lab', status.name],
+      ['ec2', `http://127.0.0.1:${status.port}`],
+      ['instance', `${instance.instanceId} (${instance.instanceType}, ${instance.zone})`],
+      ...vpcs.map(
+        ({ vpcId, ipv4Cidr, ipv6Cidr }) => ['vpc', `${vpcId} ${ipv4Cidr} ${ipv6Cidr}`] as const,
+      ),
+      ['enis', `${status.eniCount}, ${status.attachedCount} attached`],
+    ]),
+    table(
+      ['SUBNET', 'ZONE', 'CIDR', 'FREE'],
+      subnets.map((s) => [s.subnetId, s.zone, s.ipv4Cidr, String(s.availableCount)]),
+    ),
+    table(
+      ['GROUP', 'NAME'],
+      groups.map(({ groupId, name }) => [groupId, name]),
+    ),
+  ]
+  process.stdout.write(`${text.join('\n\n')}\n`)
+  return EXIT.ok
+}
+
+async function reset(call: Call): Promise<number> {
+  await connectLab(labName(call)).ask('POST', '/lab/reset')
+  return EXIT.ok
+}
+
+/** Asks the lab to end, and waits until it has taken its announcement back. */
+async function down(call: Call): Promise<number> {
+  const name = labName(call)
+  await connectLab(name).ask('POST', '/lab/down')
+  const deadline = performance.now() + DOWN_TIMEOUT_MS
+  while (announcedPort(name) !== undefined) {
+    if (performance.now() > deadline) {
+      throw new CommandError(EXIT.timeout, `the lab ${name} is still ending after 30 s`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return EXIT.ok
+}
+
+const json = (document: object): string => JSON.stringify(document, null, 2)
