@@ -96,8 +96,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   ) as Config
 }
 
-/** Read by the `enid` command, not by the agent. */
-const NOT_OURS = new Set(['ENID_CONFIG', 'ENID_ENDPOINT', 'ENID_LAB'])
+/** No settings: read by the `enid` command, or by tests (fault-point.ts). */
+const NOT_OURS = new Set(['ENID_CONFIG', 'ENID_ENDPOINT', 'ENID_LAB', 'ENID_DIE_AT'])
 
 /** `stateDir` is set by ENID_STATE_DIR. */
 const variableOf = (key: string): string =>

@@ -25,6 +25,7 @@ import { openKernel } from './drivers/kernel/kernel.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { sentence } from './failure.ts'
+import { dieAt } from './fault-point.ts'
 import { logEvent } from './journal-log.ts'
 import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import type { Orders } from './orders.ts'
@@ -107,6 +108,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     clock: machineClock,
     deadlineMs: scaled(DEADLINE_MS, timeoutScale),
     onDefect,
+    passing: dieAt(process.env.ENID_DIE_AT),
   })
   const orders: Orders = {
     host,

@@ -14,6 +14,7 @@ import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
 import type { Clock } from './clock.ts'
 import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
+import type { Passing } from './fault-point.ts'
 import { jobOf } from './job.ts'
 import type { Waiting } from './orders.ts'
 
@@ -32,6 +33,8 @@ export type RunnerOptions = {
   /** How long an ensure of this kind may go on failing before the task gives up, milliseconds. */
   readonly deadlineMs: Readonly<Record<keyof Drivers, number>>
   readonly onDefect: OnDefect
+  /** Told of every moment of every step, so that tests can let us die there. */
+  readonly passing?: Passing
 }
 
 /** The first pause after a failure, and the longest, milliseconds. */
@@ -146,12 +149,17 @@ export class Runner {
     delete mine.cancel
     delete mine.waiting
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
+    const passing = this.#options.passing ?? (() => {})
     try {
+      passing('before began', verb, row)
       if (mine.attempt === 1) this.#begin(id, mine)
+      passing('before effect', verb, row)
       const job = jobOf(this.#entry(id), mine.step, mine.attempt > 1)
       const result = await driver[verb](job, mine.controller.signal)
+      passing('after effect', verb, row)
       this.#tries.get(id)?.delete(row)
       this.#succeed(id, mine.step, result)
+      passing('after done', verb, row)
     } catch (error) {
       const failure = asFailure(error, mine.controller.signal)
       if (failure.kind === 'defect') throw error

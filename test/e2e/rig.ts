@@ -88,8 +88,10 @@ export class Rig {
     return this.#agent === undefined ? '' : readFileSync(this.#agent.log, 'utf8')
   }
 
-  async startAgent(): Promise<void> {
-    const agent = start(this.#folder, 'agent', ['agent'], this.env)
+  /** Starts the agent; `fault` names a point (agent/fault-point.ts) at which it is to die. */
+  async startAgent(fault?: string): Promise<void> {
+    const env = fault === undefined ? this.env : { ...this.env, ENID_DIE_AT: fault }
+    const agent = start(this.#folder, 'agent', ['agent'], env)
     this.#agent = agent
     await until(agent, async () => {
       const { code } = await program(ENID, ['ps'], { env: this.env })
@@ -102,6 +104,17 @@ export class Rig {
     const agent = this.#agent
     this.#agent = undefined
     return agent === undefined ? null : await end(agent, signal)
+  }
+
+  /** Waits until the agent is dead by its own hand. Throws when it lives on. */
+  async agentDeath(timeoutMs = 20_000): Promise<void> {
+    const agent = this.#agent?.process
+    const deadline = performance.now() + timeoutMs
+    while (agent?.exitCode === null && agent.signalCode === null) {
+      if (performance.now() > deadline) fail('the agent did not die')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    this.#agent = undefined
   }
 
   /** Ends the agent and the lab, and throws away their folder. */
