@@ -57,7 +57,7 @@ export async function makeAws({ ec2, ecs, region }: Endpoints, folder: string): 
     // Whatever the person who runs the demo has set up for the real AWS stays out of it.
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-    AWS_PROFILE: 'default',
+    AWS_PROFILE: undefined,
     NO_PROXY: '127.0.0.1',
   }
   return {
@@ -75,9 +75,14 @@ export async function makeAws({ ec2, ecs, region }: Endpoints, folder: string): 
   }
 }
 
-/** As a person types it: arguments with spaces or shell characters in quotes. */
-export const commandLine = ({ args }: EcsCommand): string =>
-  `$ aws ecs ${args.map((arg) => (/[{ ]/.test(arg) ? `"${arg}"` : arg)).join(' ')}`
+/** As a person types it, and as the seed prints it: with the task's ARN in a variable. */
+export function commandLine({ args }: EcsCommand): string {
+  const words = args.map((arg) => {
+    if (arg.startsWith('arn:')) return '$ECS_TASK_ARN'
+    return /[{ ]/.test(arg) ? `"${arg}"` : arg
+  })
+  return `$ aws ecs ${words.join(' ')}`
+}
 
 /** `create-cluster`, which the seed made in the console. */
 export const createCluster = (name: string): EcsCommand => ({

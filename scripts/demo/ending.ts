@@ -2,31 +2,41 @@
 // the agent's own journal. Each is asked where it lives.
 
 import { describeEnis } from './aws.ts'
-import type { Inventory } from './leftovers.ts'
-import { leftovers, takeInventory } from './leftovers.ts'
+import type { Traces } from './leftovers.ts'
+import { leftovers } from './leftovers.ts'
 import { claim } from './narration.ts'
 import { must } from './program.ts'
 import type { Cast, Stage } from './story.ts'
 import { ENID, LAB_NAME } from './world.ts'
 
-/** What was there before the first task, and who the tasks were. */
-export type Ending = { cast: Cast; before: Inventory; instanceId: string }
+/** Who the tasks were, and the host. */
+export type Ending = { cast: Cast; instanceId: string }
+
+/** By what the tasks' things on this host are known. */
+export function tracesOf({ web, client, stranger }: Cast, instanceId: string): Traces {
+  const tasks = [...web, client, stranger]
+  return {
+    instanceId,
+    macs: tasks.map(({ mac }) => mac),
+    netnsInodes: tasks.map(({ netnsInode }) => netnsInode),
+  }
+}
 
 /** Checks that all is given back while agent and lab still run. */
 export async function checkNothingLeft(stage: Stage, ending: Ending): Promise<void> {
-  const { cast, before, instanceId } = ending
+  const { cast, instanceId } = ending
   const tasks = [...cast.web, cast.client, cast.stranger]
 
   const enis = (await describeEnis(stage.aws)).map(({ eniId }) => eniId)
   const kept = tasks.filter(({ eniId }) => enis.includes(eniId)).map(({ eniId }) => eniId)
   claim(kept.length === 0, 'no ENI is left in EC2', kept.join(', '))
 
-  const filter = `label=enid:instance=${instanceId}`
-  const containers = (await must('docker', ['ps', '--all', '--quiet', '--filter', filter])).trim()
-  claim(containers === '', 'no container is left in Docker', containers.replaceAll('\n', ', '))
-
-  const left = leftovers(before, await takeInventory())
-  claim(left.length === 0, 'no link, namespace or nft table is left on the host', left.join('; '))
+  const left = await leftovers(tracesOf(cast, instanceId))
+  claim(
+    left.length === 0,
+    'no container, link, namespace or nft table is left on the host',
+    left.join(', '),
+  )
 
   const rules = await fabricRules(stage)
   const named = tasks.filter(

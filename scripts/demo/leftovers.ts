@@ -1,57 +1,91 @@
-// What is on this host that a task or a lab could leave behind, as the kernel and Docker tell it.
-// Taken before the demo starts and compared when it is over; nothing here asks enid.
+// What of the demo is still on this host, as the kernel and Docker tell it; enid is not asked. Only
+// what is the demo's own counts, so that whatever else this machine is doing cannot disturb it.
 
-import { readdirSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { must } from './program.ts'
 
-/** Names of what is there, by kind. */
-export type Inventory = {
-  readonly links: readonly string[]
-  readonly namespaces: readonly string[]
-  readonly 'nft tables': readonly string[]
-  readonly containers: readonly string[]
+/** By what the demo's own things are known. */
+export type Traces = {
+  /** The lab's instance id: containers and links wear it. */
+  readonly instanceId: string
+  readonly macs: readonly string[]
+  /** Numbers of the tasks' network namespaces. */
+  readonly netnsInodes: readonly number[]
+  /** The name of the lab, once it has to be gone as well. */
+  readonly labName?: string
 }
 
-/** What is on this host now. */
-export async function takeInventory(): Promise<Inventory> {
-  const [links, tables, containers] = await Promise.all([
-    must('ip', ['-j', 'link']),
-    must('nft', ['-j', 'list', 'tables']),
-    must('docker', ['ps', '--all', '--quiet', '--no-trunc']),
+/** Everything of the demo that is still there, in words; empty where nothing is. */
+export async function leftovers(traces: Traces): Promise<string[]> {
+  const [links, containers, tables] = await Promise.all([
+    linksOf(traces),
+    containersOf(traces),
+    tableNames(),
   ])
-  return {
-    links: (JSON.parse(links) as { ifname: string }[]).map(({ ifname }) => ifname).sort(),
-    namespaces: ['/run/netns', '/run/docker/netns'].flatMap(namesIn).sort(),
-    'nft tables': tablesIn(tables),
-    containers: containers.split('\n').filter(Boolean).sort(),
-  }
+  return [...links, ...containers, ...tables, ...namespacesOf(traces), ...labOf(traces)]
 }
 
-/** What is there after and was not before, by kind; empty where nothing is left. */
-export function leftovers(before: Inventory, after: Inventory): string[] {
-  return Object.entries(after).flatMap(([kind, names]) => {
-    const known = before[kind as keyof Inventory]
-    const more = names.filter((name) => !known.includes(name))
-    return more.length === 0 ? [] : [`${kind} ${more.join(', ')}`]
-  })
+async function linksOf({ instanceId, macs }: Traces): Promise<string[]> {
+  const links = JSON.parse(await must('ip', ['-j', 'link'])) as {
+    ifname: string
+    address?: string
+    ifalias?: string
+  }[]
+  return links
+    .filter(({ address = '', ifalias = '' }) => {
+      return macs.includes(address) || (instanceId !== '' && ifalias.includes(instanceId))
+    })
+    .map(({ ifname }) => `link ${ifname}`)
 }
 
-function namesIn(folder: string): string[] {
-  try {
-    // `default` is Docker's own, for the host; it comes with the first container.
-    return readdirSync(folder)
-      .filter((name) => name !== 'default')
-      .map((name) => `${folder}/${name}`)
-  } catch {
-    return []
-  }
+async function containersOf({ instanceId }: Traces): Promise<string[]> {
+  const filter = `label=enid:instance=${instanceId}`
+  const ids = await must('docker', ['ps', '--all', '--quiet', '--filter', filter])
+  return ids
+    .split('\n')
+    .filter((id) => id !== '')
+    .map((id) => `container ${id}`)
 }
 
-function tablesIn(json: string): string[] {
-  const { nftables } = JSON.parse(json) as {
+/** Tables of enid's in the host's own namespace: it never needs one there. */
+async function tableNames(): Promise<string[]> {
+  const { nftables } = JSON.parse(await must('nft', ['-j', 'list', 'tables'])) as {
     nftables: { table?: { family: string; name: string } }[]
   }
-  return nftables
-    .flatMap(({ table }) => (table === undefined ? [] : [`${table.family} ${table.name}`]))
-    .sort()
+  return nftables.flatMap(({ table }) =>
+    table?.name.includes('enid') ? [`nft table ${table.family} ${table.name}`] : [],
+  )
+}
+
+/**
+ * A namespace lives as long as a process is in it or has it open, or it is mounted under a name. What
+ * Docker leaves in its folder for a while is an empty file, no namespace.
+ */
+function namespacesOf({ netnsInodes }: Traces): string[] {
+  const wanted = new Map(netnsInodes.map((inode) => [`net:[${inode}]`, inode]))
+  if (wanted.size === 0) return []
+  const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*']).filter((path) =>
+    wanted.has(quietly(() => readlinkSync(path)) ?? ''),
+  )
+  const mounts = globSync(['/run/netns/*', '/run/docker/netns/*']).filter((path) =>
+    netnsInodes.includes(quietly(() => statSync(path).ino) ?? 0),
+  )
+  return [...holders, ...mounts].map((path) => `namespace held by ${path}`)
+}
+
+/** The answer, or undefined where the thing went away while it was asked for. */
+function quietly<T>(ask: () => T): T | undefined {
+  try {
+    return ask()
+  } catch {
+    return undefined
+  }
+}
+
+function labOf({ labName }: Traces): string[] {
+  if (labName === undefined) return []
+  const named = existsSync('/run/netns') ? readdirSync('/run/netns') : []
+  const mine = named.filter((name) => name.startsWith(`enid-lab-${labName}`))
+  const folder = `/run/enid-lab/${labName}`
+  return [...mine.map((name) => `namespace ${name}`), ...(existsSync(folder) ? [folder] : [])]
 }

@@ -15,12 +15,12 @@ import {
   NGINX_IMAGE,
   removeImage,
 } from './images.ts'
-import type { Inventory } from './leftovers.ts'
-import { leftovers, takeInventory } from './leftovers.ts'
+import type { Traces } from './leftovers.ts'
+import { leftovers } from './leftovers.ts'
 import { chapter, claim, claimCounts, elapsed, tell } from './narration.ts'
 import { tellStory } from './story.ts'
 import type { World } from './world.ts'
-import { openWorld } from './world.ts'
+import { LAB_NAME, openWorld } from './world.ts'
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -40,44 +40,42 @@ async function prepareImages(): Promise<ImageOrigin> {
   return origin
 }
 
+/** What there is to take away, as the demo gets on. */
+type Debris = { world?: World; origin?: ImageOrigin; traces?: Traces }
+
 async function main(): Promise<void> {
-  const before = await takeInventory()
-  const toClose: { world?: World; origin?: ImageOrigin } = {}
+  const debris: Debris = {}
   try {
-    await Promise.race([demo(toClose), untilInterrupted()])
+    await Promise.race([demo(debris), untilInterrupted()])
   } catch (error) {
-    const { message } = error as Error
-    claim(false, 'the demo came to its end', message)
+    claim(false, 'the demo came to its end', (error as Error).message)
   } finally {
-    await cleanUp(before, toClose)
+    await cleanUp(debris)
   }
 }
 
-async function demo(toClose: { world?: World; origin?: ImageOrigin }): Promise<void> {
+async function demo(debris: Debris): Promise<void> {
   chapter('A VPC in a box, and an agent on this host')
   const images = prepareImages()
   images.catch(() => {})
   const world = await openWorld(tell)
-  toClose.world = world
-  const origin = await images
-  toClose.origin = origin
-  tell(origin.text)
+  debris.world = world
+  debris.origin = await images
+  tell(debris.origin.text)
   const aws = await makeAws(world, import.meta.dirname)
-  await tellStory({ world, aws, signal: interrupted.signal })
+  await tellStory({ world, aws, signal: interrupted.signal }, (traces) => {
+    debris.traces = traces
+  })
 }
 
-async function cleanUp(
-  before: Inventory,
-  { world, origin }: { world?: World; origin?: ImageOrigin },
-): Promise<void> {
-  if (world !== undefined) {
-    await world.close().catch((error: Error) => claim(false, 'agent and lab end', error.message))
-    tell('the agent and the lab have ended')
-  }
+async function cleanUp({ world, origin, traces }: Debris): Promise<void> {
+  chapter('The end of agent and lab')
+  await world?.close().catch((error: Error) => claim(false, 'both end', error.message))
   await removeImage(CLIENT_IMAGE)
   if (origin?.ours === true) await removeImage(NGINX_IMAGE)
-  const left = leftovers(before, await takeInventory())
-  claim(left.length === 0, 'this machine is as it was before', left.join('; ') || 'nothing is left')
+  const none = { instanceId: '', macs: [], netnsInodes: [] }
+  const left = await leftovers({ ...none, ...traces, labName: LAB_NAME })
+  claim(left.length === 0, 'nothing of any of this is left on this machine', left.join(', '))
 }
 
 await main()

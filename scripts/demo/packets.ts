@@ -1,9 +1,10 @@
 // Real packets, sent from inside a task: a web page asked for by the task's own container, and a
 // knock at every TCP port from the task's own namespace.
 
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { must, program } from './program.ts'
-import type { Scan } from './scan.ts'
+import type { Range, Scan } from './scan.ts'
 
 /** A task as the demo meets it on this host. */
 export type TaskHere = {
@@ -13,15 +14,16 @@ export type TaskHere = {
   readonly mac: string
   /** The container that the demo runs its commands in. */
   readonly containerId: string
-  /** The path of the task's network namespace. */
+  /** The path of the task's network namespace, and its number as the kernel names it. */
   readonly netns: string
+  readonly netnsInode: number
 }
 
 /** Where a task's container and namespace are, by the labels that enid puts on everything. */
 export async function locate(
   taskId: string,
   container: string,
-): Promise<{ containerId: string; netns: string }> {
+): Promise<Pick<TaskHere, 'containerId' | 'netns' | 'netnsInode'>> {
   const find = async (row: string) => {
     const filters = [`label=enid:holder=${taskId}`, `label=enid:row=${row}`]
     const flags = filters.flatMap((filter) => ['--filter', filter])
@@ -34,8 +36,8 @@ export async function locate(
     find('sandbox'),
   ])
   const format = '{{.NetworkSettings.SandboxKey}}'
-  const netns = await must('docker', ['inspect', '--format', format, sandboxId])
-  return { containerId, netns: netns.trim() }
+  const netns = (await must('docker', ['inspect', '--format', format, sandboxId])).trim()
+  return { containerId, netns, netnsInode: statSync(netns).ino }
 }
 
 // A dropped packet brings no answer at all; a page takes a millisecond.
@@ -50,10 +52,13 @@ export async function pageTitle(from: TaskHere, ipv4: string): Promise<string | 
   return code === 0 ? /<title>(.*?)<\/title>/.exec(stdout)?.[1] : undefined
 }
 
-/** Knocks at TCP ports of an address from inside a task: all 65,535, or one. */
-export async function scanFrom(from: TaskHere, ipv4: string, port?: number): Promise<Scan> {
+/** All TCP ports there are. */
+export const EVERY_PORT: Range = { first: 1, last: 65_535 }
+
+/** Knocks at TCP ports of an address from inside a task. */
+export async function scanFrom(from: TaskHere, ipv4: string, range: Range): Promise<Scan> {
   const scanner = join(import.meta.dirname, 'scan.ts')
-  const range = port === undefined ? [] : [String(port)]
-  const args = [`--net=${from.netns}`, process.execPath, scanner, ipv4, ...range]
+  const ports = [String(range.first), String(range.last)]
+  const args = [`--net=${from.netns}`, process.execPath, scanner, ipv4, ...ports]
   return JSON.parse(await must('nsenter', args)) as Scan
 }

@@ -9,7 +9,8 @@ export type Ended = { readonly code: number; readonly stdout: string; readonly s
 export type ProgramOptions = {
   /** It is ended by SIGKILL after so long. */
   readonly timeoutMs?: number
-  readonly env?: Readonly<Record<string, string>>
+  /** Beside ours; `undefined` takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
   /** Called with each piece of stdout. */
   readonly onOutput?: (text: string) => void

@@ -10,13 +10,14 @@ import type { Aws } from './aws.ts'
 import { describeEnis, setIngress } from './aws.ts'
 import { claim } from './narration.ts'
 import type { TaskHere } from './packets.ts'
-import { pageTitle, scanFrom } from './packets.ts'
+import { EVERY_PORT, pageTitle, scanFrom } from './packets.ts'
 import type { Scan } from './scan.ts'
 import type { Cast, Groups, Stage } from './story.ts'
 
 const TITLE = 'Welcome to nginx!'
 /** A port that nobody listens on: a reset comes back when the packet gets there. */
 const OTHER_PORT = 8080
+const OTHER = { first: OTHER_PORT, last: OTHER_PORT }
 
 /** What the checks need to know. */
 export type Scene = { cast: Cast; groups: Groups; hostGroupIds: readonly string[] }
@@ -41,23 +42,23 @@ async function checkPages(client: TaskHere, web: readonly TaskHere[]): Promise<v
   }
 }
 
+/** All 65,535 ports of the first copy; the privileged ones, which is quicker, of everything else. */
 async function checkEveryPort({ web, client, stranger }: Cast): Promise<void> {
   const [one, two] = web
-  const [toOne, toTwo, strangerToOne, webToClient] = await Promise.all([
-    scanFrom(client, one.ipv4),
-    scanFrom(client, two.ipv4),
-    scanFrom(stranger, one.ipv4),
-    scanFrom(one, client.ipv4),
+  const low = { first: 1, last: 1024 }
+  const [toOne, strangerToOne] = await Promise.all([
+    scanFrom(client, one.ipv4, EVERY_PORT),
+    scanFrom(stranger, one.ipv4, EVERY_PORT),
   ])
-  for (const [scan, { ipv4 }] of [
-    [toOne, one],
-    [toTwo, two],
-  ] as const) {
-    claim(only80(scan), `client reaches port 80 of ${ipv4} and no other`, inWords(scan))
-  }
-  const strangerToTwo = await pageTitle(stranger, two.ipv4)
+  const [toTwo, strangerToTwo, webToClient] = await Promise.all([
+    scanFrom(client, two.ipv4, low),
+    scanFrom(stranger, two.ipv4, low),
+    scanFrom(one, client.ipv4, low),
+  ])
+  claim(only80(toOne), `client reaches port 80 of ${one.ipv4} and no other`, inWords(toOne))
+  claim(only80(toTwo), `client reaches port 80 of ${two.ipv4} and no other`, inWords(toTwo))
   claim(allSilent(strangerToOne), `stranger reaches nothing on ${one.ipv4}`, inWords(strangerToOne))
-  claim(strangerToTwo === undefined, `stranger gets no page from ${two.ipv4}`, 'no answer')
+  claim(allSilent(strangerToTwo), `stranger reaches nothing on ${two.ipv4}`, inWords(strangerToTwo))
   claim(allSilent(webToClient), 'web reaches nothing on client', inWords(webToClient))
 }
 
@@ -66,10 +67,10 @@ async function checkItIsTheGroup(aws: Aws, { cast, groups }: Scene): Promise<voi
   const target = cast.web[0].ipv4
   const wish = { groupId: groups.web, fromGroupId: groups.client, port: OTHER_PORT }
   await setIngress(aws, { ...wish, open: true })
-  const opened = await scanFrom(cast.client, target, OTHER_PORT)
-  const still = await scanFrom(cast.stranger, target, OTHER_PORT)
+  const opened = await scanFrom(cast.client, target, OTHER)
+  const still = await scanFrom(cast.stranger, target, OTHER)
   await setIngress(aws, { ...wish, open: false })
-  const closed = await scanFrom(cast.client, target, OTHER_PORT)
+  const closed = await scanFrom(cast.client, target, OTHER)
   const holds = opened.closed.length === 1 && allSilent(closed) && allSilent(still)
   claim(
     holds,
@@ -109,7 +110,7 @@ async function checkHostGroup(aws: Aws, { cast, hostGroupIds }: Scene): Promise<
 }
 
 const only80 = ({ open, closed, silent }: Scan): boolean =>
-  open.length === 1 && open[0] === 80 && closed.length === 0 && silent === 65_534
+  open.length === 1 && open[0] === 80 && closed.length === 0 && silent > 1_000
 
 const allSilent = ({ open, closed, silent }: Scan): boolean =>
   open.length === 0 && closed.length === 0 && silent > 0
@@ -120,7 +121,7 @@ function inWords({ open, closed, silent }: Scan): string {
     closed.length === 0
       ? ''
       : `${closed.length === 1 ? 'a reset' : `${closed.length} resets`} came back`,
-    silent === 0 ? '' : `${silent === 1 ? 'no answer' : `${silent} ports give no answer`}`,
+    silent === 0 ? '' : silent === 1 ? 'no answer' : `no answer on ${silent} ports`,
   ]
   return parts.filter(Boolean).join(', ')
 }
