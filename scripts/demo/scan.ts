@@ -69,10 +69,7 @@ function socketCountMax(): number {
 }
 
 if (import.meta.main) {
-  const [host = '', port] = process.argv.slice(2)
-  const range =
-    port === undefined
-      ? { first: 1, last: PORT_COUNT }
-      : { first: Number(port), last: Number(port) }
+  const [host = '', first = '1', last = String(PORT_COUNT)] = process.argv.slice(2)
+  const range = { first: Number(first), last: Number(last) }
   process.stdout.write(`${JSON.stringify(await scan(host, range, socketCountMax()))}\n`)
 }
