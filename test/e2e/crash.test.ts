@@ -7,17 +7,15 @@ import { faultPoint, MOMENTS } from '../../agent/fault-point.ts'
 import { must } from '../../scripts/demo/program.ts'
 import { rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
-import { Rig, watchLeftovers } from './rig.ts'
+import { Rig } from './rig.ts'
 
 const all = rows(spec({ containers: [container('app')] })).map(({ id }) => id)
 const points = (verb: 'ensure' | 'release') =>
   all.flatMap((row) => MOMENTS.map((moment) => faultPoint(moment, verb, row)))
 
 let rig: Rig
-let whatIsLeft: () => Promise<string[]>
 let group = ''
 beforeAll(async () => {
-  whatIsLeft = await watchLeftovers()
   rig = await Rig.open()
   group = await rig.group('web')
   await rig.define('idle', 'trap "exit 0" TERM; while :; do /busybox sleep 0.1; done')
@@ -76,5 +74,5 @@ describe('a stop', () => {
 
 test('no link, namespace or table is left of all that', async () => {
   await rig.close()
-  expect(await whatIsLeft()).toEqual([])
+  expect(await rig.leftovers()).toEqual([])
 }, 60_000)

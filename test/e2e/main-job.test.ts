@@ -6,19 +6,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { must, program } from '../../scripts/demo/program.ts'
-import { fact, Rig, watchLeftovers } from './rig.ts'
+import { must } from '../../scripts/demo/program.ts'
+import { fact, Rig } from './rig.ts'
 
 const server = 'mkdir -p /www; hostname > /www/index.html; exec /busybox httpd -f -p 80 -h /www'
 const page = ['/bin/busybox', 'timeout', '2', '/bin/busybox', 'wget', '-q', '-O', '-']
 
 let rig: Rig
-let whatIsLeft: () => Promise<string[]>
 let folder = ''
 const groups = { web: '', client: '', stranger: '' }
 
 beforeAll(async () => {
-  whatIsLeft = await watchLeftovers()
   folder = mkdtempSync(join(tmpdir(), 'enid-e2e-cli-'))
   rig = await Rig.open()
   groups.client = await rig.group('client')
@@ -56,6 +54,7 @@ describe.each(binaries)('the AWS CLI %s', (binary) => {
           essential: true,
           portMappings: [{ containerPort: 80, protocol: 'tcp' }],
           command: ['/busybox', 'sh', '-c', server],
+          stopTimeout: 1,
         },
       ],
     }
@@ -194,6 +193,5 @@ test('it ends with nothing left: no ENI, no container, no link, no namespace, no
   const containers = ['ps', '--all', '--quiet', '--filter', 'label=enid:holder']
   expect((await must('docker', containers)).trim()).toBe('')
   await rig.close()
-  expect(await whatIsLeft()).toEqual([])
-  expect((await program('ip', ['netns'])).stdout).not.toContain(rig.env.ENID_LAB)
+  expect(await rig.leftovers()).toEqual([])
 }, 60_000)

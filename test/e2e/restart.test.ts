@@ -3,13 +3,11 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
-import { fact, Rig, watchLeftovers } from './rig.ts'
+import { fact, Rig } from './rig.ts'
 
 let rig: Rig
-let whatIsLeft: () => Promise<string[]>
 let group = ''
 beforeAll(async () => {
-  whatIsLeft = await watchLeftovers()
   rig = await Rig.open()
   group = await rig.group('web', { port: 80, cidr: '10.0.0.0/16' })
   await rig.define('web', 'mkdir /www; echo up > /www/index.html; /busybox httpd -f -p 80 -h /www')
@@ -91,5 +89,5 @@ test('a second agent on the same socket is refused and touches nothing', async (
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   await rig.close()
-  expect(await whatIsLeft()).toEqual([])
+  expect(await rig.leftovers()).toEqual([])
 }, 60_000)

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import type { SecurityGroup } from '@aws-sdk/client-ec2'
 import {
   AuthorizeSecurityGroupIngressCommand,
   CreateSecurityGroupCommand,
+  DescribeInstancesCommand,
   DescribeNetworkInterfacesCommand,
   DescribeSubnetsCommand,
   DescribeVpcsCommand,
@@ -27,7 +28,7 @@ import {
   RunTaskCommand,
   StopTaskCommand,
 } from '@aws-sdk/client-ecs'
-import { leftovers, takeInventory } from '../../scripts/demo/leftovers.ts'
+import { leftovers } from '../../scripts/demo/leftovers.ts'
 import { must, program } from '../../scripts/demo/program.ts'
 import { importTestImage } from '../drivers/test-image.ts'
 
@@ -46,6 +47,9 @@ export class Rig {
   image = ''
   #lab: Child
   #agent: Child | undefined
+  #instanceId = ''
+  readonly #macs: string[] = []
+  readonly #netnsInodes: number[] = []
   readonly #folder: string
 
   private constructor(folder: string, lab: Child, env: Record<string, string>) {
@@ -76,6 +80,8 @@ export class Rig {
       ENID_LISTEN: `127.0.0.1:${await freePort()}`,
     })
     rig.image = await importTestImage()
+    const { Reservations = [] } = await rig.ec2.send(new DescribeInstancesCommand({}))
+    rig.#instanceId = Reservations[0]?.Instances?.[0]?.InstanceId ?? fail('no instance')
     await rig.startAgent()
     return rig
   }
@@ -170,6 +176,8 @@ export class Rig {
       name: 'app',
       image: this.image,
       memory: 64,
+      // busybox's programs do not hear SIGTERM as process 1: Docker kills them after this.
+      stopTimeout: 1,
       command: ['/busybox', 'sh', '-c', line],
       ...change,
     }
@@ -208,11 +216,26 @@ export class Rig {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const task = await this.task(id)
-      if (task.lastStatus === status) return task
+      if (task.lastStatus === status) {
+        if (status === 'RUNNING') await this.#remember(id, task)
+        return task
+      }
       const isOver = task.lastStatus === 'STOPPED' || performance.now() > deadline
       if (isOver) fail(`${id} is ${task.lastStatus}, not ${status}: ${task.stoppedReason}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
+  }
+
+  /** What of this lab and its tasks is on the host, once everything should be gone. */
+  async leftovers(): Promise<string[]> {
+    const instanceId = this.#instanceId
+    const labName = this.env.ENID_LAB ?? ''
+    return leftovers({ instanceId, macs: this.#macs, netnsInodes: this.#netnsInodes, labName })
+  }
+
+  async #remember(id: string, task: Task): Promise<void> {
+    this.#macs.push(fact(task, 'macAddress'))
+    this.#netnsInodes.push(statSync(await this.netns(id)).ino)
   }
 
   async stop(id: string, reason?: string): Promise<void> {
@@ -226,11 +249,14 @@ export class Rig {
 
   /** What runs in the task's namespace, from outside the task: `nsenter` by Docker's own path. */
   async inside(id: string, ...command: string[]) {
+    return program('nsenter', [`--net=${await this.netns(id)}`, ...command], { timeoutMs: 10_000 })
+  }
+
+  /** The path of a running task's namespace. */
+  async netns(id: string): Promise<string> {
     const pause = await this.containerId(id, 'sandbox')
-    const netns = await must('docker', [
-      ...['inspect', '--format', '{{.NetworkSettings.SandboxKey}}', pause],
-    ])
-    return program('nsenter', [`--net=${netns.trim()}`, ...command], { timeoutMs: 10_000 })
+    const format = '{{.NetworkSettings.SandboxKey}}'
+    return (await must('docker', ['inspect', '--format', format, pause])).trim()
   }
 
   async containerId(id: string, row: string): Promise<string> {
@@ -252,12 +278,6 @@ export class Rig {
 /** One fact of a task's attachment, such as `privateIPv4Address`. */
 export const fact = (task: Task, name: string): string =>
   task.attachments?.[0]?.details?.find((d) => d.name === name)?.value ?? fail(`no ${name}`)
-
-/** Remembers what is on this host; the answer says what has come since. */
-export async function watchLeftovers(): Promise<() => Promise<string[]>> {
-  const before = await takeInventory()
-  return async () => leftovers(before, await takeInventory())
-}
 
 function fail(message: string): never {
   throw new Error(message)

@@ -1,0 +1,89 @@
+// Goal: the AWS CLI drives the lab unchanged, and reads its errors as EC2's. Method: the CLI as it
+// is installed, with nothing but --endpoint-url.
+
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type LabProcess, leftovers, startLab } from '../net/lab-process.ts'
+
+const run = promisify(execFile)
+const name = `t${randomBytes(3).toString('hex')}`
+let lab: LabProcess
+beforeAll(async () => {
+  lab = await startLab(name)
+})
+afterAll(async () => {
+  await lab.end()
+  expect(leftovers(name)).toEqual([])
+})
+
+async function aws(...args: string[]): Promise<string> {
+  const env = { ...process.env, AWS_PAGER: '', ...(await lab.ask<object>('GET', 'env')) }
+  const given = ['ec2', ...args, '--endpoint-url', lab.endpoint, '--output', 'text']
+  return (await run('aws', given, { env })).stdout.trim()
+}
+
+test('a task’s ENI from the command line: made, attached, guarded, found, given back', async () => {
+  const subnet = await aws(
+    ...['describe-subnets', '--filters', 'Name=availability-zone,Values=us-west-2a'],
+    ...['--query', 'Subnets[0].SubnetId'],
+  )
+  const instance = await aws(
+    'describe-instances',
+    ...['--query', 'Reservations[].Instances[].InstanceId'],
+  )
+  const group = await aws(
+    ...[
+      'create-security-group',
+      '--group-name',
+      'web',
+      '--description',
+      'web',
+      '--query',
+      'GroupId',
+    ],
+  )
+  await aws(
+    ...['authorize-security-group-ingress', '--group-id', group],
+    ...['--protocol', 'tcp', '--port', '80-81', '--cidr', '10.0.0.0/16'],
+  )
+  const eni = await aws(
+    ...['create-network-interface', '--subnet-id', subnet, '--groups', group],
+    ...['--ipv6-address-count', '1', '--query', 'NetworkInterface.NetworkInterfaceId'],
+    ...['--tag-specifications', 'ResourceType=network-interface,Tags=[{Key=task,Value=one}]'],
+  )
+  const attachment = await aws(
+    ...['attach-network-interface', '--network-interface-id', eni, '--instance-id', instance],
+    ...['--device-index', '1', '--network-card-index', '0', '--query', 'AttachmentId'],
+  )
+  await aws(
+    ...['modify-network-interface-attribute', '--network-interface-id', eni],
+    ...['--attachment', `AttachmentId=${attachment},DeleteOnTermination=true`],
+  )
+  const found = await aws(
+    ...['describe-network-interfaces', '--filters', 'Name=tag:task,Values=o*'],
+    ...['--query', 'NetworkInterfaces[].[Status,Attachment.DeleteOnTermination,Groups[0].GroupId]'],
+  )
+  expect(found).toBe(`in-use\tTrue\t${group}`)
+  await aws('detach-network-interface', '--attachment-id', attachment)
+  await aws('wait', 'network-interface-available', '--network-interface-ids', eni)
+  await aws('delete-network-interface', '--network-interface-id', eni)
+  await aws('delete-security-group', '--group-id', group)
+})
+
+test('pages are followed, and errors come with EC2’s codes', async () => {
+  const types = await aws(
+    ...['describe-instance-types', '--page-size', '10'],
+    ...['--query', 'InstanceTypes[].InstanceType'],
+  )
+  expect(types.split(/\s+/).length).toBeGreaterThan(40)
+  await expect(aws('delete-vpc', '--vpc-id', 'vpc-1234')).rejects.toThrow(
+    '(InvalidVpcID.Malformed) when calling the DeleteVpc operation',
+  )
+  await expect(aws('allocate-address')).rejects.toThrow(
+    '(InvalidAction) when calling the AllocateAddress operation: ' +
+      'The lab does not implement the action AllocateAddress of EC2.',
+  )
+  await expect(aws('describe-vpcs', '--dry-run')).rejects.toThrow('(DryRunOperation)')
+})
