@@ -119,6 +119,24 @@ describe('the lab’s own routes', () => {
     expect((await lab('GET', 'calls')).answer.actions).toEqual({})
   })
 
+  test('a reset that fails half-way has changed nothing', async () => {
+    const eni = await rig.createEni()
+    await rig.query(
+      `Action=AttachNetworkInterface&NetworkInterfaceId=${eni.NetworkInterfaceId}` +
+        `&InstanceId=${rig.instanceId}&DeviceIndex=1`,
+    )
+    await rig.query(`Action=CreateSecurityGroup&GroupName=a&GroupDescription=x&VpcId=${rig.vpcId}`)
+    const { fabric } = rig
+    const state = () => structuredClone([fabric.subnets, fabric.groups, fabric.ports])
+    const [before, world] = [state(), rig.lab.region.world]
+    fabric.failNext = 'dropGroup'
+    expect((await lab('POST', 'reset')).status).toBe(500)
+    expect(fabric.said).toContain('unplug')
+    expect(state()).toEqual(before)
+    expect(rig.lab.region.world).toBe(world)
+    expect((await lab('POST', 'reset')).status).toBe(200)
+  })
+
   test('down answers, and then asks to be taken down', async () => {
     expect((await lab('POST', 'down')).answer).toEqual({ down: true })
     await rig.down

@@ -121,6 +121,15 @@ describe('creating', () => {
     }
   })
 
+  test('an address chosen beside asked ones is never one of them', async () => {
+    const eni = await rig.createEni({
+      PrivateIpAddress: '10.0.0.6',
+      SecondaryPrivateIpAddressCount: 3,
+    })
+    const addresses = eni.PrivateIpAddresses?.map((each) => each.PrivateIpAddress)
+    expect(addresses).toEqual(['10.0.0.6', '10.0.0.5', '10.0.0.7', '10.0.0.8'])
+  })
+
   test('IPv6 comes when asked for, or when the subnet gives it by itself', async () => {
     expect((await rig.createEni({ Ipv6AddressCount: 2 })).Ipv6Addresses).toHaveLength(2)
     expect((await rig.createEni()).Ipv6Addresses).toEqual([])

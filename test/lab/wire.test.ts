@@ -19,6 +19,8 @@ afterAll(() => rig.end())
 
 const ERROR =
   /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<Response><Errors><Error><Code>([A-Za-z.]+)<\/Code><Message>([^<]*)<\/Message><\/Error><\/Errors><RequestID>[0-9a-f-]{36}<\/RequestID><\/Response>$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come.
+const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
 const codeOf = (text: string): string | undefined => ERROR.exec(text)?.[1]
 
 describe('an answer', () => {
@@ -178,6 +180,11 @@ describe('a malformed request', () => {
     expect(rig.lab.region.world).toBe(before)
   })
 
+  test('echoed in a message cannot break the XML', async () => {
+    const { text } = await rig.query('Action=DescribeVpcs&%01%3Cb%3E=1')
+    expect(text).toContain('The parameter \ufffd&lt;b&gt; is not recognized')
+  })
+
   test('of another type, path or method gets an EC2 error too', async () => {
     const ask = async (path: string, init: RequestInit) => {
       const response = await fetch(rig.endpoint + path, init)
@@ -241,6 +248,7 @@ describe('a malformed request', () => {
           const reply = await answerQuery(rig.lab, body.toString())
           expect(reply.status, reply.body).toBeLessThan(500)
           expect(codeOf(reply.body), reply.body).toBeDefined()
+          expect(reply.body).not.toMatch(NOT_XML)
           expect(rig.lab.region.world).toBe(before)
         },
       ),

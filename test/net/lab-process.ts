@@ -1,0 +1,72 @@
+// Starts labs as processes, speaks to their own routes, and looks from outside at what they leave.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { hostLinksMarked, namespaces } from './fabric-rig.ts'
+
+/** A lab that runs. */
+export type LabProcess = {
+  readonly name: string
+  readonly endpoint: string
+  readonly child: ChildProcess
+  /** Asks one of the lab's own routes; rejects when it is refused. */
+  ask<T>(method: string, path: string, body?: object): Promise<T>
+  /** Sends a signal and waits for the end; the exit code, or the signal it died of. */
+  end(signal?: NodeJS.Signals): Promise<number | string>
+}
+
+/** Starts a lab and waits until it is ready. Rejects with what it said when it does not come up. */
+export async function startLab(name: string, port = 0): Promise<LabProcess> {
+  const script = new URL('./lab-child.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [script, name, String(port)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (data: Buffer) => {
+    said += data
+  })
+  const ready = await Promise.race([once(child.stdout, 'data'), once(child, 'close')])
+  const { port: at } = readyLine(String(ready[0]), said)
+  const endpoint = `http://127.0.0.1:${at}`
+  return {
+    name,
+    endpoint,
+    child,
+    async ask(method, path, body) {
+      const response = await fetch(`${endpoint}/lab/${path}`, {
+        method,
+        ...(body && {
+          body: JSON.stringify(body),
+          headers: { 'content-type': 'application/json' },
+        }),
+      })
+      const answer = await response.json()
+      if (!response.ok) throw new Error(JSON.stringify(answer))
+      return answer as never
+    },
+    async end(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal)
+        await once(child, 'exit')
+      }
+      return child.exitCode ?? child.signalCode ?? 'unknown'
+    },
+  }
+}
+
+/** What a lab of that name has left on this machine, in words; empty when nothing. */
+export function leftovers(name: string): string[] {
+  const state = `/run/enid-lab/${name}`
+  return [
+    ...namespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
+    ...hostLinksMarked(`enid-lab:${name}:`).map(({ ifname }) => String(ifname)),
+    ...(existsSync(state) ? [state] : []),
+  ]
+}
+
+function readyLine(line: string, said: string): { port: number } {
+  if (!line.startsWith('{')) throw new Error(said)
+  const { port } = JSON.parse(line)
+  return { port: Number(port) }
+}
