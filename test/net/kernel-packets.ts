@@ -129,10 +129,10 @@ function send(variant: Variant, frames: Frames, to: string, port: number): strin
   return Number(sent) === frame.length ? 'sent' : 'refused'
 }
 
-/** Whether a TCP connection comes about within 300 ms. */
+/** Whether a TCP connection comes about within 150 ms. */
 function connects(host: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
-  const socket = net.connect({ host, port: 80, timeout: 300 })
+  const socket = net.connect({ host, port: 80, timeout: 150 })
   socket.on('connect', () => resolve(true))
   socket.on('timeout', () => resolve(false))
   socket.on('error', () => resolve(false))

@@ -4,9 +4,19 @@
 //
 //   host: kt<pid>-<n> ═══ veth ═══ f<n> in the fabric: 10.77.<n>.1, fe80:ec2::1, IMDS, a peer
 
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import {
+  type ChildProcess,
+  type ChildProcessByStdio,
+  execFile,
+  execFileSync,
+  spawn,
+} from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { expect } from 'vitest'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
 import { PORT_BASE, type ProbeRequest, VARIANTS } from './kernel-packets.ts'
 
@@ -86,9 +96,11 @@ export class Rig {
       await exited
     }
     for (const name of [...this.#netns]) this.removeNetns(name)
-    for (const { ifname } of ipLinks()) {
-      const ours = ifname.startsWith(`${this.#prefix}-`) || ifname.startsWith(this.#homePrefix())
-      if (ours) ip('link', 'del', ifname)
+    // Every veth has its other end in the fabric and dies with it, soon.
+    const ours = [`${this.#prefix}-`, this.#homePrefix()]
+    const left = () => ipLinks().some((link) => ours.some((start) => link.ifname.startsWith(start)))
+    for (const deadline = performance.now() + 10_000; left(); await sleep(20)) {
+      if (performance.now() > deadline) throw new Error('the links of the test do not go away')
     }
   }
 
@@ -121,14 +133,18 @@ export class Rig {
     const { eni, args } = this.plugArgs()
     ip(...args)
     const end = `f${eni.n}`
-    const inside = (...words: string[]) => ip('-n', this.fabric, ...words)
-    if (!silent) {
-      inside('addr', 'add', `10.77.${eni.n}.1/24`, 'dev', end)
-      inside('addr', 'add', 'fe80:ec2::1/64', 'dev', end, 'nodad')
-      for (const peer of peersOf(eni)) inside('addr', 'add', peer, 'dev', 'lo')
-    }
-    inside('link', 'set', end, 'mtu', '9001', 'up')
-    if (!silent) inside('-6', 'route', 'add', `fd00:77:${eni.n}::5/128`, 'dev', end)
+    const gateway = [
+      `addr add 10.77.${eni.n}.1/24 dev ${end}`,
+      `addr add fe80:ec2::1/64 dev ${end} nodad`,
+      ...peersOf(eni).map((peer) => `addr add ${peer} dev lo`),
+    ]
+    const lines = [
+      ...(silent ? [] : gateway),
+      `link set ${end} mtu 9001 up`,
+      ...(silent ? [] : [`route add fd00:77:${eni.n}::5/128 dev ${end}`]),
+    ]
+    const batch = ['-n', this.fabric, '-batch', '-']
+    execFileSync('ip', batch, { input: lines.join('\n'), stdio: ['pipe', 'ignore', 'pipe'] })
     return eni
   }
 
@@ -236,4 +252,39 @@ function seenIn(listing: string): string[] {
   return elements.map((element) =>
     ('concat' in element ? element.concat : element.elem.val.concat).join(' '),
   )
+}
+
+/** The name that a link of this MAC has after it came home. */
+export const homeName = (eni: Eni) => `out${eni.mac.replaceAll(':', '')}`
+
+/** The ENI's link in the host, by `ip`. */
+export const atHome = (eni: Eni) => ipLinks().find((link) => link.address === eni.mac)
+
+/** The task's eth0, by `ip`. */
+export const inside = (netns: string) => ipLinks(netns).find((link) => link.ifname === 'eth0')
+
+const globals = (netns: string) =>
+  inside(netns)
+    ?.addr_info.filter(({ scope }) => scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+
+/** What `ip` and `nft` must show of a link that was taken in. */
+export function expectTakenIn(eni: Eni, netns: string, request: LinkExpectation): void {
+  expect(atHome(eni)).toBeUndefined()
+  expect(inside(netns)).toMatchObject({ address: eni.mac, mtu: 9001, ifalias: request.alias })
+  expect(inside(netns)?.flags).toContain('LOWER_UP')
+  expect(ipLinks(netns).find((link) => link.ifname === 'lo')?.flags).toContain('UP')
+  const ipv6 = (request.ipv6 ?? []).map((address) => `${address}/128`)
+  expect(globals(netns)).toEqual([`10.77.${eni.n}.5/24`, ...ipv6])
+  const gateways = ipv6.length > 0 ? ['fe80:ec2::1'] : []
+  expect(ipGateways(netns)).toEqual([`10.77.${eni.n}.1`, ...gateways])
+  const rules = nft(netns, ['list', 'ruleset'])
+  expect(rules.includes('hook egress device "eth0"')).toBe(request.blockImds)
+}
+
+/** A process of its own; see kernel-life.ts. */
+export function live(...args: string[]): ChildProcessByStdio<null, Readable, null> {
+  const life = new URL('./kernel-life.ts', import.meta.url).pathname
+  const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
+  return spawn(process.execPath, [life, ...args], { cwd: tmpdir(), stdio })
 }

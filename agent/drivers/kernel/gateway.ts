@@ -26,21 +26,16 @@ export type GatewayQuestion = {
   readonly name: string
   readonly ifindex: number
   readonly gateway: string
-  /** The first time: forget what is known and send. Else only look. */
+  /** Forget what is known and send; else only look. */
   readonly ask: boolean
 }
-
-/** What the neighbour table says. */
-export type GatewayAnswer =
-  | { readonly state: 'answered'; readonly mac: string }
-  | { readonly state: 'waiting' | 'failed' }
 
 const DISCARD_PORT = 9
 const NUD_INCOMPLETE = 0x01
 const NUD_FAILED = 0x20
 
-/** Asks, or looks whether there is an answer. */
-export function askGateway(world: World, question: GatewayQuestion): GatewayAnswer {
+/** The MAC that answers for the gateway, undefined while none does. */
+export function askGateway(world: World, question: GatewayQuestion): string | undefined {
   const { mac, netns, ifindex, ask } = question
   return located({ mac, netns }, () =>
     withNetlink(world, netns, (netlink) => {
@@ -53,10 +48,8 @@ export function askGateway(world: World, question: GatewayQuestion): GatewayAnsw
       const known = netlink
         .dump(dumpNeighbours(), decodeNeighbour)
         .find((neighbour) => neighbour.ifindex === ifindex && neighbour.address === gateway)
-      if (known === undefined) return { state: 'waiting' }
-      if ((known.state & NUD_FAILED) !== 0) return { state: 'failed' }
-      if ((known.state & NUD_INCOMPLETE) !== 0 || known.mac === '') return { state: 'waiting' }
-      return { state: 'answered', mac: known.mac }
+      if (known === undefined || (known.state & (NUD_INCOMPLETE | NUD_FAILED)) !== 0) return
+      return known.mac === '' ? undefined : known.mac
     }),
   )
 }

@@ -23,7 +23,7 @@ export type WaitOptions = { readonly timeoutMs: number; readonly signal?: AbortS
 /** An end to a call that has not begun yet; one that has begun finishes and tells its outcome. */
 export type CallOptions = { readonly signal?: AbortSignal }
 
-/** For takeIn: how long the gateways have to answer (5,000 ms unless told; the kernel tries 3 s). */
+/** For takeIn: how long the gateways have to answer (3,000 ms unless told). */
 export type TakeInOptions = CallOptions & { readonly gatewayTimeoutMs?: number }
 
 /**
@@ -74,8 +74,10 @@ export interface Kernel {
 
 /** Announcements can be missed (and are, when there are too many); looking finds the link then. */
 const LOOK_AGAIN_MS = 250
-const GATEWAY_TIMEOUT_MS = 5_000
+const GATEWAY_TIMEOUT_MS = 3_000
 const GATEWAY_POLL_MS_MAX = 50
+/** The kernel would ask again after 1 s; the first question is lost while a carrier comes up. */
+const GATEWAY_ASK_AGAIN_MS = 100
 
 /** Someone who waits for a link. An announcement is only a hint to look: it may be old. */
 type Watcher = { readonly mac: string; look(): void }
@@ -193,10 +195,14 @@ async function gatewayMacOf(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
+  let askedAt = Number.NEGATIVE_INFINITY
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, GATEWAY_POLL_MS_MAX)) {
-    const answer = await thread.call('askGateway', { ...question, ask: pauseMs === 1 }, signal)
-    if (answer.state === 'answered') return answer.mac
-    if (answer.state === 'failed' || performance.now() > deadline) return undefined
+    const now = performance.now()
+    const ask = now - askedAt >= GATEWAY_ASK_AGAIN_MS
+    if (ask) askedAt = now
+    const gatewayMac = await thread.call('askGateway', { ...question, ask }, signal)
+    if (gatewayMac !== undefined) return gatewayMac
+    if (performance.now() > deadline) return undefined
     // The call above looks at the signal; 50 ms is soon enough.
     await sleep(pauseMs)
   }

@@ -6,7 +6,7 @@
 
 import fs from 'node:fs'
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
-import { askGateway, type GatewayAnswer, type GatewayQuestion } from './gateway.ts'
+import { askGateway, type GatewayQuestion } from './gateway.ts'
 import { type GiveBackRequest, returnLink } from './give-back.ts'
 import { type World, withNetlink } from './inside.ts'
 import { KernelError, type KernelErrorFields, kernelErrorFields } from './kernel-error.ts'
@@ -24,7 +24,7 @@ export type Calls = {
   findLink: (input: { mac: string; netns: string | undefined }) => FoundLink | undefined
   links: (input: { netns: string | undefined }) => Link[]
   placeLink: (input: LinkExpectation) => Placed
-  askGateway: (input: GatewayQuestion) => GatewayAnswer
+  askGateway: (input: GatewayQuestion) => string | undefined
   returnLink: (input: GiveBackRequest) => FoundLink | undefined
   verifyLink: (input: LinkExpectation) => Difference[]
   holdNetns: (input: { netns: string }) => void
