@@ -14,7 +14,9 @@ const TOKEN_RETENTION_MS = 86_400_000
 export function prune(journal: Journal, catalog: Catalog, retentionMs: number, now: number): void {
   for (const { id, holder, timeline } of journal.all()) {
     const isOld = now - (timeline.stoppedAt ?? now) > retentionMs
-    if (isOld && lastStatus(holder) === 'STOPPED') journal.forget(id)
+    if (!isOld || lastStatus(holder) !== 'STOPPED') continue
+    journal.forget(id)
+    catalog.forgetTags(id)
   }
   catalog.forgetRuns(now - TOKEN_RETENTION_MS)
 }

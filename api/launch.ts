@@ -152,12 +152,13 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
       catalog.putRun(token.text, { request: token.request, holders: ids })
     }
   })
-  for (const id of ids) orders.start(id)
   const failure: Failure = {
     arn: containerInstanceArn(orders.host, plan.cluster),
     reason: 'RESOURCE:ENI',
-    detail: room.detail,
+    // As it is with those that did fit.
+    detail: orders.room(plan.network.subnetIds).detail,
   }
+  for (const id of ids) orders.start(id)
   return {
     tasks: tasksOf(api)
       .filter(({ entry }) => ids.includes(entry.id))

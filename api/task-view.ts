@@ -110,6 +110,7 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
     networkBindings: [],
     lastStatus: containerStatus(holder, name),
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(failedBy(holder, name) ? { reason: holder.stop?.reason } : {}),
     networkInterfaces: holder.spec.enis.flatMap((_, eniNumber) => {
       const eni = detailsOf(holder, 'eni', `eni:${eniNumber}`)
       if (eni?.ipv4 === undefined) return []
@@ -125,6 +126,10 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
       : { memoryReservation: String(memoryReservationMiB) }),
   }
 }
+
+/** Whether it was this container, or its image, for which the task stopped. */
+const failedBy = ({ stop }: Holder, name: string): boolean =>
+  stop?.row === `container:${name}` || stop?.row === `image:${name}`
 
 type Health = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'
 

@@ -122,6 +122,11 @@ export class Catalog {
     for (const key of keys) drop.run(arn, key)
   }
 
+  /** Forgets the tags of everything whose ARN ends with this holder's id. */
+  forgetTags(holder: HolderId): void {
+    this.#db.prepare("DELETE FROM tags WHERE arn LIKE '%/' || ?").run(holder)
+  }
+
   /** What a RunTask with this client token made, if it was one. */
   run(token: string): Run | undefined {
     const row = this.#db

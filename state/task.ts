@@ -34,8 +34,8 @@ export type Need = {
 }
 export type Row = { readonly id: RowId; readonly needs: readonly Need[] }
 
-/** Why a holder stops: ECS's code, and the cause in plain words. */
-export type Stop = { readonly code: StopCode; readonly reason: string }
+/** Why a holder stops: ECS's code, the cause in plain words, and the row that failed, if one did. */
+export type Stop = { readonly code: StopCode; readonly reason: string; readonly row?: RowId }
 export type StopCode =
   | 'TaskFailedToStart'
   | 'EssentialContainerExited'
@@ -203,9 +203,9 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'declined':
       return declined(holder, event.row)
     case 'lost':
-      return stopping(doubt(holder, event.row), failed(holder, event.cause))
+      return stopping(doubt(holder, event.row), failed(holder, event))
     case 'refused':
-      return stopping(holder, failed(holder, event.cause))
+      return stopping(holder, failed(holder, event))
     case 'stopAsked':
       return stopping(holder, event.stop)
     case 'amended':
@@ -284,7 +284,8 @@ const stopping = (holder: Holder, stop: Stop): Holder => ({
   stop: holder.stop ?? stop,
 })
 
-const failed = (holder: Holder, { code, message }: Cause): Stop => ({
+const failed = (holder: Holder, { row, cause }: { row: RowId; cause: Cause }): Stop => ({
   code: holder.ran ? 'EssentialContainerExited' : 'TaskFailedToStart',
-  reason: `${code}: ${message}`,
+  reason: `${cause.code}: ${cause.message}`,
+  row,
 })

@@ -173,9 +173,12 @@ describe('retention', () => {
     for (const id of ['stopped', 'stopping']) made.journal.append(id, stop)
     settleHolder(made.journal, 'stopped')
     const hour = 3_600_000
+    for (const id of ['running', 'stopped']) made.catalog.tag(`arn:task/c/${id}`, { a: '1' })
     prune(made.journal, made.catalog, hour, time + hour)
     expect(made.journal.all()).toHaveLength(3)
     prune(made.journal, made.catalog, hour, time + hour + 1)
     expect(made.journal.all().map(({ id }) => id)).toEqual(['running', 'stopping'])
+    expect(made.catalog.tags('arn:task/c/stopped')).toEqual({})
+    expect(made.catalog.tags('arn:task/c/running')).toEqual({ a: '1' })
   })
 })

@@ -288,6 +288,7 @@ describe('failures', () => {
     expect(holder().stop).toEqual({
       code: 'EssentialContainerExited',
       reason: 'PauseGone: the pause container is dead',
+      row: 'sandbox',
     })
   })
 

@@ -4,7 +4,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { faultPoint, MOMENTS } from '../../agent/fault-point.ts'
-import { must } from '../../scripts/demo/program.ts'
 import { rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { Rig } from './rig.ts'
@@ -26,8 +25,7 @@ afterAll(() => rig?.close())
 /** Nothing is left in EC2, in Docker and in the journal; links and namespaces are looked at last. */
 async function expectNothing(): Promise<void> {
   expect(await rig.enis()).toEqual([])
-  const containers = ['ps', '--all', '--quiet', '--filter', 'label=enid:holder']
-  expect((await must('docker', containers)).trim()).toBe('')
+  expect(await rig.containers()).toEqual([])
   const status = JSON.parse((await rig.enid('ps', '--json', '--all')).stdout) as {
     tasks: { lastStatus: string }[]
   }
@@ -44,8 +42,7 @@ describe('a start', () => {
       await rig.startAgent()
       await rig.waitFor(id, 'RUNNING')
       expect(await rig.enis()).toHaveLength(1)
-      const mine = ['ps', '--all', '--quiet', '--filter', `label=enid:holder=${id}`]
-      expect((await must('docker', mine)).trim().split('\n')).toHaveLength(2)
+      expect(await rig.containers()).toHaveLength(2)
       await rig.stopAndWait(id)
       await expectNothing()
       await rig.endAgent('SIGTERM')

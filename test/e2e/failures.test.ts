@@ -22,8 +22,7 @@ describe('on a host with room', () => {
   afterAll(() => rig?.close())
   afterEach(async () => {
     expect(await rig.enis()).toEqual([])
-    const left = ['ps', '--all', '--quiet', '--filter', 'label=enid:holder']
-    expect((await must('docker', left)).trim()).toBe('')
+    expect(await rig.containers()).toEqual([])
   })
 
   const stopped = async (id: string) => {

@@ -226,6 +226,13 @@ export class Rig {
     }
   }
 
+  /** Containers of this rig's agent, running or not. */
+  async containers(): Promise<string[]> {
+    const filter = `label=enid:instance=${this.#instanceId}`
+    const ids = await must('docker', ['ps', '--all', '--quiet', '--filter', filter])
+    return ids.split('\n').filter((id) => id !== '')
+  }
+
   /** What of this lab and its tasks is on the host, once everything should be gone. */
   async leftovers(): Promise<string[]> {
     const instanceId = this.#instanceId

@@ -324,7 +324,11 @@ describe('choices', () => {
 describe('why it stops', () => {
   test('the first reason stands', () => {
     const h = learn(newHolder(spec()), { type: 'refused', row: 'eni:0', cause })
-    expect(h.stop).toEqual({ code: 'TaskFailedToStart', reason: 'Broken: it broke' })
+    expect(h.stop).toEqual({
+      code: 'TaskFailedToStart',
+      reason: 'Broken: it broke',
+      row: 'eni:0',
+    })
     expect(learn(h, { type: 'stopAsked', stop }).stop?.code).toBe('TaskFailedToStart')
   })
 
