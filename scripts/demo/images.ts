@@ -59,7 +59,7 @@ export async function ensureClientImage(): Promise<void> {
 
 /** Takes an image of ours away again. One that is in use or gone is left. */
 export async function removeImage(name: string): Promise<void> {
-  await program('docker', ['image', 'rm', name])
+  await program('docker', ['image', 'rm', name], { always: true })
 }
 
 export { NGINX_IMAGE }

@@ -26,7 +26,7 @@ export async function leftovers(traces: Traces): Promise<string[]> {
 }
 
 async function linksOf({ instanceId, macs }: Traces): Promise<string[]> {
-  const links = JSON.parse(await must('ip', ['-j', 'link'])) as {
+  const links = JSON.parse(await must('ip', ['-j', 'link'], { always: true })) as {
     ifname: string
     address?: string
     ifalias?: string
@@ -40,7 +40,9 @@ async function linksOf({ instanceId, macs }: Traces): Promise<string[]> {
 
 async function containersOf({ instanceId }: Traces): Promise<string[]> {
   const filter = `label=enid:instance=${instanceId}`
-  const ids = await must('docker', ['ps', '--all', '--quiet', '--filter', filter])
+  const ids = await must('docker', ['ps', '--all', '--quiet', '--filter', filter], {
+    always: true,
+  })
   return ids
     .split('\n')
     .filter((id) => id !== '')
@@ -49,7 +51,9 @@ async function containersOf({ instanceId }: Traces): Promise<string[]> {
 
 /** Tables of enid's in the host's own namespace: it never needs one there. */
 async function tableNames(): Promise<string[]> {
-  const { nftables } = JSON.parse(await must('nft', ['-j', 'list', 'tables'])) as {
+  const { nftables } = JSON.parse(
+    await must('nft', ['-j', 'list', 'tables'], { always: true }),
+  ) as {
     nftables: { table?: { family: string; name: string } }[]
   }
   return nftables.flatMap(({ table }) =>

@@ -18,13 +18,14 @@ import {
 import type { Traces } from './leftovers.ts'
 import { leftovers } from './leftovers.ts'
 import { chapter, claim, claimCounts, elapsed, tell } from './narration.ts'
+import { endProgramsOn } from './program.ts'
 import { tellStory } from './story.ts'
 import type { World } from './world.ts'
 import { LAB_NAME, openWorld } from './world.ts'
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => interrupted.abort(new Error(`${signal}: cleaning up`)))
+  process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}, cleaning up`)))
 }
 
 /** Rejects as soon as the demo is interrupted. */
@@ -41,14 +42,20 @@ async function prepareImages(): Promise<ImageOrigin> {
 }
 
 /** What there is to take away, as the demo gets on. */
-type Debris = { world?: World; origin?: ImageOrigin; traces?: Traces }
+type Debris = { world?: World; images?: Promise<ImageOrigin>; traces?: Traces }
 
 async function main(): Promise<void> {
   const debris: Debris = {}
+  endProgramsOn(interrupted.signal)
+  const story = demo(debris)
   try {
-    await Promise.race([demo(debris), untilInterrupted()])
+    await Promise.race([story, untilInterrupted()])
   } catch (error) {
-    claim(false, 'the demo came to its end', (error as Error).message)
+    const { message } = error as Error
+    if (interrupted.signal.aborted) tell(message)
+    else claim(false, 'the demo came to its end', message)
+    // What it was doing when it was interrupted ends now; nothing may begin during the clean-up.
+    await story.catch(() => {})
   } finally {
     await cleanUp(debris)
   }
@@ -56,21 +63,21 @@ async function main(): Promise<void> {
 
 async function demo(debris: Debris): Promise<void> {
   chapter('A VPC in a box, and an agent on this host')
-  const images = prepareImages()
-  images.catch(() => {})
-  const world = await openWorld(tell)
+  debris.images = prepareImages()
+  debris.images.catch(() => {})
+  const world = await openWorld(tell, interrupted.signal)
   debris.world = world
-  debris.origin = await images
-  tell(debris.origin.text)
+  tell((await debris.images).text)
   const aws = await makeAws(world, import.meta.dirname)
   await tellStory({ world, aws, signal: interrupted.signal }, (traces) => {
     debris.traces = traces
   })
 }
 
-async function cleanUp({ world, origin, traces }: Debris): Promise<void> {
+async function cleanUp({ world, images, traces }: Debris): Promise<void> {
   chapter('The end of agent and lab')
   await world?.close().catch((error: Error) => claim(false, 'both end', error.message))
+  const origin = await images?.catch(() => undefined)
   await removeImage(CLIENT_IMAGE)
   if (origin?.ours === true) await removeImage(NGINX_IMAGE)
   const none = { instanceId: '', macs: [], netnsInodes: [] }
@@ -80,9 +87,8 @@ async function cleanUp({ world, origin, traces }: Debris): Promise<void> {
 
 await main()
 const { proven, failed } = claimCounts()
-console.log(
-  failed === 0
-    ? `\nAll ${proven} claims hold, in ${elapsed()} s.`
-    : `\n${failed} of ${proven + failed} claims do not hold.`,
-)
-process.exit(failed === 0 ? 0 : 1)
+const complete = failed === 0 && !interrupted.signal.aborted
+if (complete) console.log(`\nAll ${proven} claims hold, in ${elapsed()} s.`)
+else if (failed === 0) console.log(`\nInterrupted after ${proven} claims, which all hold.`)
+else console.log(`\n${failed} of ${proven + failed} claims do not hold.`)
+process.exit(complete ? 0 : 1)

@@ -2,8 +2,15 @@
 
 import { spawn } from 'node:child_process'
 
-/** What a program said and how it ended. `code` is -1 where it was stopped by our deadline. */
+/** What a program said and how it ended. `code` is -1 where we ended it. */
 export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+let story: AbortSignal | undefined
+
+/** From now on every program ends, and none is started, once `signal` has aborted. */
+export function endProgramsOn(signal: AbortSignal): void {
+  story = signal
+}
 
 /** How a program is run. */
 export type ProgramOptions = {
@@ -12,8 +19,8 @@ export type ProgramOptions = {
   /** Beside ours; `undefined` takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
-  /** Called with each piece of stdout. */
-  readonly onOutput?: (text: string) => void
+  /** Part of the clean-up: it is run even when the story was broken off. */
+  readonly always?: boolean
 }
 
 /** Runs a program to its end; never rejects, the outcome is in the result. */
@@ -22,6 +29,8 @@ export function program(
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Ended> {
+  const signal = options.always === true ? undefined : story
+  if (signal?.aborted) return Promise.resolve({ code: -1, stdout: '', stderr: 'interrupted' })
   return new Promise((resolve) => {
     const child = spawn(name, [...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,23 +42,23 @@ export function program(
     let late = false
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
-      options.onOutput?.(text)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
     })
-    const timer = setTimeout(() => {
+    const kill = () => {
       late = true
       child.kill('SIGKILL')
-    }, options.timeoutMs ?? 60_000)
-    child.once('error', (error) => {
+    }
+    const timer = setTimeout(kill, options.timeoutMs ?? 60_000)
+    signal?.addEventListener('abort', kill)
+    const end = (ended: Ended) => {
       clearTimeout(timer)
-      resolve({ code: 127, stdout, stderr: error.message })
-    })
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ code: late ? -1 : (code ?? 1), stdout, stderr })
-    })
+      signal?.removeEventListener('abort', kill)
+      resolve(ended)
+    }
+    child.once('error', (error) => end({ code: 127, stdout, stderr: error.message }))
+    child.once('close', (code) => end({ code: late ? -1 : (code ?? 1), stdout, stderr }))
   })
 }
 

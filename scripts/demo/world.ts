@@ -9,7 +9,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { program } from './program.ts'
+import { must, program } from './program.ts'
 
 export const ENID = join(import.meta.dirname, '../../bin/enid')
 /** Beside a lab of anybody else's. */
@@ -25,7 +25,7 @@ export type World = {
   readonly ec2: string
   readonly ecs: string
   readonly region: string
-  /** Ends the agent, then the lab. */
+  /** Stops the tasks that still run, then ends the agent, then the lab. */
   close(): Promise<void>
 }
 
@@ -33,30 +33,37 @@ export type World = {
 type Child = { readonly process: ChildProcess; readonly name: string; readonly log: string }
 
 /** Starts the lab; then the agent, told of the lab only by the SDK's own settings. */
-export async function openWorld(onStep: (text: string) => void): Promise<World> {
+export async function openWorld(
+  onStep: (text: string) => void,
+  signal: AbortSignal,
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'enid-demo-'))
   const children: Child[] = []
+  const reach = { ENID_SOCKET: join(folder, 'enid.sock') }
   const close = async () => {
-    for (const child of children.toReversed()) await end(child)
-    rmSync(folder, { recursive: true, force: true })
+    try {
+      if (children.length === 2) await stopTasks(reach)
+    } finally {
+      for (const child of children.toReversed()) await end(child)
+      rmSync(folder, { recursive: true, force: true })
+    }
   }
   try {
     const port = await freePort()
     const lab = start('lab', ['lab', '--name', LAB_NAME, '--port', String(port)], { folder })
     children.push(lab)
-    const labEnv = await until(lab, readLabEnv)
+    const labEnv = await until(lab, signal, readLabEnv)
     onStep(`the lab is up: an EC2 on ${labEnv.AWS_ENDPOINT_URL_EC2}`)
 
     const env = {
       ...labEnv,
       ENID_STATE_DIR: join(folder, 'state'),
-      ENID_SOCKET: join(folder, 'enid.sock'),
+      ...reach,
       ENID_LISTEN: `127.0.0.1:${await freePort()}`,
     }
     const agent = start('agent', ['agent'], { folder, env })
     children.push(agent)
-    const reach = { ENID_SOCKET: env.ENID_SOCKET }
-    await until(agent, async () => {
+    await until(agent, signal, async () => {
       const { code } = await program(ENID, ['ps'], { env: reach })
       return code === 0 ? true : undefined
     })
@@ -92,10 +99,15 @@ function start(
 }
 
 /** Asks again and again until there is an answer; throws with the log when the child is gone. */
-async function until<T>(child: Child, ask: () => Promise<T | undefined>): Promise<T> {
+async function until<T>(
+  child: Child,
+  signal: AbortSignal,
+  ask: () => Promise<T | undefined>,
+): Promise<T> {
   const deadline = performance.now() + START_TIMEOUT_MS
   while (performance.now() < deadline) {
     const answer = await ask()
+    signal.throwIfAborted()
     if (answer !== undefined) return answer
     if (child.process.exitCode !== null || child.process.signalCode !== null) break
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -108,6 +120,16 @@ async function until<T>(child: Child, ask: () => Promise<T | undefined>): Promis
 async function readLabEnv(): Promise<Record<string, string> | undefined> {
   const { code, stdout } = await program(ENID, ['lab', 'env', '--name', LAB_NAME, '--json'])
   return code === 0 ? (JSON.parse(stdout) as Record<string, string>) : undefined
+}
+
+/** Nothing to do when the story came to its end; much when it was broken off. */
+async function stopTasks(env: Record<string, string>): Promise<void> {
+  const { code, stdout } = await program(ENID, ['ps', '--json'], { env, always: true })
+  if (code !== 0) return
+  const { tasks } = JSON.parse(stdout) as { tasks: { taskId: string }[] }
+  if (tasks.length === 0) return
+  const ids = tasks.map(({ taskId }) => taskId)
+  await must(ENID, ['stop', ...ids, '--timeout', '30'], { env, always: true })
 }
 
 async function end({ process: child }: Child): Promise<void> {
