@@ -32,7 +32,7 @@ export function containerDriver(options: {
     const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
-    const plan = { ...planOf(spec, pause), Labels: labels }
+    const plan = { ...planOf(spec, pause, job.spec.blockImds), Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
       await docker.start(containerId, signal)
@@ -95,7 +95,13 @@ const ecsLabels = ({ spec }: Job, { name }: ContainerSpec): Record<string, strin
 
 const MIB = 1024 * 1024
 
-function planOf(spec: ContainerSpec, pauseContainerId: string): ContainerPlan {
+/**
+ * AF_XDP sends past every nftables hook, the IMDS block among them, and Docker's default
+ * capabilities and seccomp allow it (measured). It needs locked memory for its frames: none, none.
+ */
+const NO_LOCKED_MEMORY = { Name: 'memlock', Soft: 0, Hard: 0 }
+
+function planOf(spec: ContainerSpec, pauseContainerId: string, blockImds: boolean): ContainerPlan {
   const { command, entryPoint, workingDirectory, user, healthCheck } = spec
   return {
     Image: spec.image,
@@ -113,6 +119,7 @@ function planOf(spec: ContainerSpec, pauseContainerId: string): ContainerPlan {
       Memory: (spec.memoryMiB ?? 0) * MIB,
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
       LogConfig: { Type: 'json-file', Config: LOG_FILE },
+      ...(blockImds && { Ulimits: [NO_LOCKED_MEMORY] }),
       RestartPolicy: { Name: 'no' },
     },
   }
