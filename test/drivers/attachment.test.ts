@@ -56,8 +56,34 @@ test('an Attach that shows only after its row was released is detached by the de
   const given = eniJob({ holderId, known })
   const inUse = failing({ kind: 'transient', message: expect.stringContaining('in use') })
   await expect(rig.eni().release(given, never())).rejects.toEqual(inUse)
-  await expect(rig.eni().release({ ...given, again: true }, never())).rejects.toEqual(inUse)
   await rig.eni().release({ ...given, again: true }, never())
+  expect(rig.fake.vpc.enis.size).toBe(0)
+})
+
+test('an ENI that is still being detached is looked at, not deleted in vain', async () => {
+  const { details, holderId } = await rig.withEni()
+  const given = eniJob({ holderId, known: { 'eni:0': details }, again: true })
+  const attachment = { id: 'eni-attach-9', instanceId: rig.host.instanceId, index: 1 }
+  const made = rig.fake.vpc.enis.get(details.eniId)
+  Object.assign(made ?? {}, { attachment: { ...attachment, status: 'detaching', guard: true } })
+  const detaching = failing({ kind: 'transient', code: 'EniDetaching' })
+  await expect(rig.eni().release(given, never())).rejects.toEqual(detaching)
+  expect(rig.fake.actions()).toEqual(['DescribeNetworkInterfaces'])
+  delete made?.attachment
+  await rig.eni().release(given, never())
+  expect(rig.fake.vpc.enis.size).toBe(0)
+})
+
+test('an ENI is deleted also where EC2 still shows the attachment that is gone', async () => {
+  const { details, holderId } = await rig.withEni()
+  const known = { 'eni:0': details }
+  await rig.attachment().ensure(job('attachment:0', { choice: '1', known }), never())
+  rig.fake.refuse('DetachNetworkInterface', 'InvalidAttachmentID.NotFound')
+  const given = eniJob({ holderId, known, again: true })
+  const inUse = failing({ kind: 'transient', message: expect.stringContaining('in use') })
+  // Were this `lost`, the runner would take the ENI for deleted.
+  await expect(rig.eni().release(given, never())).rejects.toEqual(inUse)
+  await rig.eni().release(given, never())
   expect(rig.fake.vpc.enis.size).toBe(0)
 })
 
@@ -118,7 +144,7 @@ test('the guard sets delete-on-termination, and never makes a task stop', async 
   await expect(rig.guard().ensure(given, never())).rejects.toEqual(failing({ kind: 'transient' }))
 })
 
-test('a task costs three calls up and two down, its subnet once a minute', async () => {
+test('a task costs three calls up and two down, its subnet none once it is known', async () => {
   const holderId = newHolderId()
   await rig.subnets.prepare(['subnet-a'], never())
   rig.fake.actions()

@@ -54,7 +54,7 @@ export class FakeVpc {
       case 'DescribeNetworkInterfaces':
         return { networkInterfaceSet: this.#described(p).map(eniXml) }
       case 'DescribeSubnets':
-        return { subnetSet: listOf(p, 'SubnetId').map(subnetXml) }
+        return { subnetSet: (p.has('Filter.1.Name') ? ALL : listOf(p, 'SubnetId')).map(subnetXml) }
       case 'DescribeInstances':
         return { reservationSet: [{ instancesSet: [this.#instance()] }] }
       case 'DescribeInstanceTypes':
@@ -185,7 +185,9 @@ const DHCP: Xml = [
   { key: 'domain-name-servers', valueSet: [{ value: 'AmazonProvidedDNS' }] },
 ]
 
-/** subnet-full has no free address, subnet-6 has IPv6, subnet-far is in another VPC. */
+const ALL = ['subnet-a', 'subnet-b', 'subnet-v6only']
+
+/** subnet-full has no free address, subnet-v6only no IPv4, subnet-6 has IPv6, subnet-far is in another VPC. */
 function subnetXml(subnetId: string): Xml {
   if (subnetId === 'subnet-none') {
     const text = `The subnet ID '${subnetId}' does not exist`
@@ -195,7 +197,7 @@ function subnetXml(subnetId: string): Xml {
   return {
     subnetId,
     vpcId: subnetId === 'subnet-far' ? 'vpc-2' : 'vpc-1',
-    cidrBlock: '10.0.0.0/24',
+    cidrBlock: subnetId === 'subnet-v6only' ? undefined : '10.0.0.0/24',
     availabilityZone: 'us-west-2a',
     availableIpAddressCount: subnetId === 'subnet-full' ? 0 : 250,
     ipv6CidrBlockAssociationSet: subnetId === 'subnet-6' ? [block] : [],

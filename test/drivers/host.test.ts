@@ -35,6 +35,7 @@ beforeEach(() => {
   fake.imdsPaths = {
     mac: MAC,
     'instance-id': 'i-1',
+    'instance-type': 'm5.large',
     'placement/availability-zone': 'us-west-2a',
     'placement/region': 'us-west-2',
     [`network/interfaces/macs/${MAC}/vpc-id`]: 'vpc-1',
@@ -49,7 +50,7 @@ afterAll(async () => {
   fake.close()
 })
 
-test('the host is found with one IMDS token and four describes', async () => {
+test('the host is found with one IMDS token and three describes', async () => {
   const tokensBefore = fake.tokensIssued
   expect(await findHost(imds, ec2, never())).toEqual({
     instanceId: 'i-1',
@@ -68,7 +69,6 @@ test('the host is found with one IMDS token and four describes', async () => {
   expect(fake.actions().toSorted()).toEqual([
     'DescribeDhcpOptions',
     'DescribeInstanceTypes',
-    'DescribeInstances',
     'DescribeVpcs',
   ])
 })
@@ -138,26 +138,75 @@ test.for([
   expect(routerOf(cidr)).toEqual({ ipv4PrefixLength, ipv4Gateway })
 })
 
-test('subnets are asked for together, once a minute, and addresses are counted off', async () => {
-  let now = 0
-  const subnets = openSubnets({ ec2, vpcId: 'vpc-1', now: () => now })
-  await subnets.prepare(['subnet-a', 'subnet-b', 'subnet-a'], never())
-  await subnets.prepare(['subnet-b'], never())
-  expect(fake.actions()).toEqual(['DescribeSubnets'])
+/** Subnets on a clock that the test moves. */
+function onClock() {
+  const timers: (() => void)[] = []
+  const time = { now: 0, passed: () => timers.shift()?.() }
+  const after = (_ms: number, call: () => void) => {
+    timers.push(call)
+    return () => {}
+  }
+  const clock = { now: () => time.now, after, random: () => 0.5 }
+  return { subnets: openSubnets({ ec2, vpcId: 'vpc-1', clock }), time }
+}
+
+test('all subnets of the VPC are known from the start, and a task asks for none', async () => {
+  const { subnets, time } = onClock()
+  const controller = new AbortController()
+  const followed = subnets.follow(controller.signal)
+  // Asked while the first answer is on its way: it is waited for.
+  await subnets.prepare(['subnet-a', 'subnet-b'], never())
   subnets.took('subnet-b')
-  expect(subnets.known('subnet-b')?.freeAddressCount).toBe(249)
-  now = 61_000
-  await subnets.prepare(['subnet-b', 'subnet-c'], never())
-  expect(fake.actions()).toEqual(['DescribeSubnets'])
   expect(subnets.known('subnet-b')).toEqual({
     subnetId: 'subnet-b',
     vpcId: 'vpc-1',
     availabilityZone: 'us-west-2a',
-    freeAddressCount: 250,
+    freeAddressCount: 249,
     hasIpv6: false,
     ipv4PrefixLength: 24,
     ipv4Gateway: '10.0.0.1',
   })
+  expect(subnets.known('subnet-v6only')).toBeUndefined()
+  time.now = 86_400_000
+  await subnets.prepare(['subnet-a', 'subnet-b'], never())
+  await subnets.facts('subnet-a', never())
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
+
+  time.passed()
+  await expect.poll(() => subnets.known('subnet-b')?.freeAddressCount).toBe(250)
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
+  controller.abort()
+  await followed
+})
+
+test('subnets that are unknown are asked for together', async () => {
+  const { subnets } = onClock()
+  await subnets.prepare(['subnet-a', 'subnet-b', 'subnet-a'], never())
+  await subnets.prepare(['subnet-b'], never())
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
+})
+
+test('a full subnet is asked about again, once a minute', async () => {
+  const { subnets, time } = onClock()
+  await subnets.prepare(['subnet-a'], never())
+  subnets.isFull('subnet-a')
+  await subnets.prepare(['subnet-a'], never())
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
+  time.now = 61_000
+  await subnets.prepare(['subnet-a'], never())
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
+  expect(subnets.known('subnet-a')?.freeAddressCount).toBe(250)
+})
+
+test('an EC2 that is away at the start leaves subnets to be asked for one by one', async () => {
+  const { subnets } = onClock()
+  const controller = new AbortController()
+  fake.refuse('DescribeSubnets', 'Unavailable', 'away', 503)
+  const followed = subnets.follow(controller.signal)
+  await subnets.prepare(['subnet-a'], never())
+  expect(fake.actions()).toEqual(['DescribeSubnets', 'DescribeSubnets'])
+  controller.abort()
+  await followed
 })
 
 test('a subnet that does not exist or is in another VPC is refused by name', async () => {

@@ -52,7 +52,7 @@ test('a container of a task gets no memory for AF_XDP frames', async () => {
   }
 })
 
-test('with Docker's defaults it would get through', async () => {
+test('with the defaults of Docker it would get through', async () => {
   const flags = ['run', '--rm', '--network', 'none']
   expect(await docker(...flags, image, '/xdp')).toBe('sends')
 })
