@@ -3,6 +3,7 @@
 //
 //   straight: Attach … Detach      in doubt: look it up, adopt the attachment or attach
 
+import { launching, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { type Details, type Driver, type Job, numberOf } from './driver.ts'
@@ -22,10 +23,11 @@ export type AttachmentOptions = {
 export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driver<'attachment'> {
   /** Our attachment of this ENI, undefined when it has none. Throws where somebody else has it. */
   async function find(
+    job: Job,
     eniId: string,
     signal: AbortSignal,
   ): Promise<Details['attachment'] | undefined> {
-    const attachment = (await lookup.byId(eniId, signal))?.Attachment
+    const attachment = (await lookup.byId(eniId, signal, launching(job)))?.Attachment
     if (attachment === undefined || attachment.Status === 'detached') return undefined
     const { AttachmentId: attachmentId = '', DeviceIndex: deviceIndex = -1 } = attachment
     if (attachment.InstanceId !== host.instanceId) {
@@ -52,12 +54,12 @@ export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driv
       NetworkCardIndex: 0,
     }
     try {
-      const answer = await ec2.call('AttachNetworkInterface', input, signal)
+      const answer = await ec2.call('AttachNetworkInterface', input, signal, launching(job))
       return { attachmentId: answer.AttachmentId ?? '', deviceIndex }
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       // The index may be taken by this very ENI, by an Attach whose answer we never got.
-      const own = error.ofChoice ? await find(eniId, signal) : undefined
+      const own = error.ofChoice ? await find(job, eniId, signal) : undefined
       if (own !== undefined) return own
       throw tooNew(job, error)
     }
@@ -66,17 +68,17 @@ export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driv
   return {
     async ensure(job, signal) {
       const { eniId } = job.details('eni', `eni:${numberOf(job)}`)
-      const found = job.again ? await find(eniId, signal) : undefined
+      const found = job.again ? await find(job, eniId, signal) : undefined
       return found ?? (await attach(job, eniId, signal))
     },
 
     async release(job, signal) {
       const known = job.known('attachment', job.row)
-      const eniId = job.known('eni', `eni:${numberOf(job)}`)?.eniId
-      const attachmentId = known?.attachmentId ?? (await attachmentOf(eniId, signal))
+      const attachmentId = known?.attachmentId ?? (await attachmentOf(job, signal))
       if (attachmentId === undefined) return undefined
       const input = { AttachmentId: attachmentId }
-      await ec2.call('DetachNetworkInterface', input, signal).catch((error) => {
+      const call = ec2.call('DetachNetworkInterface', input, signal, releasing(job))
+      await call.catch((error) => {
         if (!(error instanceof Failure) || !/\.NotFound$/.test(error.code)) throw error
       })
       // EC2 is not waited for: deleting the ENI is refused until the detach is through.
@@ -85,12 +87,10 @@ export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driv
   }
 
   /** What an Attach without an answer may have made. eni.ts catches one that shows only later. */
-  async function attachmentOf(
-    eniId: string | undefined,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const eni = eniId === undefined ? undefined : await lookup.byId(eniId, signal)
-    const attachment = eni?.Attachment
+  async function attachmentOf(job: Job, signal: AbortSignal): Promise<string | undefined> {
+    const eniId = job.known('eni', `eni:${numberOf(job)}`)?.eniId
+    if (eniId === undefined) return undefined
+    const attachment = (await lookup.byId(eniId, signal, releasing(job)))?.Attachment
     const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
     const isLeaving = attachment?.Status === 'detaching' || attachment?.Status === 'detached'
     return isOurs && !isLeaving ? attachment.AttachmentId : undefined

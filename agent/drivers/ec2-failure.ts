@@ -96,6 +96,9 @@ export const EC2_MEANINGS: Readonly<Record<string, Ec2Meaning>> = {
   },
 }
 
+/** Whether a code says that we, or others of the account, call too often. */
+export const isThrottle = (code: string): boolean => EC2_MEANINGS[code] === throttled
+
 /** One code, several meanings: told apart by a part of the message. */
 const BY_MESSAGE: readonly { readonly pattern: RegExp; readonly meaning: Ec2Meaning }[] = [
   { pattern: /aren't sufficient free/i, meaning: noRoom },

@@ -1,11 +1,13 @@
 // The one EC2 client. Endpoint, credentials and region come from the SDK's own settings, so that the
-// lab and AWS look alike. Every call is bounded in time, takes the step's signal, is told to an
-// observer, and fails with a Failure. The SDK is loaded with the first call: it takes 0.4 s.
+// lab and AWS look alike. Every call waits for its turn in the budget, is bounded in time, takes the
+// step's signal, is told to an observer, and fails with a Failure. The SDK is loaded with the first
+// call: it takes 0.4 s.
 //
-//   eni.ts, attachment.ts, … ──call('AttachNetworkInterface', {…})──▶ SDK ──▶ EC2 or the lab
+//   eni.ts, attachment.ts, … ──call('AttachNetworkInterface', {…})──▶ budget ──▶ SDK ──▶ EC2 or the lab
 
 import type * as Sdk from '@aws-sdk/client-ec2'
-import { codeOf, ec2Failure, requestIdOf } from './ec2-failure.ts'
+import { BACKGROUND, type Budget, type Purpose } from '../budget.ts'
+import { codeOf, ec2Failure, isThrottle, requestIdOf } from './ec2-failure.ts'
 
 /** The actions we use: all there is in the IAM policy, with CreateTags for tags at creation. */
 export type Ec2Actions = {
@@ -35,11 +37,15 @@ export type Ec2Call = {
 }
 
 export type Ec2 = {
-  /** Makes one call. Rejects with a Failure, classified by ec2-failure.ts. */
+  /**
+   * Makes one call, when its turn has come. An input that is a function is asked for only then.
+   * Without a purpose it goes last. Rejects with a Failure, classified by ec2-failure.ts.
+   */
   call<A extends Ec2Action>(
     action: A,
-    input: Ec2Actions[A][0],
+    input: Ec2Actions[A][0] | (() => Ec2Actions[A][0]),
     signal: AbortSignal,
+    purpose?: Purpose,
   ): Promise<Ec2Actions[A][1]>
   /** Loads the SDK now, so that the first call need not wait for it. */
   warmUp(): Promise<void>
@@ -54,6 +60,8 @@ export type Ec2Options = {
   readonly onCall?: (call: Ec2Call) => void
   /** Multiplies the two timeouts. */
   readonly timeoutScale?: number
+  /** How often it may call; without one, as often as it is asked to. */
+  readonly budget?: Budget
 }
 
 /** AttachNetworkInterface took up to 3 s in the logs that were found; a dead connection never ends. */
@@ -61,7 +69,7 @@ const TIMEOUT_MS = { connect: 2_000, request: 10_000 }
 
 /** Opens the client. Nothing is loaded or connected before the first call. */
 export function openEc2(options: Ec2Options = {}): Ec2 {
-  const { region, onCall, timeoutScale = 1 } = options
+  const { region, onCall, budget, timeoutScale = 1 } = options
   let opening: Promise<Client> | undefined
   const client = (): Promise<Client> => {
     opening ??= openClient(region, timeoutScale)
@@ -69,11 +77,13 @@ export function openEc2(options: Ec2Options = {}): Ec2 {
   }
 
   return {
-    async call(action, input, signal) {
+    async call(action, input, signal, purpose = BACKGROUND) {
       const { send } = await client()
+      const turn = await budget?.turn(action, purpose, signal)
       const begun = performance.now()
       try {
-        const { output, requestId } = await send(action, input, signal)
+        const asked = typeof input === 'function' ? input() : input
+        const { output, requestId } = await send(action, asked, signal)
         const ms = performance.now() - begun
         onCall?.({ action, ms, ...(requestId === undefined ? {} : { requestId }) })
         return output
@@ -81,7 +91,9 @@ export function openEc2(options: Ec2Options = {}): Ec2 {
         const ms = performance.now() - begun
         const requestId = requestIdOf(error)
         const id = requestId === undefined ? {} : { requestId }
-        onCall?.({ action, ms, code: codeOf(error), ...id })
+        const code = codeOf(error)
+        onCall?.({ action, ms, code, ...id })
+        if (isThrottle(code)) turn?.throttled()
         throw ec2Failure(action, error, signal)
       }
     },

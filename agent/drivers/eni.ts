@@ -5,6 +5,7 @@
 //   straight: Create … Delete      in doubt: look it up when its id is known, else Create again
 
 import type { NetworkInterface } from '@aws-sdk/client-ec2'
+import { launching, type Purpose, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { type Details, type Driver, eniOf, type Job, numberOf } from './driver.ts'
@@ -27,8 +28,8 @@ export type EniOptions = {
 export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'eni'> {
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
-  async function create(job: Job, signal: AbortSignal): Promise<Details['eni']> {
-    const subnet = await subnets.facts(choiceOf(job), signal)
+  async function create(job: Job, signal: AbortSignal, why: Purpose): Promise<Details['eni']> {
+    const subnet = await subnets.facts(choiceOf(job), signal, why)
     const groups = eniOf(job).securityGroupIds
     const input = {
       SubnetId: subnet.subnetId,
@@ -39,9 +40,9 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
       ...(subnet.hasIpv6 ? { Ipv6AddressCount: 1 } : {}),
     }
     try {
-      const { NetworkInterface: made } = await ec2.call('CreateNetworkInterface', input, signal)
+      const answer = await ec2.call('CreateNetworkInterface', input, signal, why)
       subnets.took(subnet.subnetId)
-      return detailsOf(made ?? {}, subnet, host)
+      return detailsOf(answer.NetworkInterface ?? {}, subnet, host)
     } catch (error) {
       if (isNoRoom(error)) subnets.isFull(subnet.subnetId)
       throw error
@@ -60,13 +61,13 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
     known: Details['eni'],
     signal: AbortSignal,
   ): Promise<Details['eni']> {
-    const seen = await lookup.byId(known.eniId, signal)
+    const seen = await lookup.byId(known.eniId, signal, launching(job))
     if (seen === undefined) throw gone(job, known.eniId)
     const wanted = eniOf(job).securityGroupIds
     const worn = (seen.Groups ?? []).map(({ GroupId }) => GroupId ?? '')
     if (wanted.length === 0 || sameSet(wanted, worn)) return { ...known, securityGroupIds: worn }
     const input = { NetworkInterfaceId: known.eniId, Groups: [...wanted] }
-    await ec2.call('ModifyNetworkInterfaceAttribute', input, signal)
+    await ec2.call('ModifyNetworkInterfaceAttribute', input, signal, launching(job))
     return { ...known, securityGroupIds: [...wanted] }
   }
 
@@ -79,10 +80,10 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
    * such group) says that there is none; a missing permission says nothing.
    */
   async function whatWasMade(job: Job, signal: AbortSignal): Promise<string[]> {
-    const tagged = await lookup.byTags(labelsOf(wearerOf(job)), signal)
+    const tagged = await lookup.byTags(labelsOf(wearerOf(job)), signal, releasing(job))
     if (tagged.length > 0) return tagged.map(({ NetworkInterfaceId }) => NetworkInterfaceId ?? '')
     try {
-      return [(await create(job, signal)).eniId]
+      return [(await create(job, signal, releasing(job))).eniId]
     } catch (error) {
       if (provesAbsence(error)) return []
       // IdempotentParameterMismatch, too: an ENI was made, and its tags must show sooner or later.
@@ -91,39 +92,50 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
   }
 
   async function remove(job: Job, eniId: string, signal: AbortSignal): Promise<void> {
-    try {
-      await ec2.call('DeleteNetworkInterface', { NetworkInterfaceId: eniId }, signal)
-    } catch (error) {
-      if (isGone(error)) return
-      if (job.again && isInUse(error)) await detachLeftover(eniId, signal)
-      throw error
-    }
-    const subnetId = job.choice
-    if (subnetId !== undefined) subnets.took(subnetId, -1)
+    const input = { NetworkInterfaceId: eniId }
+    const call = ec2.call('DeleteNetworkInterface', input, signal, releasing(job))
+    const isDone = await call.then(
+      () => true,
+      (error) => {
+        if (isGone(error)) return false
+        throw error
+      },
+    )
+    if (isDone && job.choice !== undefined) subnets.took(job.choice, -1)
   }
 
   /**
-   * In use, and still so when tried again: usually EC2 is still detaching. But an Attach that was
-   * given up may have been carried out after its row was released; nothing else would ever undo it.
+   * Tried before, so probably in use: EC2 is still detaching. Looking is cheaper than deleting in
+   * vain, because all tasks that stop look in one call. But an Attach that was given up may have been
+   * carried out after its row was released: nothing else would ever undo that.
    */
-  async function detachLeftover(eniId: string, signal: AbortSignal): Promise<void> {
-    const attachment = (await lookup.byId(eniId, signal))?.Attachment
+  async function leave(job: Job, eniId: string, signal: AbortSignal): Promise<void> {
+    const attachment = (await lookup.byId(eniId, signal, releasing(job)))?.Attachment
     const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
-    const isAttached = attachment?.Status === 'attached' || attachment?.Status === 'attaching'
-    if (!isOurs || !isAttached) return
+    if (attachment === undefined || !isOurs || attachment.Status === 'detached') return
+    if (attachment.Status === 'detaching') {
+      throw new Failure('transient', 'EniDetaching', `${eniId} is being detached`)
+    }
     const input = { AttachmentId: attachment.AttachmentId ?? '' }
-    await ec2.call('DetachNetworkInterface', input, signal)
+    const call = ec2.call('DetachNetworkInterface', input, signal, releasing(job))
+    await call.catch((error) => {
+      // An old picture: it is detached. Passed on, this would say that the ENI itself is gone.
+      if (!codeIs(error, /^InvalidAttachmentID\.NotFound$/)) throw error
+    })
   }
 
   return {
     async ensure(job, signal) {
       const known = job.again ? job.known('eni', job.row) : undefined
-      return known === undefined ? await create(job, signal) : await recheck(job, known, signal)
+      return known === undefined
+        ? await create(job, signal, launching(job))
+        : await recheck(job, known, signal)
     },
 
     async release(job, signal) {
       const known = job.known('eni', job.row)
       if (known === undefined && job.choice === undefined) return undefined
+      if (known !== undefined && job.again) await leave(job, known.eniId, signal)
       const eniIds = known === undefined ? await whatWasMade(job, signal) : [known.eniId]
       for (const eniId of eniIds) await remove(job, eniId, signal)
       return undefined
@@ -153,8 +165,6 @@ const codeIs = (error: unknown, pattern: RegExp): boolean =>
   error instanceof Failure && pattern.test(error.code)
 const isGone = (error: unknown): boolean =>
   codeIs(error, /^InvalidNetworkInterfaceI[Dd]\.NotFound$/)
-const isInUse = (error: unknown): boolean =>
-  error instanceof Failure && /is currently in use/i.test(error.message)
 const isNoRoom = (error: unknown): boolean =>
   error instanceof Failure && error.ofChoice && !codeIs(error, /NotFound|Mismatch/)
 

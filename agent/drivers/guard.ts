@@ -1,6 +1,7 @@
 // Delete-on-termination: when the instance goes, EC2 deletes the task's ENI with it. Attach never
 // sets that, so it takes a call of its own. Nothing waits for it.
 
+import { launching } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import { type Driver, numberOf } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
@@ -15,7 +16,8 @@ export function guardDriver({ ec2 }: { readonly ec2: Ec2 }): Driver<'guard'> {
         NetworkInterfaceId: job.details('eni', `eni:${n}`).eniId,
         Attachment: { AttachmentId: attachmentId, DeleteOnTermination: true },
       }
-      await ec2.call('ModifyNetworkInterfaceAttribute', input, signal).catch((error) => {
+      const call = ec2.call('ModifyNetworkInterfaceAttribute', input, signal, launching(job))
+      await call.catch((error) => {
         if (!(error instanceof Failure) || error.kind !== 'lost') throw error
         // Too new, or gone: whether the attachment is gone is for its own row to find out.
         throw new Failure('transient', error.code, error.message, { cause: error })

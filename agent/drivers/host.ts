@@ -1,8 +1,8 @@
 // Which host this is: identity from IMDSv2, the rest from EC2. All of it is constant while the agent
 // runs, but for the device indices, which others may take and give back.
 //
-//   IMDS ─▶ instance, zone, MAC of device 0, VPC, subnet, account
-//   EC2  ─▶ type ─▶ how many ENIs;  VPC ─▶ DHCP options ─▶ resolvers and search domains
+//   IMDS ─▶ instance, type, zone, MAC of device 0, VPC, subnet, account
+//   EC2  ─▶ how many ENIs the type carries;  VPC ─▶ DHCP options ─▶ resolvers and search domains
 
 import type { DhcpOptions, Vpc } from '@aws-sdk/client-ec2'
 import ipaddr from 'ipaddr.js'
@@ -11,16 +11,17 @@ import type { Host } from '../orders.ts'
 import type { Ec2 } from './ec2.ts'
 import type { Imds } from './imds.ts'
 
-/** Finds out which host this is. Throws `transient` while IMDS or EC2 do not answer. */
+const PAGE_MAX = 1000
+
+/** Finds out which host this is, in three describes. Throws `transient` while IMDS or EC2 do not answer. */
 export async function findHost(imds: Imds, ec2: Ec2, signal: AbortSignal): Promise<Host> {
   const identity = await identityOf(imds, signal)
-  const { instanceId, vpcId, region } = identity
-  const [instanceType, { nameServers, searchDomains }] = await Promise.all([
-    instanceTypeOf(ec2, instanceId, signal),
+  const { instanceType, vpcId, region } = identity
+  const [eniCountMax, { nameServers, searchDomains }] = await Promise.all([
+    eniCountMaxOf(ec2, instanceType, signal),
     resolversOf(ec2, vpcId, region, signal),
   ])
-  const eniCountMax = await eniCountMaxOf(ec2, instanceType, signal)
-  return { ...identity, instanceType, eniCountMax, nameServers, searchDomains }
+  return { ...identity, eniCountMax, nameServers, searchDomains }
 }
 
 /** The region, for a client that is opened before the host is found. */
@@ -42,29 +43,30 @@ async function identityOf(imds: Imds, signal: AbortSignal) {
   const read = (path: string) => imds.read(`meta-data/${path}`, signal)
   const primaryMac = (await read('mac')).toLowerCase()
   const eni = `network/interfaces/macs/${primaryMac}`
-  const [instanceId, availabilityZone, region, vpcId, subnetId, accountId] = await Promise.all([
+  const identity = await Promise.all([
     read('instance-id'),
+    read('instance-type'),
     read('placement/availability-zone'),
     read('placement/region'),
     read(`${eni}/vpc-id`),
     read(`${eni}/subnet-id`),
     read(`${eni}/owner-id`),
   ])
-  return { instanceId, availabilityZone, region, vpcId, subnetId, accountId, primaryMac }
+  const [instanceId, instanceType, availabilityZone, region, vpcId, subnetId, accountId] = identity
+  const host = { instanceId, instanceType, availabilityZone, region, vpcId, subnetId, accountId }
+  return { ...host, primaryMac }
 }
 
 async function instanceOf(ec2: Ec2, instanceId: string, signal: AbortSignal) {
-  const input = { InstanceIds: [instanceId] }
+  // By filter and in pages: those calls have the larger rate.
+  const filter = { Name: 'instance-id', Values: [instanceId] }
+  const input = { Filters: [filter], MaxResults: PAGE_MAX }
   const { Reservations } = await ec2.call('DescribeInstances', input, signal)
   const instance = Reservations?.[0]?.Instances?.[0]
   if (instance !== undefined) return instance
   throw new Failure('transient', 'InstanceNotDescribed', `EC2 does not show ${instanceId}`, {
     hint: 'Check that IMDS and the EC2 endpoint speak of the same region and account.',
   })
-}
-
-async function instanceTypeOf(ec2: Ec2, instanceId: string, signal: AbortSignal): Promise<string> {
-  return (await instanceOf(ec2, instanceId, signal)).InstanceType ?? ''
 }
 
 /** How many ENIs network card 0 carries, the instance's own included. */

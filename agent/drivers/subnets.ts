@@ -1,10 +1,15 @@
-// What is known of subnets: enough to place a task and to configure its link. Asked of EC2 for those
-// not seen in the last minute, many at once; addresses that we take are counted off in between.
+// What is known of subnets: enough to place a task and to configure its link. All of the VPC's are
+// asked for at the start and every ten minutes, and addresses that we take are counted off in
+// between, so that starting a task asks nothing. A count that is wrong costs one refused Create: EC2
+// has the last word, and the next subnet is tried.
 
 import type { Subnet as Ec2Subnet } from '@aws-sdk/client-ec2'
 import ipaddr from 'ipaddr.js'
 import type { SubnetFacts } from '../../state/allocation.ts'
+import { BACKGROUND, type Purpose } from '../budget.ts'
+import { type Clock, machineClock } from '../clock.ts'
 import { Failure } from '../failure.ts'
+import { unlessAborted } from './abort.ts'
 import type { Ec2 } from './ec2.ts'
 
 /** One subnet. */
@@ -18,31 +23,42 @@ export type Subnet = SubnetFacts & {
 
 export type Subnets = {
   /**
-   * Learns of these subnets, if it does not know them yet or only of old. Throws `refused` for one
-   * that does not exist, is in another VPC or has no IPv4 addresses.
+   * Learns of all subnets of the VPC, now and every ten minutes, until the signal aborts. While EC2
+   * is away, what was known stands.
    */
-  prepare(subnetIds: readonly string[], signal: AbortSignal): Promise<void>
-  /** What is known now. Undefined: never prepared. */
+  follow(signal: AbortSignal): Promise<void>
+  /**
+   * Learns of those of these that are unknown, or were full when last heard of. Throws `refused`
+   * for one that does not exist, is in another VPC or has no IPv4 addresses.
+   */
+  prepare(subnetIds: readonly string[], signal: AbortSignal, why?: Purpose): Promise<void>
+  /** What is known now. Undefined: never heard of. */
   known(subnetId: string): Subnet | undefined
   /** Prepares one and returns it. */
-  facts(subnetId: string, signal: AbortSignal): Promise<Subnet>
+  facts(subnetId: string, signal: AbortSignal, why?: Purpose): Promise<Subnet>
   /** One address was taken from it, or (-1) given back. */
   took(subnetId: string, count?: number): void
   /** EC2 says that it has no room: none until it is asked about again. */
   isFull(subnetId: string): void
 }
 
-/** A free-address count is at most this old, milliseconds. Everything else about a subnet is fixed. */
-const FRESH_MS = 60_000
+/** How often all are asked for, milliseconds: what changes behind our back is rarely urgent. */
+const FOLLOW_MS = 600_000
+/** A full subnet is asked about again no sooner than this, milliseconds. */
+const FULL_MS = 60_000
+const PAGE_MAX = 1000
+/** Whoever runs a task waits for it. */
+const LAUNCH: Purpose = { priority: 'launch' }
 
-/** Opens the book. `now`: milliseconds, from any start. */
+/** Opens the book. */
 export function openSubnets(options: {
   readonly ec2: Ec2
   readonly vpcId: string
-  readonly now?: () => number
+  readonly clock?: Clock
 }): Subnets {
-  const { ec2, vpcId, now = () => performance.now() } = options
+  const { ec2, vpcId, clock = machineClock } = options
   const book = new Map<string, { subnet: Subnet; asOf: number }>()
+  let learning: Promise<void> = Promise.resolve()
 
   function count(subnetId: string, change: (freeAddressCount: number) => number): void {
     const entry = book.get(subnetId)
@@ -51,25 +67,54 @@ export function openSubnets(options: {
     book.set(subnetId, { ...entry, subnet: { ...entry.subnet, freeAddressCount } })
   }
 
-  async function prepare(subnetIds: readonly string[], signal: AbortSignal): Promise<void> {
-    const isOld = (id: string) => now() - (book.get(id)?.asOf ?? -Infinity) > FRESH_MS
-    const asked = [...new Set(subnetIds)].filter(isOld)
+  function enter(described: Ec2Subnet): void {
+    const subnet = subnetOf(described, vpcId)
+    book.set(subnet.subnetId, { subnet, asOf: clock.now() })
+  }
+
+  async function learnAll(signal: AbortSignal): Promise<void> {
+    for (const described of await subnetsOf(ec2, vpcId, signal)) enter(described)
+  }
+
+  function isToBeAsked(subnetId: string): boolean {
+    const entry = book.get(subnetId)
+    if (entry === undefined) return true
+    // Either way: a clock that was set back must not make the count look new for long.
+    const ageMs = Math.abs(clock.now() - entry.asOf)
+    return entry.subnet.freeAddressCount === 0 && ageMs > FULL_MS
+  }
+
+  async function prepare(
+    subnetIds: readonly string[],
+    signal: AbortSignal,
+    why: Purpose = LAUNCH,
+  ): Promise<void> {
+    // Right after the start, the answer is on its way.
+    if (subnetIds.some((id) => !book.has(id)))
+      await unlessAborted(learning, signal, 'asking for subnets')
+    const asked = [...new Set(subnetIds)].filter(isToBeAsked)
     if (asked.length === 0) return
-    const { Subnets: answer } = await ec2.call('DescribeSubnets', { SubnetIds: asked }, signal)
-    const asOf = now()
-    for (const described of answer ?? []) {
-      const subnet = subnetOf(described, vpcId)
-      book.set(subnet.subnetId, { subnet, asOf })
-    }
+    const input = { SubnetIds: asked }
+    const { Subnets: answer } = await ec2.call('DescribeSubnets', input, signal, why)
+    for (const described of answer ?? []) enter(described)
     const missing = asked.find((id) => !book.has(id))
     if (missing !== undefined) throw unknown(missing)
   }
 
   return {
+    async follow(signal) {
+      while (!signal.aborted) {
+        learning = learnAll(signal).catch((error) => {
+          if (!(error instanceof Failure)) throw error
+        })
+        await learning
+        await passed(clock, FOLLOW_MS * (0.9 + 0.2 * clock.random()), signal)
+      }
+    },
     prepare,
     known: (subnetId) => book.get(subnetId)?.subnet,
-    async facts(subnetId, signal) {
-      await prepare([subnetId], signal)
+    async facts(subnetId, signal, why) {
+      await prepare([subnetId], signal, why)
       const entry = book.get(subnetId)
       if (entry === undefined) throw unknown(subnetId)
       return entry.subnet
@@ -78,6 +123,37 @@ export function openSubnets(options: {
     isFull: (subnetId) => count(subnetId, () => 0),
   }
 }
+
+/** All subnets of the VPC that a task of ours could live in. */
+async function subnetsOf(ec2: Ec2, vpcId: string, signal: AbortSignal): Promise<Ec2Subnet[]> {
+  const found: Ec2Subnet[] = []
+  let token: string | undefined
+  do {
+    const page = token === undefined ? {} : { NextToken: token }
+    const filters = [{ Name: 'vpc-id', Values: [vpcId] }]
+    const input = { Filters: filters, MaxResults: PAGE_MAX, ...page }
+    const answer = await ec2.call('DescribeSubnets', input, signal, BACKGROUND)
+    found.push(...(answer.Subnets ?? []).filter(hasIpv4))
+    token = answer.NextToken
+  } while (token !== undefined && token !== '')
+  return found
+}
+
+/** Resolves after `ms`, or as soon as the signal aborts. */
+async function passed(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(ms, resolve)
+  const end = () => resolve()
+  signal.addEventListener('abort', end)
+  if (signal.aborted) end()
+  await promise
+  cancel()
+  signal.removeEventListener('abort', end)
+}
+
+/** IPv6 alone is not enough for a task. */
+const hasIpv4 = ({ CidrBlock, Ipv6Native }: Ec2Subnet): boolean =>
+  CidrBlock !== undefined && CidrBlock !== '' && Ipv6Native !== true
 
 function unknown(subnetId: string): Failure {
   const message = `The subnet ID '${subnetId}' does not exist`
@@ -95,7 +171,7 @@ function subnetOf(described: Ec2Subnet, vpcId: string): Subnet {
       hint: 'Name subnets of the VPC that the host is in.',
     })
   }
-  if (cidr === '' || described.Ipv6Native) {
+  if (!hasIpv4(described)) {
     throw new Failure('refused', 'SubnetWithoutIpv4', `subnet ${subnetId} has no IPv4 addresses`, {
       hint: 'Name a subnet with an IPv4 CIDR block; it may have an IPv6 one beside it.',
     })

@@ -94,9 +94,7 @@ test('releases say so', async () => {
   expect(await waits(holderId)).toMatch(/^release attachment:0: .* DetachNetworkInterface$/)
   pass(20_000)
   await detached
-  const deleted = eni.release(job('eni:0', { holderId, known }), never())
-  deleted.catch(() => {})
-  await deleted
+  await eni.release(job('eni:0', { holderId, known }), never())
 })
 
 test('what EC2 throttles is asked for half as often', async () => {

@@ -153,11 +153,7 @@ test('an ENI that was made by a Create without an answer is found by its tags an
   await rig.eni().release({ ...given, again: true }, never())
 
   expect(rig.fake.vpc.enis.size).toBe(0)
-  expect(rig.fake.actions()).toEqual([
-    'DescribeNetworkInterfaces',
-    'DescribeNetworkInterfaces',
-    'DeleteNetworkInterface',
-  ])
+  expect(rig.fake.actions()).toEqual(['DescribeNetworkInterfaces', 'DeleteNetworkInterface'])
 })
 
 test('one that EC2 does not show yet is found by its token and deleted', async () => {
