@@ -24,7 +24,7 @@ import { openImds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
-import { sentence } from './failure.ts'
+import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
 import { logEvent } from './journal-log.ts'
 import { foreignIndices, knowHost, untilFound } from './known-host.ts'
@@ -95,11 +95,19 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   const defect = Promise.withResolvers<never>()
   defect.promise.catch(() => {})
   const onDefect = (error: unknown) => defect.reject(error)
+  const following = subnets.follow(signal).catch(onDefect)
+  /** Nothing is known of it now; whoever asked tries again in a moment. */
+  const askAbout = (subnetId: string): undefined => {
+    subnets.prepare([subnetId], signal).catch((error) => {
+      if (!(error instanceof Failure)) onDefect(error)
+      else log.warn({ subnet: subnetId, code: error.code }, sentence(error))
+    })
+  }
   const placement: PlacementFacts = {
     host,
     journal,
     foreignIndices: await foreignIndices({ ec2, host, journal, catalog, log, signal }),
-    subnet: (id) => subnets.known(id),
+    subnet: (id) => subnets.known(id) ?? askAbout(id),
   }
   const runner = new Runner({
     journal,
@@ -162,7 +170,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     endLinks()
     await api.close()
     await runner.close()
-    await (signal.aborted ? watching : undefined)
+    if (signal.aborted) await Promise.all([watching, following])
     await kernel.close()
     ec2.close()
     db.close()

@@ -54,6 +54,12 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
   const { struck } = rowState(holder, row)
   if (kindOf(row) === 'eni') {
     const { subnetIds } = holder.spec.enis[Number(row.slice('eni:'.length))] ?? { subnetIds: [] }
+    const unknown = subnetIds.find((id) => facts.subnet(id) === undefined)
+    if (unknown !== undefined) {
+      throw new Failure('transient', 'SubnetNotKnown', `EC2 was not asked about ${unknown} yet`, {
+        hint: 'It is being asked; see that the EC2 endpoint can be reached.',
+      })
+    }
     const subnetId = chooseSubnet(known(facts, subnetIds), host.availabilityZone, struck)
     if (subnetId !== undefined) return subnetId
     throw new Failure(

@@ -144,6 +144,11 @@ export class Runner {
   async #perform(id: HolderId, mine: Try): Promise<void> {
     const { journal, drivers } = this.#options
     const { verb, row } = mine.step
+    // Since the step was found, or since its last try, another event may have overtaken it.
+    if (!this.#isDue(id, mine.step)) {
+      this.#tries.get(id)?.delete(row)
+      return
+    }
     mine.attempt += 1
     mine.controller = new AbortController()
     delete mine.cancel
@@ -166,6 +171,11 @@ export class Runner {
       this.#fail(id, mine, failure)
     }
     if (journal.get(id) !== undefined) this.advance(id)
+  }
+
+  #isDue(id: HolderId, { verb, row }: Step): boolean {
+    const due = nextSteps(this.#entry(id).holder, this.#others(id))
+    return !this.#closed && due.some((step) => step.verb === verb && step.row === row)
   }
 
   #begin(id: HolderId, { step }: Try): void {

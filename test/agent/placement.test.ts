@@ -96,6 +96,14 @@ describe('choose', () => {
     expect(failure.message).toContain('declined were subnet-b, subnet-a')
   })
 
+  test('waits for a subnet that EC2 was not asked about yet, and refuses nothing', () => {
+    journal.begin('a', spec())
+    const failure = refusal(() =>
+      choose({ ...facts, subnet: () => undefined }, entry('a'), 'eni:0'),
+    )
+    expect(failure).toMatchObject({ kind: 'transient', code: 'SubnetNotKnown' })
+  })
+
   test('gives every task another device index, never one that is foreign', () => {
     for (const id of ['a', 'b']) journal.begin(id, spec())
     expect(choose(facts, entry('a'), 'attachment:0')).toBe('1')

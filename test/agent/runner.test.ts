@@ -235,6 +235,19 @@ describe('failures', () => {
     expect(holder().stop?.reason).toBe('RESOURCE:ENI: no subnet left')
   })
 
+  test('a stop that one step causes keeps the steps found beside it from beginning', async () => {
+    start({
+      choose: (_, row) => {
+        if (row !== 'eni:0') return undefined
+        throw new Failure('refused', 'RESOURCE:ENI', 'no subnet left')
+      },
+    })
+    begin()
+    await settle()
+    expect(defects).toEqual([])
+    expect(events).toEqual(['refused'])
+  })
+
   test('what is lost on the way up stops the task; lost on the way down is gone', async () => {
     const lost = new Failure('lost', 'InvalidNetworkInterfaceID.NotFound', 'gone')
     world.script = ({ job, verb }) => {

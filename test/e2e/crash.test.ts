@@ -32,42 +32,47 @@ async function expectNothing(): Promise<void> {
   expect(status.tasks.every(({ lastStatus }) => lastStatus === 'STOPPED')).toBe(true)
 }
 
+const taskIds = async (): Promise<string[]> => {
+  const { stdout } = await rig.enid('ps', '--json', '--all')
+  return (JSON.parse(stdout) as { tasks: { taskId: string }[] }).tasks.map(({ taskId }) => taskId)
+}
+
 describe('a start', () => {
-  test.each(points('ensure'))(
-    'that is cut short %s is finished',
-    async (point) => {
-      await rig.startAgent(point)
-      const [id = ''] = await rig.run('idle', [group])
-      await rig.agentDeath()
-      await rig.startAgent()
-      await rig.waitFor(id, 'RUNNING')
-      expect(await rig.enis()).toHaveLength(1)
-      expect(await rig.containers()).toHaveLength(2)
-      await rig.stopAndWait(id)
-      await expectNothing()
-      await rig.endAgent('SIGTERM')
-    },
-    60_000,
-  )
+  test.each(points('ensure'))('that is cut short %s is finished', startCutShort, 60_000)
 })
 
 describe('a stop', () => {
-  test.each(points('release'))(
-    'that is cut short %s is finished',
-    async (point) => {
-      await rig.startAgent(point)
-      const [id = ''] = await rig.run('idle', [group])
-      await rig.waitFor(id, 'RUNNING')
-      await rig.stop(id, 'enough')
-      await rig.agentDeath()
-      await rig.startAgent()
-      expect((await rig.waitFor(id, 'STOPPED')).stoppedReason).toBe('enough')
-      await expectNothing()
-      await rig.endAgent('SIGTERM')
-    },
-    60_000,
-  )
+  test.each(points('release'))('that is cut short %s is finished', stopCutShort, 60_000)
 })
+
+async function startCutShort(point: string): Promise<void> {
+  await rig.startAgent(point)
+  const known = await taskIds()
+  // The very first points lie inside of RunTask itself: then its answer never comes.
+  await rig.run('idle', [group]).catch(() => [])
+  await rig.agentDeath()
+  await rig.startAgent()
+  const [id = '', ...more] = (await taskIds()).filter((task) => !known.includes(task))
+  expect(more).toEqual([])
+  await rig.waitFor(id, 'RUNNING')
+  expect(await rig.enis()).toHaveLength(1)
+  expect(await rig.containers()).toHaveLength(2)
+  await rig.stopAndWait(id)
+  await expectNothing()
+  await rig.endAgent('SIGTERM')
+}
+
+async function stopCutShort(point: string): Promise<void> {
+  await rig.startAgent(point)
+  const [id = ''] = await rig.run('idle', [group])
+  await rig.waitFor(id, 'RUNNING')
+  await rig.stop(id, 'enough').catch(() => {})
+  await rig.agentDeath()
+  await rig.startAgent()
+  expect((await rig.waitFor(id, 'STOPPED')).stoppedReason).toBe('enough')
+  await expectNothing()
+  await rig.endAgent('SIGTERM')
+}
 
 test('no link, namespace or table is left of all that', async () => {
   await rig.close()
