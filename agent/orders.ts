@@ -36,6 +36,37 @@ export type Waiting = {
   readonly nextTryAt: number
 }
 
+/** One thing on which the world and the journal do not agree, and what follows from it. */
+export type Finding = {
+  /** `row`: something that a task should hold, and that is not shown. */
+  readonly what: 'eni' | 'container' | 'link' | 'row'
+  /** The id of an ENI or a container, the MAC of a link. */
+  readonly id: string
+  /** Whose mark it wears, or whose row it is; absent where the mark was taken off. */
+  readonly holderId?: HolderId
+  readonly row?: RowId
+  /**
+   * `wait`: it has not been seen for long enough. `release`: given back. `doubt`: the row is looked
+   * at again. `leave`: not the sweep's to change; a person should look.
+   */
+  readonly verdict: 'wait' | 'release' | 'doubt' | 'leave'
+  readonly why: string
+  /** What became of it, once something was done; absent in a plan. */
+  readonly outcome?: string
+}
+
+/** What one sweep found. A place that is `away` shows nothing, and nothing follows from that. */
+export type Sweep = {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly findings: readonly Finding[]
+  readonly away: readonly {
+    readonly place: 'ec2' | 'docker' | 'kernel'
+    readonly code: string
+    readonly reason: string
+  }[]
+}
+
 export type Orders = {
   readonly host: Host
   /**

@@ -1,0 +1,227 @@
+// All that wears our mark, in the three places where we make things, whether or not a holder claims
+// it. It reads marks, never our journal, and changes nothing. A place that is away says so: its
+// silence is not emptiness.
+//
+//   EC2     one filtered describe by tag key: this instance's ENIs, and those of all others
+//   Docker  containers with our labels      kernel  links of the host whose alias is our mark
+
+import type { DescribeNetworkInterfacesResult, Filter, NetworkInterface } from '@aws-sdk/client-ec2'
+import type { HolderId } from '../../state/spec.ts'
+import type { RowId } from '../../state/task.ts'
+import { Failure } from '../failure.ts'
+import type { Docker } from './docker.ts'
+import { MARK } from './driver.ts'
+import type { Ec2 } from './ec2.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { kernelFailure } from './kernel-failure.ts'
+import type { Wearer } from './mark.ts'
+
+/** An ENI as EC2 shows it. */
+export type SeenEni = {
+  readonly what: 'eni'
+  readonly eniId: string
+  /** The whole mark, or undefined where it was taken off, in part or altogether. */
+  readonly wears?: Wearer
+  /** EC2's word: `available`, `in-use`, `pending`, … */
+  readonly status: string
+  readonly attachment?: SeenAttachment
+}
+
+/** Where an ENI is attached. */
+export type SeenAttachment = {
+  readonly attachmentId: string
+  readonly instanceId: string
+  readonly deviceIndex: number
+  /** EC2's word: `attaching`, `attached`, `detaching`, `detached`. */
+  readonly status: string
+  /** Whether EC2 deletes the ENI with the instance. */
+  readonly isGuarded: boolean
+  /** Milliseconds since the epoch, by EC2's clock. */
+  readonly attachedAt?: number
+}
+
+/** A container with this instance's labels. */
+export type SeenContainer = {
+  readonly what: 'container'
+  readonly containerId: string
+  readonly wears: Wearer
+  readonly isRunning: boolean
+  /** Milliseconds since the epoch, to the second. */
+  readonly createdAt: number
+}
+
+/** A link in the host's own namespace whose alias is this instance's mark. */
+export type SeenLink = {
+  readonly what: 'link'
+  readonly mac: string
+  readonly name: string
+  readonly wears: Wearer
+}
+
+/** What one place shows, or why it shows nothing. */
+export type Looked<T> = { readonly seen: readonly T[] } | { readonly away: Failure }
+
+/** One look at the world. */
+export type Survey = {
+  readonly enis: Looked<SeenEni>
+  readonly containers: Looked<SeenContainer>
+  readonly links: Looked<SeenLink>
+  /** How many calls EC2 was asked for it. */
+  readonly ec2CallCount: number
+}
+
+/**
+ * Takes one look. `knownEniIds` are looked for by id where the mark does not show them, so that
+ * tags which were taken off are told from an ENI that is gone. Rejects with a defect only.
+ */
+export type TakeSurvey = (knownEniIds: readonly string[], signal: AbortSignal) => Promise<Survey>
+
+export type SurveyOptions = {
+  readonly ec2: Pick<Ec2, 'call'>
+  readonly docker: Pick<Docker, 'list'>
+  readonly kernel: Pick<Kernel, 'links'>
+  readonly instanceId: string
+  /** ENIs per page, 5 to 1000; tests make it small. */
+  readonly pageSize?: number
+}
+
+/** EC2 takes 200 values of a filter, and pages of at most 1000. */
+const FILTER_VALUES_MAX = 200
+const PAGE_MAX = 1000
+
+/** Opens the survey of this host. */
+export function openSurvey(options: SurveyOptions): TakeSurvey {
+  const { docker, kernel, instanceId } = options
+
+  async function containers(signal: AbortSignal): Promise<SeenContainer[]> {
+    const found = await docker.list([`${MARK.instance}=${instanceId}`], signal)
+    return found.flatMap(({ Id: containerId, Labels: labels, State: state, Created: seconds }) => {
+      const wears = wearerOf(labels)
+      const isRunning = state === 'running'
+      const seen = { what: 'container' as const, containerId, isRunning, createdAt: seconds * 1000 }
+      return wears === undefined ? [] : [{ ...seen, wears }]
+    })
+  }
+
+  async function links(): Promise<SeenLink[]> {
+    const found = await kernel.links().catch((error) => {
+      throw kernelFailure(error)
+    })
+    return found.flatMap(({ mac, name, alias }) => {
+      const wears = wearerOfAlias(alias)
+      return wears?.instanceId === instanceId ? [{ what: 'link' as const, mac, name, wears }] : []
+    })
+  }
+
+  return async (knownEniIds, signal) => {
+    let ec2CallCount = 0
+    const counted: Describe = (filter, token) => {
+      ec2CallCount += 1
+      const page = token === undefined ? {} : { NextToken: token }
+      const input = { Filters: [filter], MaxResults: options.pageSize ?? PAGE_MAX, ...page }
+      return options.ec2.call('DescribeNetworkInterfaces', input, signal)
+    }
+    const looks = [
+      looked(enisOf(counted, instanceId, knownEniIds)),
+      looked(containers(signal)),
+      looked(links()),
+    ] as const
+    const [enis, inDocker, onHost] = await Promise.all(looks)
+    return { enis, containers: inDocker, links: onHost, ec2CallCount }
+  }
+}
+
+async function looked<T>(look: Promise<T[]>): Promise<Looked<T>> {
+  try {
+    return { seen: await look }
+  } catch (error) {
+    if (error instanceof Failure && error.kind !== 'defect') return { away: error }
+    throw error
+  }
+}
+
+type Describe = (
+  filter: Filter,
+  token: string | undefined,
+) => Promise<DescribeNetworkInterfacesResult>
+
+async function enisOf(
+  describe: Describe,
+  instanceId: string,
+  knownEniIds: readonly string[],
+): Promise<SeenEni[]> {
+  const marked = await pagesOf(describe, { Name: 'tag-key', Values: [MARK.instance] })
+  const shown = new Set(marked.map(({ NetworkInterfaceId: eniId }) => eniId))
+  const known = new Set(knownEniIds)
+  const hidden = knownEniIds.filter((eniId) => !shown.has(eniId))
+  const found = [...marked]
+  for (let at = 0; at < hidden.length; at += FILTER_VALUES_MAX) {
+    const values = hidden.slice(at, at + FILTER_VALUES_MAX)
+    found.push(...(await pagesOf(describe, { Name: 'network-interface-id', Values: values })))
+  }
+  return found
+    .filter((eni) => {
+      // Part of another host's mark is that host's business.
+      const tags = tagsOf(eni)
+      const isWhole = wearerOf(tags) !== undefined
+      return (
+        isWhole || tags[MARK.instance] === instanceId || known.has(eni.NetworkInterfaceId ?? '')
+      )
+    })
+    .map(seenEni)
+}
+
+async function pagesOf(describe: Describe, filter: Filter): Promise<NetworkInterface[]> {
+  const found: NetworkInterface[] = []
+  let token: string | undefined
+  do {
+    const answer = await describe(filter, token)
+    found.push(...(answer.NetworkInterfaces ?? []))
+    token = answer.NextToken
+  } while (token !== undefined && token !== '')
+  return found
+}
+
+function seenEni(eni: NetworkInterface): SeenEni {
+  const { NetworkInterfaceId: eniId = '', Status: status = '', Attachment: at } = eni
+  const wears = wearerOf(tagsOf(eni))
+  const mark = wears === undefined ? {} : { wears }
+  if (at === undefined || at.Status === 'detached') return { what: 'eni', eniId, status, ...mark }
+  const attachment = {
+    attachmentId: at.AttachmentId ?? '',
+    // An attachment of an AWS service names no instance; index 0 is never touched.
+    instanceId: at.InstanceId ?? '',
+    deviceIndex: at.DeviceIndex ?? 0,
+    status: at.Status ?? '',
+    isGuarded: at.DeleteOnTermination ?? false,
+    ...(at.AttachTime === undefined ? {} : { attachedAt: at.AttachTime.getTime() }),
+  }
+  return { what: 'eni', eniId, status, ...mark, attachment }
+}
+
+const tagsOf = ({ TagSet: tags = [] }: NetworkInterface): Record<string, string> =>
+  Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]))
+
+/** An instance's id, a holder's id, a row: what is not of this form is not our mark. */
+const FORM = {
+  instanceId: /^i-[0-9a-f]{8,17}$/,
+  holderId: /^[0-9a-f]{32}$/,
+  row: /^(sandbox|address|(eni|attachment|guard|link|image|container):.+)$/,
+}
+
+/** The mark among these tags or labels, undefined unless it is whole. The other way of labelsOf. */
+export function wearerOf(labels: Readonly<Record<string, string>>): Wearer | undefined {
+  const instanceId = labels[MARK.instance] ?? ''
+  const holderId: HolderId = labels[MARK.holder] ?? ''
+  const row = labels[MARK.row] ?? ''
+  const isWhole =
+    FORM.instanceId.test(instanceId) && FORM.holderId.test(holderId) && FORM.row.test(row)
+  return isWhole ? { instanceId, holderId, row: row as RowId } : undefined
+}
+
+/** The mark that is this alias, or undefined. The other way of aliasOf. */
+export function wearerOfAlias(alias: string): Wearer | undefined {
+  const [word, instanceId = '', holderId = '', row = '', ...more] = alias.split(' ')
+  if (word !== 'enid' || more.length > 0) return undefined
+  return wearerOf({ [MARK.instance]: instanceId, [MARK.holder]: holderId, [MARK.row]: row })
+}

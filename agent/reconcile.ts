@@ -1,0 +1,223 @@
+// The sweep: the world compared with the journal, at start and every few minutes. What nobody claims
+// is given back; what a task should hold and is not shown is doubted. A late effect of a dead life
+// (a container, an ENI) ends here, because its row was released before it came to be.
+//
+//   survey ─▶ suspects ─▶ verdicts (two looks, far apart) ─▶ still unclaimed? ─▶ release | doubt
+//
+// Looks are kept in memory only: after a restart everything is looked at twice again.
+
+import type { HolderId } from '../state/spec.ts'
+import type { Event } from '../state/task.ts'
+import type { Clock } from './clock.ts'
+import type { Orphans } from './drivers/orphans.ts'
+import type { TakeSurvey } from './drivers/survey.ts'
+import { Failure, sentence } from './failure.ts'
+import type { Finding, Sweep } from './orders.ts'
+import type { OnDefect } from './runner.ts'
+import type { Claims, Suspect, Thing } from './suspects.ts'
+import { claimedEniIds, steady, suspectsOf, unclaimed } from './suspects.ts'
+import type { Judged, Sighting, SweepTimes } from './verdict.ts'
+import { asksInstances, awayFrom, awayOf, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
+
+/** Where the sweep says what it found. pino fits. */
+export type SweepLog = {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export type ReconcileOptions = {
+  readonly journal: Claims
+  readonly instanceId: string
+  /** When this journal began, milliseconds since the epoch: what runs since before is not its own. */
+  readonly journalSince: number
+  readonly survey: TakeSurvey
+  readonly orphans: Orphans
+  /** Writes down that a row is doubted, and acts on it. */
+  readonly tell: (id: HolderId, event: Event) => void
+  readonly clock: Clock
+  readonly log: SweepLog
+  readonly onDefect: OnDefect
+  /** SWEEP_MS unless told. */
+  readonly times?: SweepTimes
+}
+
+/** One look, judged. Nothing is remembered of it, and nothing done, before `#sweep` does. */
+type Judgement = {
+  readonly judged: readonly Judged[]
+  readonly sightings: Map<string, Sighting>
+  readonly passed: number
+  readonly ec2CallCount: number
+  readonly sweep: Sweep
+}
+
+const DETACHING = 'EC2 is still detaching it; deleted after that'
+
+export class Reconcile {
+  readonly #options: ReconcileOptions
+  readonly #times: SweepTimes
+  readonly #end = new AbortController()
+  #sightings = new Map<string, Sighting>()
+  #busy: Promise<unknown> = Promise.resolve()
+  #cancel = (): void => {}
+  /** The time between sweeps, added up: of each pause at most what its timer waited. */
+  #passed = 0
+  #pausedAt = 0
+  #pauseMs = 0
+
+  constructor(options: ReconcileOptions) {
+    this.#options = options
+    this.#times = options.times ?? SWEEP_MS
+  }
+
+  /** Sweeps soon, and then again and again. */
+  start(): void {
+    this.#pause(this.#times.start * this.#options.clock.random())
+  }
+
+  /** Sweeps now, because a person asks. It takes two looks all the same. */
+  sweep(): Promise<Sweep> {
+    return this.#inTurn(() => this.#sweep(true))
+  }
+
+  /** What `sweep` would find and do at this moment. Looks at the world and remembers nothing. */
+  plan(): Promise<Sweep> {
+    return this.#inTurn(async () => (await this.#look(true)).sweep)
+  }
+
+  /** Lets go: what is in flight is aborted and awaited, and nothing follows. */
+  async close(): Promise<void> {
+    this.#end.abort()
+    this.#cancel()
+    await this.#busy
+  }
+
+  /** One at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#busy.then(() => {
+      if (!this.#end.signal.aborted) return work()
+      throw new Failure('transient', 'Aborted', 'the agent is stopping')
+    })
+    this.#busy = turn.catch(() => {})
+    return turn
+  }
+
+  #pause(ms: number): void {
+    const { clock, onDefect } = this.#options
+    if (this.#end.signal.aborted) return
+    this.#cancel()
+    this.#pausedAt = clock.now()
+    this.#pauseMs = ms
+    this.#cancel = clock.after(ms, () => {
+      this.#inTurn(() => this.#sweep(false)).catch((error) => {
+        if (!this.#end.signal.aborted) onDefect(error)
+      })
+    })
+  }
+
+  async #sweep(isAsked: boolean): Promise<Sweep> {
+    const { judged, sightings, passed, ec2CallCount, sweep } = await this.#look(isAsked)
+    this.#say(judged, sightings, sweep)
+    this.#passed = passed
+    this.#sightings = sightings
+    const findings: Finding[] = []
+    for (const stage of stagesOf(judged)) {
+      findings.push(...(await Promise.all(stage.map((each) => this.#act(each)))))
+    }
+    const isOpen =
+      sweep.away.length > 0 ||
+      judged.some(isWaiting) ||
+      findings.some(({ outcome }) => outcome === DETACHING)
+    const { every, orphan, perCall } = this.#times
+    const random = this.#options.clock.random()
+    const pauseMs = isOpen ? orphan * (1 + random / 5) : every * (0.8 + random * 0.4)
+    this.#pause(Math.max(pauseMs, ec2CallCount * perCall))
+    return { ...sweep, findings }
+  }
+
+  async #look(isAsked: boolean): Promise<Judgement> {
+    const { journal, instanceId, journalSince, clock } = this.#options
+    const now = clock.now()
+    const passed = this.#passed + Math.min(Math.max(0, now - this.#pausedAt), this.#pauseMs)
+    const before = steady(journal)
+    const survey = await this.#options.survey(claimedEniIds(journal), this.#end.signal)
+    const suspects = suspectsOf({ journal, instanceId, journalSince }, survey, before)
+    const asked = await this.#instances(suspects)
+    const { instances } = asked
+    const look = { now, passed, isAsked, instanceId, instances, times: this.#times }
+    const { judged, sightings } = judge(suspects, survey, this.#sightings, look)
+    const away = [...awayFrom(survey), ...asked.away]
+    const ec2CallCount = survey.ec2CallCount + asked.callCount
+    const sweep = { at: now, findings: judged.map(({ finding }) => finding), away }
+    return { judged, sightings, passed, ec2CallCount, sweep }
+  }
+
+  /** Which instances exist, where anything depends on it. This one is always asked about. */
+  async #instances(suspects: readonly Suspect[]) {
+    const { orphans, instanceId } = this.#options
+    const asking = suspects.filter(asksInstances)
+    if (asking.length === 0) return { instances: new Set<string>(), away: [], callCount: 0 }
+    const others = asking.flatMap((s) => (s.is === 'stranded' ? (s.thing.wears ?? []) : []))
+    const ids = new Set([instanceId, ...others.map((wearer) => wearer.instanceId)])
+    try {
+      const instances = await orphans.instancesThatExist([...ids], this.#end.signal)
+      return { instances, away: [], callCount: 1 }
+    } catch (error) {
+      return { instances: undefined, away: [awayOf('ec2', failureOf(error))], callCount: 1 }
+    }
+  }
+
+  /** Does what the verdict says, if the journal still agrees at this moment. */
+  async #act({ suspect, finding, key }: Judged): Promise<Finding> {
+    const { journal, tell, log } = this.#options
+    if (finding.verdict === 'doubt' && suspect.is === 'missing') {
+      const { holderId, row, id } = suspect.owner
+      const still = steady(journal).some(
+        (s) => s.holderId === holderId && s.row === row && s.id === id,
+      )
+      if (still) tell(holderId, { type: 'doubted', row, why: finding.why })
+      return { ...finding, outcome: still ? 'doubted' : 'settled meanwhile' }
+    }
+    if (finding.verdict !== 'release' || suspect.is === 'missing') return finding
+    if (unclaimed(journal, suspect.thing) === undefined) {
+      return { ...finding, verdict: 'leave', outcome: 'claimed meanwhile' }
+    }
+    const outcome = await this.#release(suspect.thing).catch((error) => sentence(failureOf(error)))
+    if (outcome === 'released') this.#sightings.delete(key)
+    log.warn({ ...fieldsOf(finding), outcome }, `sweep: ${finding.what} ${finding.id}: ${outcome}`)
+    return { ...finding, outcome }
+  }
+
+  async #release(thing: Thing): Promise<string> {
+    const { orphans } = this.#options
+    const { signal } = this.#end
+    if (thing.what === 'eni') {
+      return (await orphans.releaseEni(thing, signal)) === 'gone' ? 'released' : DETACHING
+    }
+    if (thing.what === 'container') await orphans.releaseContainer(thing, signal)
+    else await orphans.releaseLink(thing, signal)
+    return 'released'
+  }
+
+  #say(judged: readonly Judged[], sightings: ReadonlyMap<string, Sighting>, { away }: Sweep): void {
+    const { log } = this.#options
+    for (const { place, code, reason } of away) {
+      log.warn({ place, code }, `sweep: ${place} is away, tried again later: ${reason}`)
+    }
+    for (const { key, finding } of judged) {
+      if (this.#sightings.has(key) || !sightings.has(key)) continue
+      const text = `sweep: ${finding.what} ${finding.id}: ${finding.why}`
+      if (finding.verdict === 'leave') log.warn(fieldsOf(finding), text)
+      else log.info(fieldsOf(finding), text)
+    }
+  }
+}
+
+const fieldsOf = ({ holderId, row, what, id, verdict }: Finding) => ({
+  ...{ task: holderId, row, what, id, verdict },
+})
+
+/** What is not a Failure is a defect, and goes up. */
+function failureOf(error: unknown): Failure {
+  if (error instanceof Failure && error.kind !== 'defect') return error
+  throw error
+}

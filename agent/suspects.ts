@@ -1,0 +1,214 @@
+// What is in the world and not in the journal, or in the journal and not in the world. Pure: one
+// survey and the journal as it stands, no time, nothing remembered. Whether a suspect has been seen
+// for long enough, and what is done about it, is for agent/reconcile.ts.
+//
+//   survey ─▶ claimed by a holder? ── no ──▶ orphan, stranded, odd
+//   journal ─▶ held by a running holder, and shown? ── no ──▶ missing
+
+import type { Journal } from '../state/journal.ts'
+import type { HolderId } from '../state/spec.ts'
+import type { Holder, RowId } from '../state/task.ts'
+import { kindOf, rowState, rows } from '../state/task.ts'
+import type { SeenContainer, SeenEni, SeenLink, Survey } from './drivers/survey.ts'
+
+/** Something in the world that wears our mark. */
+export type Thing = SeenEni | SeenContainer | SeenLink
+
+/** What does not agree, and why. */
+export type Suspect =
+  /** This instance's, and no holder claims it. `isEarlier`: in use since before this journal. */
+  | {
+      readonly is: 'orphan'
+      readonly thing: Thing
+      readonly why: string
+      readonly isEarlier: boolean
+    }
+  /** Attached to nothing, and marked by another instance, which may be gone. */
+  | { readonly is: 'stranded'; readonly thing: SeenEni; readonly why: string }
+  /** Shown, but not as it should be, and not ours to change. */
+  | { readonly is: 'odd'; readonly thing: Thing; readonly why: string; readonly owner?: Steady }
+  /** Held by a running holder, and not shown. */
+  | { readonly is: 'missing'; readonly owner: Steady; readonly why: string }
+
+/** A row that a running holder holds, and the id of what it holds: an ENI's, a container's. */
+export type Steady = { readonly holderId: HolderId; readonly row: RowId; readonly id: string }
+
+/** The journal, as far as the sweep reads it. */
+export type Claims = Pick<Journal, 'all' | 'get' | 'quarantined'>
+
+export type Asking = {
+  readonly journal: Claims
+  readonly instanceId: string
+  /** When this journal began, milliseconds since the epoch. */
+  readonly journalSince: number
+}
+
+/** The name by which a thing is told from all others of its kind. */
+export function idOf(thing: Thing): string {
+  if (thing.what === 'eni') return thing.eniId
+  return thing.what === 'container' ? thing.containerId : thing.mac
+}
+
+/** Everything that does not agree. `before`: what was steady before the survey was begun. */
+export function suspectsOf(asking: Asking, survey: Survey, before: readonly Steady[]): Suspect[] {
+  const { enis, containers, links } = survey
+  const claims = enisClaimed(asking.journal)
+  const found: Suspect[] = []
+  if ('seen' in enis) for (const eni of enis.seen) found.push(...suspectEni(asking, eni, claims))
+  for (const place of [containers, links]) {
+    if ('seen' in place)
+      for (const thing of place.seen) found.push(...suspectOwn(asking, thing, claims))
+  }
+  // What came to be, or was doubted, while the survey was under way is not missing from it.
+  const now = new Set(steady(asking.journal).map(keyOf))
+  const still = before.filter((each) => now.has(keyOf(each)))
+  return [...found, ...still.flatMap((each) => missing(asking, survey, each))]
+}
+
+const keyOf = ({ holderId, row, id }: Steady): string => `${holderId} ${row} ${id}`
+
+/** What a survey should show: the rows of running holders that it can see into. */
+export function steady(journal: Claims): Steady[] {
+  return journal.all().flatMap(({ id: holderId, holder }) => {
+    if (!holder.ran || holder.desired !== 'running') return []
+    return rows(holder.spec).flatMap(({ id: row }) => {
+      const id = rowState(holder, row).is === 'held' ? heldId(holder, row) : undefined
+      return id === undefined ? [] : [{ holderId, row, id }]
+    })
+  })
+}
+
+/** The id of what a row holds: of an attachment or a guard that of its ENI. */
+function heldId(holder: Holder, row: RowId): string | undefined {
+  const kind = kindOf(row)
+  if (kind === 'sandbox') return knownId(holder, row)
+  if (kind === 'container') {
+    const hasExited = holder.facts[row.slice('container:'.length)]?.exitCode !== undefined
+    return hasExited ? undefined : knownId(holder, row)
+  }
+  if (kind !== 'eni' && kind !== 'attachment' && kind !== 'guard') return undefined
+  return knownId(holder, `eni:${Number(row.split(':')[1])}`)
+}
+
+function knownId(holder: Holder, row: RowId): string | undefined {
+  const details = rowState(holder, row).details as { eniId?: string; containerId?: string }
+  return details?.eniId ?? details?.containerId
+}
+
+/** The ids of all ENIs that some holder still claims, for a survey that looks for them by id. */
+export const claimedEniIds = (journal: Claims): string[] => [...enisClaimed(journal).keys()]
+
+/** Every ENI that a holder knows and has not given back, and whose it is. */
+type EnisClaimed = ReadonlyMap<string, Steady>
+
+function enisClaimed(journal: Claims): EnisClaimed {
+  const claims = new Map<string, Steady>()
+  for (const { id: holderId, holder } of journal.all()) {
+    for (const n of holder.spec.enis.keys()) {
+      const row: RowId = `eni:${n}`
+      const id = rowState(holder, row).is === 'none' ? undefined : knownId(holder, row)
+      if (id !== undefined) claims.set(id, { holderId, row, id })
+    }
+  }
+  return claims
+}
+
+/**
+ * Why nobody claims this thing of ours, or undefined where somebody does. A row that is held claims
+ * what it holds; one in doubt, or of a holder that is to run, all that wears its mark, because an
+ * effect may be under way. What cannot be read (quarantined) claims everything of its own.
+ */
+export function unclaimed(
+  journal: Claims,
+  thing: Thing,
+  claims: EnisClaimed = enisClaimed(journal),
+): string | undefined {
+  const { wears } = thing
+  const id = idOf(thing)
+  if (wears === undefined || claims.has(id)) return undefined
+  const { holderId, row } = wears
+  if (journal.quarantined.some((each) => each.id === holderId)) return undefined
+  const holder = journal.get(holderId)?.holder
+  if (holder === undefined) return `no task ${holderId} is known here`
+  const { is } = rowState(holder, row)
+  if (is === 'unsure') return undefined
+  if (is === 'none') {
+    return holder.desired === 'running' ? undefined : `its task is over and gave ${row} back`
+  }
+  const held = knownId(holder, row)
+  if (held === undefined || held === id) return undefined
+  return `its task holds ${held} as ${row}, and one is enough`
+}
+
+function suspectOwn(
+  { journal, journalSince }: Asking,
+  thing: Thing,
+  claims: EnisClaimed,
+): Suspect[] {
+  const why = unclaimed(journal, thing, claims)
+  if (why === undefined) return []
+  const isUnknown = thing.wears !== undefined && journal.get(thing.wears.holderId) === undefined
+  const since = inUseSince(thing)
+  const isEarlier = isUnknown && since !== undefined && since < journalSince
+  return [{ is: 'orphan', thing, why, isEarlier }]
+}
+
+/** Since when a thing does its work; undefined while nothing depends on it. */
+function inUseSince(thing: Thing): number | undefined {
+  if (thing.what === 'container') return thing.isRunning ? thing.createdAt : undefined
+  return thing.what === 'eni' ? thing.attachment?.attachedAt : undefined
+}
+
+function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[] {
+  const { journal, instanceId } = asking
+  const { wears, attachment } = eni
+  const owner = claims.get(eni.eniId)
+  const odd = (why: string): Suspect[] => [
+    { is: 'odd', thing: eni, why, ...(owner === undefined ? {} : { owner }) },
+  ]
+  if (wears === undefined) {
+    return odd(owner === undefined ? 'it wears only a part of our mark' : STRIPPED)
+  }
+  if (wears.instanceId !== instanceId) {
+    if (owner !== undefined) return odd(`it wears the mark of ${wears.instanceId}; ${STRIPPED}`)
+    const isFree = eni.status === 'available' && attachment === undefined
+    const why = `made by instance ${wears.instanceId}, and attached to nothing`
+    return isFree ? [{ is: 'stranded', thing: eni, why }] : []
+  }
+  const isOurs = attachment === undefined || attachment.instanceId === instanceId
+  if (unclaimed(journal, eni, claims) !== undefined) {
+    if (!isOurs) return odd(`no task claims it, but ${attachment.instanceId} has it attached`)
+    if (attachment?.deviceIndex === 0) return odd('it is the first interface of this instance')
+  }
+  return suspectOwn(asking, eni, claims)
+}
+
+const STRIPPED =
+  'our tags were taken off: the policy lets us neither delete it nor put them back. ' +
+  'Restore enid:instance, enid:holder and enid:row, or delete it when its task is over'
+
+const LEFT: readonly string[] = ['detaching', 'detached']
+
+function missing({ instanceId }: Asking, { enis, containers }: Survey, owner: Steady): Suspect[] {
+  const { row, id } = owner
+  const kind = kindOf(row)
+  const suspect = (why: string): Suspect[] => [{ is: 'missing', owner, why }]
+  if (kind === 'sandbox' || kind === 'container') {
+    const isShown = !('seen' in containers) || containers.seen.some((c) => c.containerId === id)
+    return isShown ? [] : suspect(`Docker does not show container ${id.slice(0, 12)}`)
+  }
+  if (!('seen' in enis)) return []
+  const eni = enis.seen.find(({ eniId }) => eniId === id)
+  if (eni === undefined) return kind === 'eni' ? suspect(`EC2 does not show ${id}`) : []
+  const { attachment } = eni
+  const isHere = attachment?.instanceId === instanceId && !LEFT.includes(attachment.status)
+  if (kind === 'attachment' && !isHere) return suspect(`EC2 shows ${id} not attached here`)
+  const isOpen = kind === 'guard' && isHere && !attachment.isGuarded
+  return isOpen ? suspect(`EC2 would not delete ${id} with this instance`) : []
+}
+
+/** The holder and row that a suspect is about, where it says so. */
+export function ownerOf(suspect: Suspect): Partial<Pick<Steady, 'holderId' | 'row'>> {
+  if (suspect.is === 'missing') return suspect.owner
+  return (suspect.is === 'odd' ? suspect.owner : undefined) ?? suspect.thing.wears ?? {}
+}

@@ -1,0 +1,225 @@
+// What follows from a suspect that has been seen so often and for so long. Pure. Doing nothing is
+// always safe, so every doubt ends there: one look is no look, EC2 may show an old picture, an effect
+// may be under way, and a survey that does not even show this instance is of some other world.
+
+import { kindOf } from '../state/task.ts'
+import type { Survey } from './drivers/survey.ts'
+import { type Failure, sentence } from './failure.ts'
+import type { Finding, Sweep } from './orders.ts'
+import type { Suspect, Thing } from './suspects.ts'
+import { idOf, ownerOf } from './suspects.ts'
+
+/** Milliseconds. */
+export type SweepTimes = {
+  /** The first look comes within this time of the start. */
+  readonly start: number
+  /** Between two looks when nothing is suspected, give or take a fifth. */
+  readonly every: number
+  /** At least so long between the two looks at an orphan, or at a row that EC2 does not show. */
+  readonly orphan: number
+  /** Nothing younger is touched: the longest that an effect of ours may be under way. */
+  readonly grace: number
+  /** At least so long between the two looks at an ENI of an instance that is gone. */
+  readonly vanished: number
+  /** Each EC2 call of a sweep puts the next one off by so much: one describe a minute at most. */
+  readonly perCall: number
+}
+
+/**
+ * Five minutes is the period of Amazon's own VPC resource controller; EC2 may take "up to minutes"
+ * to show what it did (its guide, "Eventual consistency"); an ensure gives up after two.
+ */
+export const SWEEP_MS: SweepTimes = {
+  start: 15_000,
+  every: 300_000,
+  orphan: 60_000,
+  grace: 120_000,
+  vanished: 3_600_000,
+  perCall: 60_000,
+}
+
+/** How long a suspect has been one. */
+export type Sighting = {
+  /** The time between looks, added up, when it was first seen. Milliseconds. */
+  readonly firstAt: number
+  readonly lookCount: number
+}
+
+/** The look that a suspect was seen by. */
+export type Look = {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** The time between looks, added up: unlike the clock, it never jumps. Milliseconds. */
+  readonly passed: number
+  /** A person asked for it. */
+  readonly isAsked: boolean
+  readonly instanceId: string
+  /** The instances asked about that exist; undefined where EC2 did not answer. */
+  readonly instances: ReadonlySet<string> | undefined
+  readonly times: SweepTimes
+}
+
+/** Where a suspect was looked for. */
+export type Place = 'ec2' | 'docker' | 'kernel'
+
+export function placeOf(suspect: Suspect): Place {
+  if (suspect.is === 'missing') {
+    return ['sandbox', 'container'].includes(kindOf(suspect.owner.row)) ? 'docker' : 'ec2'
+  }
+  return PLACES[suspect.thing.what]
+}
+
+const PLACES: { readonly [W in Thing['what']]: Place } = {
+  eni: 'ec2',
+  container: 'docker',
+  link: 'kernel',
+}
+
+/** The name under which a suspect is remembered from one look to the next. It begins with its place. */
+export function keyOf(suspect: Suspect): string {
+  const place = placeOf(suspect)
+  if (suspect.is !== 'missing') return `${place} ${suspect.is} ${idOf(suspect.thing)}`
+  const { holderId, row, id } = suspect.owner
+  return `${place} missing ${holderId} ${row} ${id}`
+}
+
+/** Whether judging this suspect takes knowing which instances exist, this one among them. */
+export const asksInstances = (suspect: Suspect): boolean =>
+  suspect.is === 'stranded' || (suspect.is === 'missing' && placeOf(suspect) === 'ec2')
+
+export type Verdict = Pick<Finding, 'verdict' | 'why'>
+
+/** The verdict, or undefined where all is well after all. */
+export function verdictOf(suspect: Suspect, sighting: Sighting, look: Look): Verdict | undefined {
+  if (suspect.is === 'odd') return { verdict: 'leave', why: suspect.why }
+  const { instances, instanceId } = look
+  if (asksInstances(suspect)) {
+    if (instances === undefined) {
+      return { verdict: 'wait', why: `${suspect.why}; EC2 did not say which instances exist` }
+    }
+    if (!instances.has(instanceId)) {
+      const why = `${suspect.why}; but EC2 does not show this instance either: not believed`
+      return { verdict: 'leave', why }
+    }
+  }
+  if (suspect.is === 'orphan') return orphan(suspect, sighting, look)
+  if (suspect.is === 'missing') return missing(suspect, sighting, look)
+  return stranded(suspect, sighting, look)
+}
+
+/** Seen by one look only, or by two that were too close. */
+function isFresh({ firstAt, lookCount }: Sighting, { passed }: Look, apart: number): boolean {
+  return lookCount < 2 || passed - firstAt < apart
+}
+
+const again = (why: string, ms: number, then: string): Verdict => ({
+  verdict: 'wait',
+  why: `${why}; ${then} when it is still so after ${Math.ceil(ms / 1000)} s`,
+})
+
+function orphan(suspect: Suspect & { is: 'orphan' }, sighting: Sighting, look: Look): Verdict {
+  const { why, thing, isEarlier } = suspect
+  const { times, now, passed, isAsked } = look
+  if (isEarlier && !isAsked) {
+    const remedy = 'it is of another state file, and in use: enid sweep gives it back'
+    return { verdict: 'leave', why: `${why}; ${remedy}` }
+  }
+  if (isFresh(sighting, look, times.orphan)) return again(why, times.orphan, 'released')
+  // It is at least as old as our first look, whatever the clocks say.
+  const madeAt = thing.what === 'container' ? thing.createdAt : attachedAt(thing)
+  const ageMs = Math.max(passed - sighting.firstAt, madeAt === undefined ? 0 : now - madeAt)
+  if (ageMs < times.grace) return again(`${why}; it is new`, times.grace, 'released')
+  return { verdict: 'release', why }
+}
+
+const attachedAt = (thing: Thing): number | undefined =>
+  thing.what === 'eni' ? thing.attachment?.attachedAt : undefined
+
+function missing({ why, owner }: Suspect & { is: 'missing' }, sighting: Sighting, look: Look) {
+  const { orphan: apart } = look.times
+  const isAtOnce = ['sandbox', 'container'].includes(kindOf(owner.row))
+  if (!isAtOnce && isFresh(sighting, look, apart)) return again(why, apart, 'looked at again')
+  return { verdict: 'doubt' as const, why }
+}
+
+function stranded(
+  { why, thing }: Suspect & { is: 'stranded' },
+  sighting: Sighting,
+  look: Look,
+): Verdict | undefined {
+  if (look.instances?.has(thing.wears?.instanceId ?? '')) return undefined
+  const { vanished } = look.times
+  const gone = `${why}; that instance does not exist any more`
+  return isFresh(sighting, look, vanished)
+    ? again(gone, vanished, 'released')
+    : { verdict: 'release', why: gone }
+}
+
+/** A suspect with what follows from it, and its name from one look to the next. */
+export type Judged = { readonly suspect: Suspect; readonly finding: Finding; readonly key: string }
+
+/** Judges all suspects of one look. What is remembered afterwards is in `sightings`. */
+export function judge(
+  suspects: readonly Suspect[],
+  survey: Survey,
+  before: ReadonlyMap<string, Sighting>,
+  look: Look,
+): { judged: Judged[]; sightings: Map<string, Sighting> } {
+  // A place that is away neither confirms nor clears.
+  const silent = awayFrom(survey).map(({ place }) => place)
+  const sightings = new Map(
+    [...before].filter(([key]) => silent.some((place) => key.startsWith(place))),
+  )
+  const judged: Judged[] = []
+  for (const suspect of suspects) {
+    const key = keyOf(suspect)
+    const last = before.get(key)
+    // A look that cannot be believed is no look.
+    const counts = !asksInstances(suspect) || look.instances?.has(look.instanceId) === true
+    const { firstAt, lookCount } = last ?? { firstAt: look.passed, lookCount: 0 }
+    const sighting = { firstAt, lookCount: counts ? lookCount + 1 : lookCount }
+    const verdict = verdictOf(suspect, sighting, look)
+    if (verdict === undefined) continue
+    if (counts || last !== undefined) sightings.set(key, sighting)
+    judged.push({ suspect, key, finding: { ...subjectOf(suspect), ...verdict } })
+  }
+  return { judged, sightings }
+}
+
+function subjectOf(suspect: Suspect): Pick<Finding, 'what' | 'id' | 'holderId' | 'row'> {
+  const { holderId, row } = ownerOf(suspect)
+  const owner = holderId === undefined || row === undefined ? {} : { holderId, row }
+  if (suspect.is === 'missing') return { what: 'row', id: suspect.owner.id, ...owner }
+  return { what: suspect.thing.what, id: idOf(suspect.thing), ...owner }
+}
+
+/** Whether another look soon may settle it. A vanished instance takes an hour in any case. */
+export const isWaiting = ({ suspect, finding }: Judged): boolean =>
+  finding.verdict === 'wait' && suspect.is !== 'stranded'
+
+/** Doubts first, which take no time; then as a task goes down: nothing stands on air. */
+export function stagesOf(judged: readonly Judged[]): Judged[][] {
+  const stage = ({ finding: { what, row } }: Judged): Stage =>
+    what === 'container' && row === 'sandbox' ? 'sandbox' : what
+  return STAGES.map((name) => judged.filter((each) => stage(each) === name))
+}
+
+const STAGES = ['row', 'container', 'sandbox', 'link', 'eni'] as const
+type Stage = (typeof STAGES)[number]
+
+/** A place that did not answer, in words. */
+export const awayOf = (place: Place, failure: Failure): Sweep['away'][number] => ({
+  place,
+  code: failure.code,
+  reason: sentence(failure),
+})
+
+/** The places that did not answer a survey. */
+export function awayFrom({ enis, containers, links }: Survey): Sweep['away'][number][] {
+  const places = [
+    ['ec2', enis],
+    ['docker', containers],
+    ['kernel', links],
+  ] as const
+  return places.flatMap(([place, seen]) => ('away' in seen ? [awayOf(place, seen.away)] : []))
+}

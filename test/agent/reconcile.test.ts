@@ -1,0 +1,1011 @@
+// Goal: what nobody claims is given back after two looks and never before; what is claimed, foreign,
+// new or under way is never touched; what a task holds and nobody shows is doubted, not stopped.
+// Method: a journal in memory, a world of plain data, a clock that moves when it is told.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Orphans } from '../../agent/drivers/orphans.ts'
+import type {
+  SeenAttachment,
+  SeenContainer,
+  SeenEni,
+  SeenLink,
+} from '../../agent/drivers/survey.ts'
+import { Failure } from '../../agent/failure.ts'
+import type { Finding } from '../../agent/orders.ts'
+import { Reconcile } from '../../agent/reconcile.ts'
+import type { Journal } from '../../state/journal.ts'
+import type { Event, RowId } from '../../state/task.ts'
+import { container, spec } from '../state/specs.ts'
+import { memory, settleHolder } from './journals.ts'
+import { StillClock, settle } from './world.ts'
+
+const HERE = 'i-1'
+const TASK = 'a'.repeat(32)
+const STRANGER = 'f'.repeat(32)
+const OTHER = 'i-2'
+/** With chance in the middle: the first look, the look after a suspicion, and the one at rest. */
+const FIRST_MS = 7_500
+const SOON_MS = 66_000
+const REST_MS = 300_000
+const BORN = 1_000_000
+
+const wears = (row: string, holderId = TASK, instanceId = HERE) => ({
+  instanceId,
+  holderId,
+  row: row as RowId,
+})
+const attached = (change: Partial<SeenAttachment> = {}): SeenAttachment => ({
+  attachmentId: 'eni-attach-1',
+  instanceId: HERE,
+  deviceIndex: 1,
+  status: 'attached',
+  isGuarded: true,
+  ...change,
+})
+const eni = (eniId: string, change: Partial<SeenEni> = {}): SeenEni => ({
+  what: 'eni',
+  eniId,
+  wears: wears('eni:0'),
+  status: change.attachment === undefined ? 'available' : 'in-use',
+  ...change,
+})
+const box = (containerId: string, change: Partial<SeenContainer> = {}): SeenContainer => ({
+  what: 'container',
+  containerId,
+  wears: wears('container:web'),
+  isRunning: true,
+  createdAt: BORN - 600_000,
+  ...change,
+})
+const link = (mac: string, change: Partial<SeenLink> = {}): SeenLink => ({
+  what: 'link',
+  mac,
+  name: 'eth7',
+  wears: wears('link:0'),
+  ...change,
+})
+
+const transient = (code: string) => new Failure('transient', code, `${code} happened`)
+
+class Stage {
+  readonly clock = new StillClock()
+  readonly journal: Journal = memory(() => this.clock.time).journal
+  readonly told: [string, Event][] = []
+  readonly said: string[] = []
+  readonly done: string[] = []
+  readonly defects: unknown[] = []
+  enis: SeenEni[] = []
+  containers: SeenContainer[] = []
+  links: SeenLink[] = []
+  instances = [HERE]
+  asked: string[][] = []
+  known: (readonly string[])[] = []
+  away: { ec2?: Failure; docker?: Failure; kernel?: Failure; instances?: Failure } = {}
+  going = new Set<string>()
+  refuses: unknown
+  ec2CallCount = 1
+  journalSince = 0
+  during = () => {}
+  before: (id: string) => Promise<void> | void = () => {}
+
+  readonly orphans: Orphans = {
+    releaseContainer: async ({ containerId }) => this.#release('container', containerId),
+    releaseLink: async ({ mac }) => this.#release('link', mac),
+    releaseEni: async ({ eniId }) => {
+      if (this.going.delete(eniId)) {
+        this.done.push(`detach ${eniId}`)
+        return 'going'
+      }
+      await this.#release('eni', eniId)
+      return 'gone'
+    },
+    instancesThatExist: async (ids) => {
+      this.asked.push([...ids])
+      if (this.away.instances) throw this.away.instances
+      return new Set(this.instances.filter((id) => ids.includes(id)))
+    },
+  }
+
+  async #release(what: string, id: string): Promise<void> {
+    await this.before(id)
+    if (this.refuses !== undefined) throw this.refuses
+    this.done.push(`${what} ${id}`)
+    this.enis = this.enis.filter(({ eniId }) => eniId !== id)
+    this.containers = this.containers.filter(({ containerId }) => containerId !== id)
+    this.links = this.links.filter(({ mac }) => mac !== id)
+  }
+
+  /** An agent's life. */
+  born(): Reconcile {
+    const look = <T>(seen: readonly T[], away: Failure | undefined) => (away ? { away } : { seen })
+    return new Reconcile({
+      journal: this.journal,
+      instanceId: HERE,
+      journalSince: this.journalSince,
+      survey: async (known) => {
+        this.known.push(known)
+        const { enis, containers, links, away } = this
+        this.during()
+        return {
+          enis: look(enis, away.ec2),
+          containers: look(containers, away.docker),
+          links: look(links, away.kernel),
+          ec2CallCount: this.ec2CallCount,
+        }
+      },
+      orphans: this.orphans,
+      tell: (id, event) => {
+        this.told.push([id, event])
+        this.journal.append(id, event)
+      },
+      clock: this.clock,
+      log: {
+        info: (_, text) => this.said.push(`info ${text}`),
+        warn: (_, text) => this.said.push(`warn ${text}`),
+      },
+      onDefect: (error) => this.defects.push(error),
+    })
+  }
+
+  /** A task that runs and holds everything, and shows it. */
+  run(id = TASK): void {
+    this.journal.begin(id, spec())
+    settleHolder(this.journal, id, ROWS)
+    this.enis = [eni('eni-1', { wears: wears('eni:0', id), attachment: attached() })]
+    this.containers = [
+      box('pause-1', { wears: wears('sandbox', id) }),
+      box('web-1', { wears: wears('container:web', id) }),
+    ]
+  }
+
+  stop(id = TASK): void {
+    const stop = { code: 'UserInitiated', reason: 'asked' } as const
+    this.journal.append(id, { type: 'stopAsked', stop })
+  }
+}
+
+const ROWS = {
+  'eni:0': { choice: 'subnet-a', details: { eniId: 'eni-1' } },
+  'attachment:0': { choice: '1', details: { attachmentId: 'eni-attach-1', deviceIndex: 1 } },
+  sandbox: { details: { containerId: 'pause-1', netns: '/n' } },
+  'container:web': { details: { containerId: 'web-1' } },
+} as const
+
+let stage: Stage
+let reconcile: Reconcile
+beforeEach(() => {
+  stage = new Stage()
+  reconcile = stage.born()
+})
+
+const verdicts = (findings: readonly Finding[]) =>
+  findings.map(({ what, id, verdict }) => `${verdict} ${what} ${id}`)
+
+/** Two looks by the timer, and the one that follows when nothing is left. */
+async function twoLooks(): Promise<void> {
+  reconcile.start()
+  await stage.clock.pass(FIRST_MS)
+  await stage.clock.pass(SOON_MS)
+}
+
+describe('an orphan', () => {
+  test('is given back on the second look, not on the first', async () => {
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS - 1)
+    expect(stage.known).toHaveLength(0)
+    await stage.clock.pass(1)
+    expect(stage.known).toHaveLength(1)
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(SOON_MS - 1)
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(1)
+    expect(stage.done).toEqual(['container c-1'])
+    expect(stage.said).toEqual([
+      `info sweep: container c-1: no task ${TASK} is known here; released when it is still so after 60 s`,
+      'warn sweep: container c-1: released',
+    ])
+  })
+
+  test('goes down as a task does: containers, their pause, links, ENIs', async () => {
+    stage.enis = [eni('eni-9', { attachment: attached({ attachedAt: BORN - 600_000 }) })]
+    stage.links = [link('02:09')]
+    stage.containers = [box('pause-9', { wears: wears('sandbox') }), box('c-1'), box('c-2')]
+    await twoLooks()
+    expect(stage.done.slice(0, 3)).toEqual(['container c-1', 'container c-2', 'container pause-9'])
+    // The link's age is known only from our first look, the ENI's from its attachment.
+    expect(stage.done.slice(3)).toEqual(['eni eni-9'])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done.slice(4)).toEqual(['link 02:09'])
+  })
+
+  test('a stage waits for the one before', async () => {
+    stage.containers = [box('pause-9', { wears: wears('sandbox') }), box('c-1')]
+    const { promise, resolve } = Promise.withResolvers<void>()
+    stage.before = (id) => (id === 'c-1' ? promise : undefined)
+    await twoLooks()
+    expect(stage.done).toEqual([])
+    resolve()
+    await settle()
+    expect(stage.done).toEqual(['container c-1', 'container pause-9'])
+  })
+
+  test('that is seen once, and not again, is forgotten', async () => {
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.containers = []
+    await stage.clock.pass(SOON_MS)
+    stage.containers = [box('c-1')]
+    await stage.clock.pass(REST_MS)
+    expect(stage.known).toHaveLength(3)
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('is what landed after its row was given back', async () => {
+    stage.run()
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    stage.enis = [eni('eni-2')]
+    stage.containers = [box('c-late'), box('p-late', { wears: wears('sandbox') })]
+    await twoLooks()
+    expect(stage.done).toEqual(['container c-late', 'container p-late'])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toContain('eni eni-2')
+  })
+
+  test('is a second ENI of a row that holds another', async () => {
+    stage.run()
+    stage.enis.push(eni('eni-2'))
+    await twoLooks()
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['eni eni-2'])
+    expect(stage.told).toEqual([])
+  })
+
+  test('is not touched before it is two minutes old', async () => {
+    stage.containers = [box('c-1', { createdAt: BORN + FIRST_MS - 1 })]
+    await twoLooks()
+    expect(stage.done).toEqual([])
+    const { findings } = await reconcile.plan()
+    expect(findings[0]).toMatchObject({ verdict: 'wait', why: expect.stringContaining('new') })
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('is as old as our first look at least, whatever its own clock says', async () => {
+    stage.containers = [box('c-1', { createdAt: BORN + 10 * REST_MS })]
+    await twoLooks()
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('two looks a moment apart are one look', async () => {
+    stage.containers = [box('c-1')]
+    await reconcile.sweep()
+    await reconcile.sweep()
+    await stage.clock.pass(59_999)
+    const { findings } = await reconcile.sweep()
+    expect(findings).toMatchObject([{ verdict: 'wait' }])
+    await stage.clock.pass(1)
+    expect((await reconcile.sweep()).findings).toMatchObject([{ verdict: 'release' }])
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('a clock that jumps ahead does not make two looks of one', async () => {
+    stage.containers = [box('c-1')]
+    stage.ec2CallCount = 0
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.clock.time += 30_000
+    await reconcile.sweep()
+    stage.clock.time += 86_400_000
+    // At most what the timer would have waited counts: 30 s and 66 s, so this one may.
+    const { findings } = await reconcile.sweep()
+    expect(findings).toMatchObject([{ verdict: 'release' }])
+    stage.enis = [eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })]
+    await reconcile.sweep()
+    stage.clock.time += 86_400_000
+    await reconcile.sweep()
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('a clock that jumps back only makes it wait', async () => {
+    stage.containers = [box('c-1', { createdAt: 0 })]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.clock.time -= 5_000
+    await reconcile.sweep()
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('that EC2 is still detaching is deleted by a look soon after', async () => {
+    stage.enis = [eni('eni-9', { attachment: attached({ attachedAt: 0 }) })]
+    stage.going.add('eni-9')
+    await twoLooks()
+    expect(stage.done).toEqual(['detach eni-9'])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['detach eni-9', 'eni eni-9'])
+  })
+
+  test('that cannot be given back is tried again at rest, and said', async () => {
+    stage.containers = [box('c-1')]
+    stage.refuses = transient('DockerUnreachable')
+    await twoLooks()
+    expect(stage.said.at(-1)).toBe('warn sweep: container c-1: DockerUnreachable happened')
+    await stage.clock.pass(REST_MS - 1)
+    expect(stage.known).toHaveLength(2)
+    stage.refuses = undefined
+    await stage.clock.pass(1)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('a mistake of ours on the way is a defect', async () => {
+    stage.containers = [box('c-1')]
+    stage.refuses = new Error('a bug')
+    await twoLooks()
+    expect(stage.defects).toEqual([stage.refuses])
+  })
+
+  test('what a defect is called does not hide it', async () => {
+    stage.containers = [box('c-1')]
+    stage.refuses = new Failure('defect', 'Defect', 'a bug')
+    await twoLooks()
+    expect(stage.defects).toEqual([stage.refuses])
+  })
+
+  test('an agent that starts again looks twice again', async () => {
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    await reconcile.close()
+    reconcile = stage.born()
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    expect(stage.known).toHaveLength(2)
+    expect(stage.done).toEqual([])
+  })
+})
+
+describe('what is claimed is not touched', () => {
+  const untouched = async () => {
+    await twoLooks()
+    await stage.clock.pass(3 * REST_MS)
+    expect(stage.done).toEqual([])
+    expect(stage.told).toEqual([])
+  }
+
+  test('what a running task holds', async () => {
+    stage.run()
+    await untouched()
+    expect(stage.known[0]).toEqual(['eni-1'])
+    expect(stage.said).toEqual([])
+    expect((await reconcile.plan()).findings).toEqual([])
+  })
+
+  test('a row in doubt: an effect may be under way', async () => {
+    stage.journal.begin(TASK, spec())
+    const event = { type: 'began', verb: 'ensure', row: 'eni:0', choice: 'subnet-a' } as const
+    stage.journal.append(TASK, event)
+    stage.enis = [eni('eni-7')]
+    await untouched()
+  })
+
+  test('a row that a task which is to run has not begun yet', async () => {
+    stage.journal.begin(TASK, spec())
+    stage.containers = [box('c-7')]
+    await untouched()
+  })
+
+  test('a row that is being given back', async () => {
+    stage.run()
+    stage.stop()
+    stage.enis = [eni('eni-1', { attachment: attached({ status: 'detaching' }) })]
+    await untouched()
+  })
+
+  test('a row that is held and does not say of what', async () => {
+    stage.journal.begin(TASK, spec())
+    settleHolder(stage.journal, TASK)
+    stage.links = [link('02:01')]
+    stage.containers = [box('c-1')]
+    await untouched()
+  })
+
+  test('everything of a holder that cannot be read', async () => {
+    stage.journal.quarantined.push({ id: TASK, why: 'a bad row' })
+    stage.containers = [box('c-1')]
+    stage.enis = [eni('eni-1'), eni('eni-2', { attachment: attached({ attachedAt: 0 }) })]
+    await untouched()
+  })
+
+  test('an ENI whose id a task knows, whatever mark of ours it wears', async () => {
+    stage.run()
+    stage.enis = [eni('eni-1', { wears: wears('eni:3', STRANGER), attachment: attached() })]
+    await untouched()
+  })
+
+  test('what is claimed between the look and the act', async () => {
+    const second = 'b'.repeat(32)
+    stage.containers = [box('c-1'), box('pause-2', { wears: wears('sandbox', second) })]
+    stage.before = (id) => {
+      if (id === 'c-1') stage.journal.begin(second, spec())
+    }
+    await twoLooks()
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('and is said to be, when it was claimed at the last moment', async () => {
+    stage.containers = [box('c-1'), box('pause-1', { wears: wears('sandbox', STRANGER) })]
+    stage.before = (id) => {
+      if (id === 'c-1') stage.journal.begin(STRANGER, spec())
+    }
+    await reconcile.sweep()
+    await stage.clock.pass(59_999)
+    await stage.clock.pass(1)
+    const { findings } = await reconcile.sweep()
+    expect(findings.map(({ verdict, outcome }) => [verdict, outcome])).toEqual([
+      ['release', 'released'],
+      ['leave', 'claimed meanwhile'],
+    ])
+  })
+})
+
+describe('what is not ours to change is left, and said', () => {
+  const left = async (why: RegExp | string) => {
+    await twoLooks()
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual([])
+    const { findings } = await reconcile.plan()
+    expect(findings).toMatchObject([{ verdict: 'leave', why: expect.stringMatching(why) }])
+    const warned = stage.said.filter((text) => text.startsWith('warn'))
+    expect(warned, 'said once').toHaveLength(1)
+    return findings[0]
+  }
+
+  test('an orphan that another instance has attached', async () => {
+    stage.enis = [eni('eni-9', { attachment: attached({ instanceId: OTHER, attachedAt: 0 }) })]
+    await left(`no task claims it, but ${OTHER} has it attached`)
+  })
+
+  test('the first interface of this instance, whatever it wears', async () => {
+    stage.enis = [eni('eni-9', { attachment: attached({ deviceIndex: 0, attachedAt: 0 }) })]
+    await left('first interface')
+  })
+
+  test('an ENI of a task whose tags were taken off', async () => {
+    stage.run()
+    const { wears: _, ...bare } = eni('eni-1', { attachment: attached() })
+    stage.enis = [bare]
+    const finding = await left(/tags were taken off.*Restore enid:instance/)
+    expect(finding).toMatchObject({ what: 'eni', id: 'eni-1', holderId: TASK, row: 'eni:0' })
+    expect(stage.told).toEqual([])
+  })
+
+  test('an ENI that wears a part of our mark and that nobody knows', async () => {
+    const { wears: _, ...bare } = eni('eni-9')
+    stage.enis = [bare]
+    const finding = await left('a part of our mark')
+    expect(finding).not.toHaveProperty('holderId')
+  })
+
+  test('an ENI of a task that wears the mark of another instance', async () => {
+    stage.run()
+    stage.enis = [eni('eni-1', { wears: wears('eni:0', TASK, OTHER), attachment: attached() })]
+    await left(`mark of ${OTHER}; our tags`)
+  })
+
+  test('what ran before this journal began: another state file may know it', async () => {
+    stage.journalSince = BORN
+    reconcile = stage.born()
+    stage.containers = [box('c-1', { createdAt: BORN - 1 })]
+    reconcile.start()
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual([])
+    expect(stage.said).toHaveLength(1)
+    expect(stage.said[0]).toMatch(/^warn .*another state file, and in use: enid sweep/)
+    expect((await reconcile.plan()).findings).toMatchObject([{ verdict: 'release' }])
+    await reconcile.sweep()
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('an ENI in use since before this journal began, too', async () => {
+    stage.journalSince = BORN
+    reconcile = stage.born()
+    stage.enis = [eni('eni-9', { attachment: attached({ attachedAt: BORN - 1 }) })]
+    reconcile.start()
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual([])
+  })
+
+  test('but not what does nothing, began later, or is of a task known here', async () => {
+    stage.journalSince = BORN
+    reconcile = stage.born()
+    stage.run()
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    stage.enis = [
+      eni('eni-3', { wears: wears('eni:0', STRANGER) }),
+      eni('eni-4', { wears: wears('eni:0', STRANGER), attachment: attached({ attachedAt: BORN }) }),
+    ]
+    stage.containers = [
+      box('c-exited', { wears: wears('container:web', STRANGER), isRunning: false }),
+      box('c-known'),
+    ]
+    reconcile.start()
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done.toSorted()).toEqual([
+      'container c-exited',
+      'container c-known',
+      'eni eni-3',
+      'eni eni-4',
+    ])
+  })
+})
+
+describe('an ENI of another instance', () => {
+  const theirs = () => eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })
+
+  test('is given back when that instance is gone, after an hour of looks', async () => {
+    stage.enis = [theirs()]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS + 3_599_999)
+    expect(stage.done).toEqual([])
+    expect(new Set(stage.asked.flat())).toEqual(new Set([HERE, OTHER]))
+    await stage.clock.pass(REST_MS)
+    expect(stage.done).toEqual(['eni eni-5'])
+  })
+
+  test('is looked at no more often than anything at rest', async () => {
+    stage.enis = [theirs()]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    await stage.clock.pass(REST_MS - 1)
+    expect(stage.known).toHaveLength(1)
+  })
+
+  test('is left alone while that instance exists', async () => {
+    stage.enis = [theirs()]
+    stage.instances = [HERE, OTHER]
+    reconcile.start()
+    await stage.clock.pass(4 * 3_600_000)
+    expect(stage.done).toEqual([])
+    expect(stage.said).toEqual([])
+    expect((await reconcile.plan()).findings).toEqual([])
+  })
+
+  test('begins its hour anew when that instance is seen once', async () => {
+    stage.enis = [theirs()]
+    reconcile.start()
+    await stage.clock.pass(3_000_000)
+    stage.instances = [HERE, OTHER]
+    await stage.clock.pass(REST_MS)
+    stage.instances = [HERE]
+    await stage.clock.pass(3_600_000)
+    expect(stage.done).toEqual([])
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual(['eni eni-5'])
+  })
+
+  test.each<[string, Partial<SeenEni>]>([
+    ['attached to it', { attachment: attached({ instanceId: OTHER }) }],
+    ['in use in any other way', { status: 'in-use' }],
+    ['available in words only', { status: 'available', attachment: attached({ instanceId: '' }) }],
+  ])('is not even asked about while it is %s', async (_name, change) => {
+    stage.enis = [{ ...theirs(), ...change }]
+    reconcile.start()
+    await stage.clock.pass(4 * 3_600_000)
+    expect(stage.asked).toEqual([])
+    expect(stage.done).toEqual([])
+  })
+
+  test('is left alone by an EC2 that does not know this instance either', async () => {
+    stage.enis = [theirs()]
+    stage.instances = []
+    reconcile.start()
+    await stage.clock.pass(4 * 3_600_000)
+    expect(stage.done).toEqual([])
+    const [finding] = (await reconcile.plan()).findings
+    expect(finding).toMatchObject({
+      verdict: 'leave',
+      why: expect.stringContaining('not believed'),
+    })
+    // None of that counted.
+    stage.instances = [HERE]
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual([])
+  })
+
+  test('waits while EC2 does not say which instances exist', async () => {
+    stage.enis = [theirs()]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.away.instances = transient('RequestLimitExceeded')
+    const plan = await reconcile.plan()
+    expect(plan.findings).toMatchObject([
+      { verdict: 'wait', why: expect.stringContaining('did not say') },
+    ])
+    expect(plan.away).toEqual([
+      { place: 'ec2', code: 'RequestLimitExceeded', reason: 'RequestLimitExceeded happened' },
+    ])
+    await stage.clock.pass(4 * 3_600_000)
+    expect(stage.done).toEqual([])
+    // What was seen before stands, and an answer settles it.
+    delete stage.away.instances
+    await stage.clock.pass(REST_MS)
+    expect(stage.done).toEqual(['eni eni-5'])
+  })
+
+  test('a look without an answer about instances does not count as the first', async () => {
+    stage.enis = [theirs()]
+    stage.away.instances = transient('RequestLimitExceeded')
+    reconcile.start()
+    await stage.clock.pass(4 * 3_600_000)
+    delete stage.away.instances
+    await stage.clock.pass(3_000_000)
+    expect(stage.done).toEqual([])
+  })
+})
+
+describe('what a running task should hold and is not shown', () => {
+  test('an ENI that EC2 does not show is doubted on the second look, never stopped', async () => {
+    stage.run()
+    stage.enis = []
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    expect(stage.told).toEqual([])
+    const waiting = { what: 'row', id: 'eni-1', holderId: TASK, row: 'eni:0', verdict: 'wait' }
+    expect((await reconcile.plan()).findings).toMatchObject([waiting])
+    await stage.clock.pass(2 * SOON_MS)
+    expect(stage.told).toEqual([
+      [TASK, { type: 'doubted', row: 'eni:0', why: 'EC2 does not show eni-1' }],
+    ])
+    expect(stage.journal.get(TASK)?.holder.desired).toBe('running')
+  })
+
+  test('it is doubted once, and not again before it was looked at', async () => {
+    stage.run()
+    stage.enis = []
+    reconcile.start()
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.told).toHaveLength(1)
+  })
+
+  test('one that is shown again is forgotten', async () => {
+    stage.run()
+    const shown = stage.enis
+    stage.enis = []
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.enis = shown
+    await stage.clock.pass(2 * SOON_MS)
+    stage.enis = []
+    await stage.clock.pass(REST_MS)
+    expect(stage.told).toEqual([])
+  })
+
+  test.each<[string, Partial<SeenAttachment> | undefined]>([
+    ['attached to nothing', undefined],
+    ['attached elsewhere', { instanceId: OTHER }],
+    ['being detached', { status: 'detaching' }],
+    ['detached', { status: 'detached' }],
+  ])('the attachment of an ENI that is %s', async (_name, change) => {
+    stage.run()
+    stage.enis = [eni('eni-1', change === undefined ? {} : { attachment: attached(change) })]
+    await twoLooks()
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told).toEqual([
+      [TASK, { type: 'doubted', row: 'attachment:0', why: 'EC2 shows eni-1 not attached here' }],
+    ])
+    expect(stage.done).toEqual([])
+  })
+
+  test('an attachment that is only being made is there', async () => {
+    stage.run()
+    stage.enis = [eni('eni-1', { attachment: attached({ status: 'attaching' }) })]
+    await twoLooks()
+    await stage.clock.pass(REST_MS)
+    expect(stage.told).toEqual([])
+  })
+
+  test('the guard that somebody took away', async () => {
+    stage.run()
+    stage.enis = [eni('eni-1', { attachment: attached({ isGuarded: false }) })]
+    await twoLooks()
+    await stage.clock.pass(SOON_MS)
+    const text = 'EC2 would not delete eni-1 with this instance'
+    expect(stage.told).toEqual([[TASK, { type: 'doubted', row: 'guard:0', why: text }]])
+  })
+
+  test.each<[string, RowId]>([
+    ['pause-1', 'sandbox'],
+    ['web-1', 'container:web'],
+  ])('container %s, at once: Docker shows no old pictures', async (gone, row) => {
+    stage.run()
+    stage.containers = stage.containers.filter(({ containerId }) => containerId !== gone)
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    const text = `Docker does not show container ${gone}`
+    expect(stage.told).toEqual([[TASK, { type: 'doubted', row, why: text }]])
+  })
+
+  test('not a container that has exited: it may be removed', async () => {
+    const init = container('init', {}, { essential: false })
+    stage.journal.begin(TASK, spec({ containers: [container('web'), init] }))
+    settleHolder(stage.journal, TASK, {
+      ...ROWS,
+      'container:init': { details: { containerId: 'init-1' } },
+    })
+    stage.journal.append(TASK, { type: 'exited', container: 'init', exitCode: 0 })
+    stage.enis = [eni('eni-1', { attachment: attached() })]
+    stage.containers = [box('pause-1', { wears: wears('sandbox') }), box('web-1')]
+    await twoLooks()
+    expect(stage.told).toEqual([])
+  })
+
+  test('not what came to be while the survey was under way', async () => {
+    stage.during = () => {
+      stage.during = () => {}
+      stage.run()
+    }
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    expect(stage.told).toEqual([])
+  })
+
+  test('not what was given back while the survey was under way', async () => {
+    stage.run()
+    stage.containers = []
+    stage.during = () => stage.stop()
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    expect(stage.told).toEqual([])
+  })
+
+  test('not what a task that never ran holds: it has its own deadlines', async () => {
+    stage.journal.begin(TASK, spec())
+    for (const type of ['began', 'done'] as const) {
+      const event = { type, verb: 'ensure', row: 'eni:0', details: { eniId: 'eni-1' } } as Event
+      stage.journal.append(TASK, event)
+    }
+    await twoLooks()
+    await stage.clock.pass(REST_MS)
+    expect(stage.told).toEqual([])
+  })
+
+  test('nothing at all is believed of an EC2 that does not show this instance', async () => {
+    stage.run()
+    stage.enis = []
+    stage.instances = []
+    reconcile.start()
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.told).toEqual([])
+    expect(stage.asked[0]).toEqual([HERE])
+    const [finding] = (await reconcile.plan()).findings
+    expect(finding).toMatchObject({
+      verdict: 'leave',
+      why: expect.stringContaining('not believed'),
+    })
+  })
+
+  test('not what was settled between the look and the act', async () => {
+    stage.run()
+    stage.containers = []
+    const first = stage.orphans.instancesThatExist
+    Object.assign(stage.orphans, {
+      instancesThatExist: async (ids: string[], signal: AbortSignal) => {
+        stage.stop()
+        return first(ids, signal)
+      },
+    })
+    stage.enis = []
+    const { findings } = await reconcile.sweep()
+    expect(stage.told).toEqual([])
+    const settled = findings.filter(({ outcome }) => outcome === 'settled meanwhile')
+    expect(verdicts(settled)).toEqual(['doubt row pause-1', 'doubt row web-1'])
+  })
+})
+
+describe('a place that is away', () => {
+  test.each(['ec2', 'docker', 'kernel'] as const)(
+    '%s: said, tried soon, nothing follows',
+    async (place) => {
+      stage.run()
+      stage.enis = []
+      stage.containers = []
+      stage.away[place] = transient('Away')
+      if (place !== 'ec2') stage.enis = [eni('eni-1', { attachment: attached() })]
+      if (place !== 'docker') {
+        stage.containers = [box('pause-1', { wears: wears('sandbox') }), box('web-1')]
+      }
+      await twoLooks()
+      expect(stage.known).toHaveLength(2)
+      await stage.clock.pass(SOON_MS)
+      expect(stage.known).toHaveLength(3)
+      expect(stage.told).toEqual([])
+      expect(stage.said[0]).toBe(`warn sweep: ${place} is away, tried again later: Away happened`)
+      const { away } = await reconcile.plan()
+      expect(away).toEqual([{ place, code: 'Away', reason: 'Away happened' }])
+    },
+  )
+
+  test('neither confirms nor clears what was seen there before', async () => {
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.away.docker = transient('DockerUnreachable')
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual([])
+    delete stage.away.docker
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('does not keep the others from being swept', async () => {
+    stage.containers = [box('c-1')]
+    stage.away.ec2 = transient('Ec2Unreachable')
+    await twoLooks()
+    expect(stage.done).toEqual(['container c-1'])
+  })
+})
+
+describe('its pace', () => {
+  test('at rest is five minutes, give or take', async () => {
+    stage.run()
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    for (const count of [1, 2, 3]) {
+      expect(stage.known).toHaveLength(count)
+      await stage.clock.pass(REST_MS)
+    }
+    stage.clock.random = () => 0
+    await stage.clock.pass(REST_MS)
+    const before = stage.known.length
+    await stage.clock.pass(240_000)
+    expect(stage.known).toHaveLength(before + 1)
+  })
+
+  test.each([
+    [0, 60_000],
+    [1, 72_000],
+  ])('after a suspicion is a minute and a bit (chance %s)', async (chance, ms) => {
+    stage.containers = [box('c-1')]
+    stage.clock.random = () => chance
+    await reconcile.sweep()
+    await stage.clock.pass(ms - 1)
+    expect(stage.known).toHaveLength(1)
+    await stage.clock.pass(1)
+    expect(stage.known).toHaveLength(2)
+  })
+
+  test('is one EC2 call a minute at most, however many pages there are', async () => {
+    stage.ec2CallCount = 9
+    stage.enis = [eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })]
+    await reconcile.sweep()
+    await stage.clock.pass(10 * 60_000 - 1)
+    expect(stage.known).toHaveLength(1)
+    await stage.clock.pass(1)
+    expect(stage.known).toHaveLength(2)
+  })
+
+  test('begins anew when a person asked for a sweep', async () => {
+    reconcile.start()
+    await reconcile.sweep()
+    await stage.clock.pass(REST_MS - 1)
+    expect(stage.known).toHaveLength(1)
+    await stage.clock.pass(1)
+    expect(stage.known).toHaveLength(2)
+  })
+
+  test('times can be scaled', async () => {
+    const times = { start: 0, every: 5, orphan: 1, grace: 2, vanished: 60, perCall: 1 }
+    reconcile = new Reconcile({ ...optionsOf(stage), times })
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(0)
+    await stage.clock.pass(3)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+})
+
+/** The same options again, as another Reconcile would get them. */
+function optionsOf(of: Stage) {
+  return {
+    journal: of.journal,
+    instanceId: HERE,
+    journalSince: 0,
+    survey: async () => ({
+      enis: { seen: of.enis },
+      containers: { seen: of.containers },
+      links: { seen: of.links },
+      ec2CallCount: 1,
+    }),
+    orphans: of.orphans,
+    tell: () => {},
+    clock: of.clock,
+    log: { info: () => {}, warn: () => {} },
+    onDefect: (error: unknown) => {
+      throw error
+    },
+  }
+}
+
+describe('a plan', () => {
+  test('says what a sweep would do and changes nothing, not even what is remembered', async () => {
+    stage.containers = [box('c-1')]
+    for (const _ of [1, 2]) {
+      expect(verdicts((await reconcile.plan()).findings)).toEqual(['wait container c-1'])
+      await stage.clock.pass(REST_MS)
+    }
+    await reconcile.sweep()
+    await stage.clock.pass(60_000)
+    const { findings, at } = await reconcile.plan()
+    expect(at).toBe(stage.clock.time)
+    expect(findings).toEqual([
+      {
+        what: 'container',
+        id: 'c-1',
+        holderId: TASK,
+        row: 'container:web',
+        verdict: 'release',
+        why: `no task ${TASK} is known here`,
+      },
+    ])
+    expect(stage.done).toEqual([])
+  })
+
+  test('waits for the sweep that is under way', async () => {
+    stage.containers = [box('c-1')]
+    await reconcile.sweep()
+    await stage.clock.pass(60_000)
+    const [sweep, plan] = await Promise.all([reconcile.sweep(), reconcile.plan()])
+    expect(verdicts(sweep.findings)).toEqual(['release container c-1'])
+    expect(plan.findings).toEqual([])
+  })
+})
+
+describe('closing', () => {
+  test('ends it: no look follows, and whoever asks is told', async () => {
+    reconcile.start()
+    await reconcile.close()
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.known).toHaveLength(0)
+    await expect(reconcile.sweep()).rejects.toMatchObject({ kind: 'transient', code: 'Aborted' })
+    await expect(reconcile.plan()).rejects.toMatchObject({ code: 'Aborted' })
+    expect(stage.defects).toEqual([])
+  })
+
+  test('waits for what is in flight, and its failure is nobody’s defect', async () => {
+    stage.containers = [box('c-1')]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    const { promise, reject } = Promise.withResolvers<void>()
+    stage.before = () => promise
+    await stage.clock.pass(SOON_MS)
+    let isClosed = false
+    const closing = reconcile.close().then(() => {
+      isClosed = true
+    })
+    await settle()
+    expect(isClosed).toBe(false)
+    reject(new Error('aborted'))
+    await closing
+    expect(stage.defects).toEqual([])
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.known).toHaveLength(2)
+  })
+
+  test('a look that fails for a mistake of ours is a defect while it lives', async () => {
+    stage.during = () => {
+      throw new Error('a bug')
+    }
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    expect(stage.defects).toHaveLength(1)
+  })
+})
