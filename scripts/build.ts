@@ -7,11 +7,23 @@
 
 import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BuildOptions } from 'esbuild'
+import type { BuildOptions, Plugin } from 'esbuild'
 import { build } from 'esbuild'
 import { ROOT } from './suites.ts'
 
 const DIST = join(ROOT, 'dist')
+
+/** What dockerode loads for Docker over SSH and for BuildKit: enid uses neither. */
+const ABSENT = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader)$/
+
+/** Puts an empty module where an absent one is asked for. */
+const withoutAbsent: Plugin = {
+  name: 'without-absent',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: ABSENT }, ({ path }) => ({ path, namespace: 'absent' }))
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = {}' }))
+  },
+}
 
 const common: BuildOptions = {
   bundle: true,
@@ -19,8 +31,8 @@ const common: BuildOptions = {
   format: 'esm',
   target: 'node24',
   absWorkingDir: ROOT,
-  // cpu-features only makes ssh2 faster, which dockerode loads and we never use.
-  external: ['better-sqlite3', 'koffi', 'cpu-features', '*.node'],
+  external: ['better-sqlite3', 'koffi'],
+  plugins: [withoutAbsent],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
@@ -31,18 +43,13 @@ const common: BuildOptions = {
   },
 }
 
+// koffi's own JavaScript; the rest of its package is its source in C++.
+const KOFFI = ['index.js', 'src/static.js', 'src/static.cjs', 'src/trampolines.cjs']
+
 /** The packages that stay packages, and the files of theirs that are run. */
 const NATIVE: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['package.json', 'LICENSE', 'lib', `prebuilds/linux-${process.arch}.node`],
-  koffi: [
-    'package.json',
-    'LICENSE.txt',
-    'index.js',
-    'index.cjs',
-    'indirect.js',
-    'indirect.cjs',
-    'lib',
-  ],
+  koffi: ['package.json', 'LICENSE.txt', 'index.js', ...KOFFI.map((file) => `src/koffi/${file}`)],
   [`@koromix/koffi-linux-${process.arch}`]: ['.'],
 }
 

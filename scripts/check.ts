@@ -14,14 +14,18 @@ const pure = readSuites()
 const CHECKS: readonly (readonly [string, string, readonly string[]])[] = [
   ['lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['types', bin('tsc'), ['-p', 'tsconfig.json']],
-  ['pure tests', bin('vitest'), ['run', '--fileParallelism', '--reporter=dot', ...pure]],
+  ['pure tests', bin('vitest'), ['run', '--fileParallelism', '--reporter=minimal', ...pure]],
 ]
 
 /** Runs one check; true where it passed. */
 function runCheck([name, program, args]: (typeof CHECKS)[number]): Promise<boolean> {
   const startedAt = performance.now()
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {

@@ -3,7 +3,16 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -48,22 +57,67 @@ test('bin/enid runs the bundle where there is no checkout, through symlinks too'
   expect(stdout).toMatch(/^enid \d+\.\d+\.\d+ /)
 })
 
-test.for(['kernel-worker.js', 'fabric-thread.js'])(
-  'the thread %s loads its machine code',
-  async (name) => {
-    // It starts as a thread of the bundle would be, and lives until it is told to end.
-    const program = `const {Worker} = require('node:worker_threads')
-    const worker = new Worker(${JSON.stringify(join(dist, name))})
-    worker.once('error', (error) => { console.error(error); process.exit(1) })
-    worker.once('online', () => setImmediate(() => worker.postMessage({ type: 'none' })))
-    setTimeout(() => process.exit(0), 1500)`
-    const child = spawn(process.execPath, ['-e', program], { cwd: folder })
-    let said = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk
+test('lab and agent of the bundle work together, threads and machine code included', async () => {
+  const lab = start({}, 'lab', '--name', 'bundle', '--port', '0')
+  try {
+    const env = await until(lab, () => {
+      const { status, stdout } = enid('lab', 'env', '--name', 'bundle', '--json')
+      return status === 0 ? (JSON.parse(stdout) as Record<string, string>) : undefined
     })
-    const [code] = await once(child, 'close')
-    expect(said).not.toContain('Cannot find')
-    expect(code === 0 || !said.includes('ERR_MODULE_NOT_FOUND')).toBe(true)
-  },
-)
+    // The probe's link is plugged in by the fabric's thread.
+    const { stdout } = enid('lab', 'exec', '--name', 'bundle', '--', 'ip', '-br', 'address')
+    expect(stdout).toMatch(/^eth0\S+\s+UP\s+10\./m)
+
+    const own = {
+      ...env,
+      ENID_STATE_DIR: join(folder, 'state'),
+      ENID_SOCKET: join(folder, 'enid.sock'),
+      ENID_LISTEN: '',
+    }
+    const agent = start(own, 'agent')
+    const flags = ['--socket', own.ENID_SOCKET, '--json']
+    const list = await until(agent, () => {
+      const { status, stdout } = enid('ps', ...flags)
+      return status === 0 ? stdout : undefined
+    })
+    expect(JSON.parse(list)).toEqual({ tasks: [] })
+    expect(await end(agent)).toBe(0)
+    expect(await end(lab)).toBe(0)
+  } finally {
+    lab.child.kill('SIGTERM')
+    await lab.closed
+  }
+  expect(existsSync('/run/enid-lab/bundle')).toBe(false)
+  expect(readdirSync('/run/netns').filter((name) => name.includes('bundle'))).toEqual([])
+})
+
+/** A command of the bundle that stays, with what it says. */
+function start(env: Record<string, string>, ...args: string[]) {
+  const child = spawn(process.execPath, [join(dist, 'enid.mjs'), ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? '', ...env },
+  })
+  const running = { child, said: '', closed: once(child, 'close') as Promise<[number | null]> }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      running.said += chunk
+    })
+  }
+  return running
+}
+
+async function until<T>(running: ReturnType<typeof start>, ask: () => T | undefined): Promise<T> {
+  for (let attempt = 0; attempt < 150; attempt++) {
+    const answer = ask()
+    if (answer !== undefined) return answer
+    if (running.child.exitCode !== null) break
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`it does not come up: ${running.said.slice(-2000)}`)
+}
+
+async function end({ child, closed }: ReturnType<typeof start>): Promise<number | null> {
+  child.kill('SIGTERM')
+  const [code] = await closed
+  return code
+}

@@ -10,12 +10,13 @@ import { MARK } from '../../agent/drivers/driver.ts'
 const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
 
 type Statement = { Action: string | string[]; Resource: string | string[]; Condition?: object }
-const policy = JSON.parse(/```json\n([^]*?)```/.exec(read('README.md'))?.[1] ?? '') as {
+const policy = JSON.parse(/```json\n([\s\S]*?)```/.exec(read('README.md'))?.[1] ?? '') as {
   Statement: Statement[]
 }
 const actions = [...new Set(policy.Statement.flatMap(({ Action }) => Action))].sort()
 
-const list = /export type Ec2Actions = \{([^]*?)\n\}/.exec(read('agent/drivers/ec2.ts'))?.[1] ?? ''
+const list =
+  /export type Ec2Actions = \{([\s\S]*?)\n\}/.exec(read('agent/drivers/ec2.ts'))?.[1] ?? ''
 const called = [...list.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => `ec2:${name}`)
 
 test('the policy allows exactly the calls of the agent, and tags at creation', () => {

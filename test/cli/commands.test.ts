@@ -1,0 +1,225 @@
+// Goal: what the commands ask of the agent, what they print, and what they exit with. Method: the
+// real command as a child process, against a stand-in agent with answers written down here.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { StandIn } from './stand-in.ts'
+import { openStandIn, task } from './stand-in.ts'
+
+const A = `aaaa1111${'0'.repeat(24)}`
+const B = `aaaa2222${'0'.repeat(24)}`
+let agent: StandIn
+let folder: string
+
+beforeEach(async () => {
+  agent = await openStandIn()
+  folder = mkdtempSync(join(tmpdir(), 'enid-cli-test-'))
+})
+afterEach(async () => {
+  await agent.close()
+  rmSync(folder, { recursive: true })
+})
+
+const definition = { family: 'web', networkMode: 'awsvpc', containerDefinitions: [{ name: 'app' }] }
+const registered = { taskDefinition: { ...definition, revision: 3 } }
+const file = (document: unknown): string => {
+  const path = join(folder, 'task.json')
+  writeFileSync(path, JSON.stringify(document))
+  return path
+}
+const arn = (id: string) => ({ taskArn: `arn:aws:ecs:us-west-2:1:task/default/${id}` })
+
+describe('run', () => {
+  beforeEach(() => {
+    agent.ecs.set('RegisterTaskDefinition', registered)
+    agent.ecs.set('DescribeTaskDefinition', registered)
+    agent.ecs.set('RunTask', { tasks: [arn(A)], failures: [] })
+    agent.tasks.set(A, [task(A)])
+  })
+  const asked = (what: string) => agent.asked.find((question) => question.what === what)?.input
+
+  test('registers a file as it is and runs that very revision', async () => {
+    const flags = ['--subnet', 'subnet-1,subnet-2', '--security-group', 'sg-1', '--cluster', 'c']
+    const { code, stdout } = await agent.enid('run', file(definition), ...flags, '-n', '2')
+    expect(code).toBe(0)
+    expect(stdout).toBe('aaaa1111  RUNNING  10.0.0.35\n')
+    expect(asked('RegisterTaskDefinition')).toEqual(definition)
+    expect(asked('RunTask')).toEqual({
+      taskDefinition: 'web:3',
+      count: 2,
+      cluster: 'c',
+      networkConfiguration: {
+        awsvpcConfiguration: { subnets: ['subnet-1', 'subnet-2'], securityGroups: ['sg-1'] },
+      },
+    })
+  })
+
+  test("takes the host's own subnet when none is given, and says so", async () => {
+    const { stderr } = await agent.enid('run', 'web:3')
+    expect(stderr).toContain("in the host's own subnet subnet-host")
+    expect(asked('DescribeTaskDefinition')).toEqual({ taskDefinition: 'web:3' })
+    expect(asked('RunTask')).toMatchObject({
+      networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-host'] } },
+    })
+  })
+
+  test('gives every container the variables, commas and all', async () => {
+    await agent.enid('run', 'web', '--env', 'A=1,2', '-e', 'B=x=y')
+    expect(asked('RunTask')).toMatchObject({
+      overrides: {
+        containerOverrides: [
+          {
+            name: 'app',
+            environment: [
+              { name: 'A', value: '1,2' },
+              { name: 'B', value: 'x=y' },
+            ],
+          },
+        ],
+      },
+    })
+  })
+
+  test('waits until the task runs, with a line for every change', async () => {
+    const pending = task(A, { lastStatus: 'PENDING', enis: [] })
+    agent.tasks.set(A, [pending, pending, task(A)])
+    const { code, stderr } = await agent.enid('run', 'web', '--subnet', 'subnet-1')
+    expect(code).toBe(0)
+    expect(stderr).toBe('aaaa1111 PENDING\naaaa1111 RUNNING\n')
+  })
+
+  test('does not wait with --no-wait', async () => {
+    agent.tasks.set(A, [task(A, { lastStatus: 'PROVISIONING', enis: [] }), task(A)])
+    const { stdout } = await agent.enid('run', 'web', '--no-wait')
+    expect(stdout).toBe('aaaa1111  PROVISIONING\n')
+  })
+
+  test('exits with 1 and the reason when the task stops before it ran', async () => {
+    const { startedAt: _, ...never } = task(A)
+    const reason = { stopCode: 'TaskFailedToStart', stoppedReason: 'no such image' }
+    agent.tasks.set(A, [{ ...never, ...reason, lastStatus: 'STOPPED' }])
+    const { code, stdout } = await agent.enid('run', 'web')
+    expect(stdout).toContain('STOPPED  10.0.0.35  TaskFailedToStart: no such image')
+    expect(code).toBe(1)
+  })
+
+  test('exits with 4 when it waited long enough', async () => {
+    agent.tasks.set(A, [task(A, { lastStatus: 'PENDING' })])
+    const { code, stderr } = await agent.enid('run', 'web', '--timeout', '1')
+    expect(stderr).toContain(
+      'not running after 1 s; the agent goes on trying: enid describe aaaa1111',
+    )
+    expect(code).toBe(4)
+  })
+
+  test("exits with 1 and ECS's failure when there is no room", async () => {
+    const failure = { reason: 'RESOURCE:ENI', detail: '3 of 3 are in use' }
+    agent.ecs.set('RunTask', { tasks: [], failures: [failure] })
+    const { code, stderr } = await agent.enid('run', 'web', '--subnet', 's')
+    expect(stderr).toBe('1 of 1 not run: RESOURCE:ENI: 3 of 3 are in use\n')
+    expect(code).toBe(1)
+  })
+
+  test("exits with 1 and the agent's own words when it refuses", async () => {
+    const body = { __type: 'com.amazonaws.ecs#ClientException', message: 'family: is required' }
+    agent.ecs.set('RegisterTaskDefinition', { status: 400, body })
+    const { code, stderr } = await agent.enid('run', file({}))
+    expect(stderr).toBe('ClientException: family: is required\n')
+    expect(code).toBe(1)
+  })
+})
+
+describe('ps', () => {
+  test('shows where a task is and why, and hides the stopped ones', async () => {
+    const waiting = { row: 'eni:0', verb: 'ensure', attempt: 3, code: 'X', nextTryAt: '' }
+    agent.tasks.set(A, [task(A)])
+    agent.tasks.set(B, [
+      task(B, {
+        lastStatus: 'PROVISIONING',
+        enis: [{ status: 'PRECREATED', securityGroupIds: ['sg-1'] }],
+        waiting: [{ ...waiting, reason: 'EC2 asks to slow down' }],
+      }),
+    ])
+    agent.tasks.set('c', [task('c', { lastStatus: 'STOPPED' })])
+    const { stdout } = await agent.enid('ps')
+    expect(stdout.split('\n')).toEqual([
+      'TASK      FAMILY:REV  STATUS        ENI       IP         GROUPS     AGE  WHY',
+      'aaaa1111  web:3       RUNNING       eni-aaaa  10.0.0.35  sg-1 sg-2  7m',
+      'aaaa2222  web:3       PROVISIONING  -         -          sg-1       7m   ' +
+        'ensure eni:0, attempt 3: EC2 asks to slow down',
+      '',
+    ])
+    expect(JSON.parse((await agent.enid('ps', '--all', '--json')).stdout).tasks).toHaveLength(3)
+  })
+})
+
+describe('a task is named by', () => {
+  beforeEach(() => {
+    agent.tasks.set(A, [task(A)])
+    agent.tasks.set(B, [task(B, { lastStatus: 'STOPPED', stoppedReason: 'asked for' })])
+  })
+
+  test('the beginning of its id, or its ARN', async () => {
+    for (const name of ['aaaa1', A, `arn:aws:ecs:us-west-2:1:task/default/${A}`]) {
+      const { code, stdout } = await agent.enid('describe', name, '--json')
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout).tasks[0].taskId).toBe(A)
+    }
+  })
+
+  test('no beginning that fits two, and no id that is unknown', async () => {
+    const both = await agent.enid('describe', 'aaaa')
+    expect(both.stderr).toBe(
+      '"aaaa" is the beginning of 2 tasks: aaaa1111, aaaa2222. Write more of it\n',
+    )
+    expect(both.code).toBe(1)
+    const none = await agent.enid('describe', 'beef')
+    expect(none.stderr).toBe('no task is "beef" or begins with it. See: enid ps\n')
+  })
+})
+
+test('describe shows interface, containers, steps with their times, and why it stopped', async () => {
+  const exit = { name: 'app', image: 'x', lastStatus: 'STOPPED', exitCode: 137 }
+  const stopped = { lastStatus: 'STOPPED', desiredStatus: 'STOPPED', containers: [exit] }
+  const why = { stopCode: 'EssentialContainerExited', stoppedReason: 'app exited' }
+  agent.tasks.set(A, [task(A, { ...stopped, ...why })])
+  const { stdout } = await agent.enid('describe', 'aaaa')
+  for (const text of [
+    /^stopped +EssentialContainerExited: app exited$/m,
+    /^address +10\.0\.0\.35$/m,
+    /^app +x +STOPPED +137$/m,
+    /^ensure eni:0 +2 ms +120 ms +1$/m,
+  ]) {
+    expect(stdout).toMatch(text)
+  }
+})
+
+test('stop asks in the cluster of the task, with the reason, and waits for the end', async () => {
+  agent.ecs.set('StopTask', { task: {} })
+  const stopping = task(A, { lastStatus: 'DEPROVISIONING', cluster: 'c' })
+  agent.tasks.set(A, [stopping, stopping, task(A, { lastStatus: 'STOPPED', stoppedReason: 'r' })])
+  const { code, stdout } = await agent.enid('stop', 'aaaa', '--reason', 'r')
+  expect(agent.asked.find(({ what }) => what === 'StopTask')?.input).toEqual({
+    task: A,
+    cluster: 'c',
+    reason: 'r',
+  })
+  expect(stdout).toBe('aaaa1111  STOPPED  r\n')
+  expect(code).toBe(0)
+})
+
+test('logs asks for the only container, or for the one that is named', async () => {
+  const containers = ['web', 'sidecar'].map((name) => ({ name, image: 'x', lastStatus: 'RUNNING' }))
+  agent.tasks.set(A, [task(A)])
+  expect(await agent.enid('logs', A, '--lines', '5')).toMatchObject({
+    code: 0,
+    stdout: 'one\ntwo\n',
+  })
+  expect(agent.asked.at(-1)?.what).toBe(`GET /tasks/${A}/logs?container=app&lines=5`)
+  agent.tasks.set(A, [task(A, { containers })])
+  const { code, stderr } = await agent.enid('logs', A)
+  expect(stderr).toBe('enid logs: name the container: web, sidecar\n')
+  expect(code).toBe(2)
+})
