@@ -33,6 +33,8 @@ const common: BuildOptions = {
   absWorkingDir: ROOT,
   external: ['better-sqlite3', 'koffi'],
   plugins: [withoutAbsent],
+  // The AWS SDK as ES modules: as CommonJS, an `await import()` of it would have no named exports.
+  mainFields: ['module', 'main'],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
