@@ -17,12 +17,15 @@ const NEEDED = [
 
 // What only some scripts need, by `--also`.
 const OPTIONAL = {
-  aws: { program: 'aws', package: 'awscli' },
   // Beside a pip-installed aws of version 1, the tests drive the agent with Debian's version 2.
-  aws2: { path: '/usr/bin/aws', package: 'awscli' },
-  busybox: { program: 'busybox', package: 'busybox-static' },
-  gcc: { program: 'gcc', package: 'gcc', orElse: 'libc6-dev' },
-  'systemd-analyze': { program: 'systemd-analyze', package: 'systemd' },
+  aws: [{ path: '/usr/bin/aws', package: 'awscli' }],
+  busybox: [{ program: 'busybox', package: 'busybox-static' }],
+  curl: [{ program: 'curl', package: 'curl' }],
+  gcc: [
+    { program: 'gcc', package: 'gcc' },
+    { path: '/usr/include/stdio.h', package: 'libc6-dev' },
+  ],
+  'systemd-analyze': [{ program: 'systemd-analyze', package: 'systemd' }],
 }
 
 /** Whether the loader finds a shared library. */
@@ -44,7 +47,7 @@ export async function ensurePackages(also) {
   if (unknown !== undefined) {
     throw new Refusal(`--also ${unknown}: known are ${Object.keys(OPTIONAL).join(', ')}`)
   }
-  const needs = [...NEEDED, ...also.map((name) => OPTIONAL[name])]
+  const needs = [...NEEDED, ...also.flatMap((name) => OPTIONAL[name])]
   const lacking = await missing(needs)
   if (lacking.length === 0) return
 
