@@ -4,7 +4,7 @@
 //
 //   straight: Create … Delete      in doubt: look it up when its id is known, else Create again
 
-import type { NetworkInterface } from '@aws-sdk/client-ec2'
+import type { NetworkInterface, NetworkInterfaceAttachment } from '@aws-sdk/client-ec2'
 import { launching, type Purpose, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
@@ -13,6 +13,9 @@ import type { Ec2 } from './ec2.ts'
 import type { EniLookup } from './eni-lookup.ts'
 import { labelsOf, shortId } from './mark.ts'
 import type { Subnet, Subnets } from './subnets.ts'
+
+/** An ENI that is to be deleted, and what it was last seen attached to. */
+type Made = { readonly eniId: string; readonly attachment?: NetworkInterfaceAttachment | undefined }
 
 export type EniOptions = {
   readonly ec2: Ec2
@@ -72,18 +75,23 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
   }
 
   /**
-   * The ids of what a Create of ours may have left behind when its answer never came. Tags are looked
-   * at first, because that makes nothing. But EC2 shows a new ENI late, and a Create that we gave up
-   * may still be under way: an empty answer proves nothing, and an ENI forgotten here would never be
-   * deleted. So then the Create is repeated with its token: it answers with the ENI that it made, or,
-   * when it never arrived, makes one for a second. Only a refusal of what was asked for (no room, no
-   * such group) says that there is none; a missing permission says nothing.
+   * What a Create of ours may have left behind when its answer never came. Tags are looked at first,
+   * because that makes nothing. But EC2 shows a new ENI late, and a Create that we gave up may still
+   * be under way: an empty answer proves nothing, and an ENI forgotten here would never be deleted.
+   * So then the Create is repeated with its token: it answers with the ENI that it made, or, when it
+   * never arrived, makes one for a second. Only a refusal of what was asked for (no room, no such
+   * group) says that there is none; a missing permission says nothing.
    */
-  async function whatWasMade(job: Job, signal: AbortSignal): Promise<string[]> {
+  async function whatWasMade(job: Job, signal: AbortSignal): Promise<Made[]> {
     const tagged = await lookup.byTags(labelsOf(wearerOf(job)), signal, releasing(job))
-    if (tagged.length > 0) return tagged.map(({ NetworkInterfaceId }) => NetworkInterfaceId ?? '')
+    if (tagged.length > 0) {
+      return tagged.map((eni) => ({
+        eniId: eni.NetworkInterfaceId ?? '',
+        attachment: eni.Attachment,
+      }))
+    }
     try {
-      return [(await create(job, signal, releasing(job))).eniId]
+      return [await create(job, signal, releasing(job))]
     } catch (error) {
       if (provesAbsence(error)) return []
       // IdempotentParameterMismatch, too: an ENI was made, and its tags must show sooner or later.
@@ -93,24 +101,26 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
 
   async function remove(job: Job, eniId: string, signal: AbortSignal): Promise<void> {
     const input = { NetworkInterfaceId: eniId }
-    const call = ec2.call('DeleteNetworkInterface', input, signal, releasing(job))
-    const isDone = await call.then(
-      () => true,
-      (error) => {
-        if (isGone(error)) return false
-        throw error
-      },
-    )
-    if (isDone && job.choice !== undefined) subnets.took(job.choice, -1)
+    try {
+      await ec2.call('DeleteNetworkInterface', input, signal, releasing(job))
+    } catch (error) {
+      if (isGone(error)) return
+      throw error
+    }
+    if (job.choice !== undefined) subnets.took(job.choice, -1)
+  }
+
+  /** Tried before, so it may still be in use: looking costs one call for all tasks that stop. */
+  async function lookAgain(job: Job, eniId: string, signal: AbortSignal): Promise<Made> {
+    if (!job.again) return { eniId }
+    return { eniId, attachment: (await lookup.byId(eniId, signal, releasing(job)))?.Attachment }
   }
 
   /**
-   * Tried before, so probably in use: EC2 is still detaching. Looking is cheaper than deleting in
-   * vain, because all tasks that stop look in one call. But an Attach that was given up may have been
-   * carried out after its row was released: nothing else would ever undo that.
+   * Usually EC2 is still detaching. But an Attach that was given up may have been carried out after
+   * its row was released: nothing else would ever undo that.
    */
-  async function leave(job: Job, eniId: string, signal: AbortSignal): Promise<void> {
-    const attachment = (await lookup.byId(eniId, signal, releasing(job)))?.Attachment
+  async function leave(job: Job, { eniId, attachment }: Made, signal: AbortSignal): Promise<void> {
     const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
     if (attachment === undefined || !isOurs || attachment.Status === 'detached') return
     if (attachment.Status === 'detaching') {
@@ -135,9 +145,14 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
     async release(job, signal) {
       const known = job.known('eni', job.row)
       if (known === undefined && job.choice === undefined) return undefined
-      if (known !== undefined && job.again) await leave(job, known.eniId, signal)
-      const eniIds = known === undefined ? await whatWasMade(job, signal) : [known.eniId]
-      for (const eniId of eniIds) await remove(job, eniId, signal)
+      const all =
+        known === undefined
+          ? await whatWasMade(job, signal)
+          : [await lookAgain(job, known.eniId, signal)]
+      for (const made of all) {
+        await leave(job, made, signal)
+        await remove(job, made.eniId, signal)
+      }
       return undefined
     },
   }
