@@ -28,7 +28,7 @@ RUN apt-get update \
 RUN set -eu; mkdir -p /image/etc/ssl/certs /image/tmp; \
     library="$(ldconfig -p | sed -n 's/^.*libnftables\.so\.1 .*=> //p' | head -n 1)"; \
     { echo /usr/local/bin/node; echo "$library"; \
-      ldd /usr/local/bin/node "$library" | grep -o '/[^ ]*\.so[^ ]*'; } | sort -u \
+      ldd /usr/local/bin/node "$library" | grep -o '/[^ :]*\.so[^ :]*'; } | sort -u \
     | while read -r file; do cp --dereference --parents "$file" /image; done; \
     cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 
