@@ -23,4 +23,5 @@ const options = {
   ignorePatterns: ['dist', 'docs', 'lab', 'cli', 'scripts', 'systemd', 'agent', 'api'],
 }
 
+// biome-ignore lint/style/noDefaultExport: Stryker reads the default export.
 export default options

@@ -9,4 +9,5 @@ const config = defineConfig({
   },
 })
 
+// biome-ignore lint/style/noDefaultExport: vitest reads the default export.
 export default config
