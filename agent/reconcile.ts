@@ -15,8 +15,8 @@ import { Failure, sentence } from './failure.ts'
 import type { Finding, Sweep } from './orders.ts'
 import type { OnDefect } from './runner.ts'
 import type { Claims, Suspect, Thing } from './suspects.ts'
-import { claimedEniIds, steady, suspectsOf, unclaimed } from './suspects.ts'
-import type { Judged, Sighting, SweepTimes } from './verdict.ts'
+import { claimedEniIds, isSteady, steady, suspectsOf, unclaimed } from './suspects.ts'
+import type { Judged, Sightings, SweepTimes } from './verdict.ts'
 import { asksInstances, awayFrom, awayOf, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
 
 /** Where the sweep says what it found. pino fits. */
@@ -44,7 +44,7 @@ export type ReconcileOptions = {
 /** One look, judged. Nothing is remembered of it, and nothing done, before `#sweep` does. */
 type Judgement = {
   readonly judged: readonly Judged[]
-  readonly sightings: Map<string, Sighting>
+  readonly sightings: Map<string, number>
   readonly passed: number
   readonly ec2CallCount: number
   readonly sweep: Sweep
@@ -56,7 +56,7 @@ export class Reconcile {
   readonly #options: ReconcileOptions
   readonly #times: SweepTimes
   readonly #end = new AbortController()
-  #sightings = new Map<string, Sighting>()
+  #sightings = new Map<string, number>()
   #busy: Promise<unknown> = Promise.resolve()
   #cancel = (): void => {}
   /** The time between sweeps, added up: of each pause at most what its timer waited. */
@@ -170,10 +170,8 @@ export class Reconcile {
   async #act({ suspect, finding, key }: Judged): Promise<Finding> {
     const { journal, tell, log } = this.#options
     if (finding.verdict === 'doubt' && suspect.is === 'missing') {
-      const { holderId, row, id } = suspect.owner
-      const still = steady(journal).some(
-        (s) => s.holderId === holderId && s.row === row && s.id === id,
-      )
+      const { holderId, row } = suspect.owner
+      const still = isSteady(journal, suspect.owner)
       if (still) tell(holderId, { type: 'doubted', row, why: finding.why })
       return { ...finding, outcome: still ? 'doubted' : 'settled meanwhile' }
     }
@@ -198,7 +196,7 @@ export class Reconcile {
     return 'released'
   }
 
-  #say(judged: readonly Judged[], sightings: ReadonlyMap<string, Sighting>, { away }: Sweep): void {
+  #say(judged: readonly Judged[], sightings: Sightings, { away }: Sweep): void {
     const { log } = this.#options
     for (const { place, code, reason } of away) {
       log.warn({ place, code }, `sweep: ${place} is away, tried again later: ${reason}`)

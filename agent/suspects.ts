@@ -67,6 +67,10 @@ export function suspectsOf(asking: Asking, survey: Survey, before: readonly Stea
 
 const keyOf = ({ holderId, row, id }: Steady): string => `${holderId} ${row} ${id}`
 
+/** Whether it still is. */
+export const isSteady = (journal: Claims, owner: Steady): boolean =>
+  steady(journal).some((each) => keyOf(each) === keyOf(owner))
+
 /** What a survey should show: the rows of running holders that it can see into. */
 export function steady(journal: Claims): Steady[] {
   return journal.all().flatMap(({ id: holderId, holder }) => {

@@ -38,12 +38,11 @@ export const SWEEP_MS: SweepTimes = {
   perCall: 60_000,
 }
 
-/** How long a suspect has been one. */
-export type Sighting = {
-  /** The time between looks, added up, when it was first seen. Milliseconds. */
-  readonly firstAt: number
-  readonly lookCount: number
-}
+/**
+ * When each suspect was first seen, in the time between looks, added up. That a suspect has been one
+ * for any time at all means that two looks have seen it, and none in between has not.
+ */
+export type Sightings = ReadonlyMap<string, number>
 
 /** The look that a suspect was seen by. */
 export type Look = {
@@ -63,10 +62,8 @@ export type Look = {
 export type Place = 'ec2' | 'docker' | 'kernel'
 
 export function placeOf(suspect: Suspect): Place {
-  if (suspect.is === 'missing') {
-    return ['sandbox', 'container'].includes(kindOf(suspect.owner.row)) ? 'docker' : 'ec2'
-  }
-  return PLACES[suspect.thing.what]
+  if (suspect.is !== 'missing') return PLACES[suspect.thing.what]
+  return ['sandbox', 'container'].includes(kindOf(suspect.owner.row)) ? 'docker' : 'ec2'
 }
 
 const PLACES: { readonly [W in Thing['what']]: Place } = {
@@ -89,8 +86,8 @@ export const asksInstances = (suspect: Suspect): boolean =>
 
 export type Verdict = Pick<Finding, 'verdict' | 'why'>
 
-/** The verdict, or undefined where all is well after all. */
-export function verdictOf(suspect: Suspect, sighting: Sighting, look: Look): Verdict | undefined {
+/** The verdict on what was seen for so long; undefined where all is well after all. */
+export function verdictOf(suspect: Suspect, seenMs: number, look: Look): Verdict | undefined {
   if (suspect.is === 'odd') return { verdict: 'leave', why: suspect.why }
   const { instances, instanceId } = look
   if (asksInstances(suspect)) {
@@ -102,14 +99,9 @@ export function verdictOf(suspect: Suspect, sighting: Sighting, look: Look): Ver
       return { verdict: 'leave', why }
     }
   }
-  if (suspect.is === 'orphan') return orphan(suspect, sighting, look)
-  if (suspect.is === 'missing') return missing(suspect, sighting, look)
-  return stranded(suspect, sighting, look)
-}
-
-/** Seen by one look only, or by two that were too close. */
-function isFresh({ firstAt, lookCount }: Sighting, { passed }: Look, apart: number): boolean {
-  return lookCount < 2 || passed - firstAt < apart
+  if (suspect.is === 'orphan') return orphan(suspect, seenMs, look)
+  if (suspect.is === 'missing') return missing(suspect, seenMs, look)
+  return stranded(suspect, seenMs, look)
 }
 
 const again = (why: string, ms: number, then: string): Verdict => ({
@@ -117,17 +109,17 @@ const again = (why: string, ms: number, then: string): Verdict => ({
   why: `${why}; ${then} when it is still so after ${Math.ceil(ms / 1000)} s`,
 })
 
-function orphan(suspect: Suspect & { is: 'orphan' }, sighting: Sighting, look: Look): Verdict {
+function orphan(suspect: Suspect & { is: 'orphan' }, seenMs: number, look: Look): Verdict {
   const { why, thing, isEarlier } = suspect
-  const { times, now, passed, isAsked } = look
+  const { times, now, isAsked } = look
   if (isEarlier && !isAsked) {
     const remedy = 'it is of another state file, and in use: enid sweep gives it back'
     return { verdict: 'leave', why: `${why}; ${remedy}` }
   }
-  if (isFresh(sighting, look, times.orphan)) return again(why, times.orphan, 'released')
+  if (seenMs < times.orphan) return again(why, times.orphan, 'released')
   // It is at least as old as our first look, whatever the clocks say.
   const madeAt = thing.what === 'container' ? thing.createdAt : attachedAt(thing)
-  const ageMs = Math.max(passed - sighting.firstAt, madeAt === undefined ? 0 : now - madeAt)
+  const ageMs = Math.max(seenMs, madeAt === undefined ? 0 : now - madeAt)
   if (ageMs < times.grace) return again(`${why}; it is new`, times.grace, 'released')
   return { verdict: 'release', why }
 }
@@ -135,24 +127,22 @@ function orphan(suspect: Suspect & { is: 'orphan' }, sighting: Sighting, look: L
 const attachedAt = (thing: Thing): number | undefined =>
   thing.what === 'eni' ? thing.attachment?.attachedAt : undefined
 
-function missing({ why, owner }: Suspect & { is: 'missing' }, sighting: Sighting, look: Look) {
+function missing(suspect: Suspect & { is: 'missing' }, seenMs: number, look: Look): Verdict {
+  const { why } = suspect
   const { orphan: apart } = look.times
-  const isAtOnce = ['sandbox', 'container'].includes(kindOf(owner.row))
-  if (!isAtOnce && isFresh(sighting, look, apart)) return again(why, apart, 'looked at again')
-  return { verdict: 'doubt' as const, why }
+  if (placeOf(suspect) === 'ec2' && seenMs < apart) return again(why, apart, 'looked at again')
+  return { verdict: 'doubt', why }
 }
 
 function stranded(
   { why, thing }: Suspect & { is: 'stranded' },
-  sighting: Sighting,
+  seenMs: number,
   look: Look,
 ): Verdict | undefined {
   if (look.instances?.has(thing.wears?.instanceId ?? '')) return undefined
   const { vanished } = look.times
   const gone = `${why}; that instance does not exist any more`
-  return isFresh(sighting, look, vanished)
-    ? again(gone, vanished, 'released')
-    : { verdict: 'release', why: gone }
+  return seenMs < vanished ? again(gone, vanished, 'released') : { verdict: 'release', why: gone }
 }
 
 /** A suspect with what follows from it, and its name from one look to the next. */
@@ -162,9 +152,9 @@ export type Judged = { readonly suspect: Suspect; readonly finding: Finding; rea
 export function judge(
   suspects: readonly Suspect[],
   survey: Survey,
-  before: ReadonlyMap<string, Sighting>,
+  before: Sightings,
   look: Look,
-): { judged: Judged[]; sightings: Map<string, Sighting> } {
+): { judged: Judged[]; sightings: Map<string, number> } {
   // A place that is away neither confirms nor clears.
   const silent = awayFrom(survey).map(({ place }) => place)
   const sightings = new Map(
@@ -173,14 +163,12 @@ export function judge(
   const judged: Judged[] = []
   for (const suspect of suspects) {
     const key = keyOf(suspect)
-    const last = before.get(key)
-    // A look that cannot be believed is no look.
-    const counts = !asksInstances(suspect) || look.instances?.has(look.instanceId) === true
-    const { firstAt, lookCount } = last ?? { firstAt: look.passed, lookCount: 0 }
-    const sighting = { firstAt, lookCount: counts ? lookCount + 1 : lookCount }
-    const verdict = verdictOf(suspect, sighting, look)
+    const firstAt = before.get(key) ?? look.passed
+    const verdict = verdictOf(suspect, look.passed - firstAt, look)
     if (verdict === undefined) continue
-    if (counts || last !== undefined) sightings.set(key, sighting)
+    // A look that cannot be believed is not the first one.
+    const counts = !asksInstances(suspect) || look.instances?.has(look.instanceId) === true
+    if (counts || before.has(key)) sightings.set(key, firstAt)
     judged.push({ suspect, key, finding: { ...subjectOf(suspect), ...verdict } })
   }
   return { judged, sightings }

@@ -72,6 +72,7 @@ class Stage {
   readonly journal: Journal = memory(() => this.clock.time).journal
   readonly told: [string, Event][] = []
   readonly said: string[] = []
+  readonly fields: object[] = []
   readonly done: string[] = []
   readonly defects: unknown[] = []
   enis: SeenEni[] = []
@@ -115,6 +116,11 @@ class Stage {
     this.links = this.links.filter(({ mac }) => mac !== id)
   }
 
+  #say(text: string, fields: object): void {
+    this.said.push(text)
+    this.fields.push(fields)
+  }
+
   /** An agent's life. */
   born(): Reconcile {
     const look = <T>(seen: readonly T[], away: Failure | undefined) => (away ? { away } : { seen })
@@ -140,8 +146,8 @@ class Stage {
       },
       clock: this.clock,
       log: {
-        info: (_, text) => this.said.push(`info ${text}`),
-        warn: (_, text) => this.said.push(`warn ${text}`),
+        info: (fields, text) => this.#say(`info ${text}`, fields),
+        warn: (fields, text) => this.#say(`warn ${text}`, fields),
       },
       onDefect: (error) => this.defects.push(error),
     })
@@ -205,6 +211,12 @@ describe('an orphan', () => {
       `info sweep: container c-1: no task ${TASK} is known here; released when it is still so after 60 s`,
       'warn sweep: container c-1: released',
     ])
+    const fields = { task: TASK, row: 'container:web', what: 'container', id: 'c-1' }
+    expect(stage.fields).toEqual([
+      { ...fields, verdict: 'wait' },
+      { ...fields, verdict: 'release', outcome: 'released' },
+    ])
+    expect(stage.asked).toEqual([])
   })
 
   test('goes down as a task does: containers, their pause, links, ENIs', async () => {
@@ -256,9 +268,40 @@ describe('an orphan', () => {
     expect(stage.done).toContain('eni eni-2')
   })
 
+  test('is what a row gave back, and what is there all the same', async () => {
+    stage.run()
+    const { enis, containers } = stage
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    Object.assign(stage, { enis, containers })
+    const { findings } = await reconcile.plan()
+    expect(findings.map(({ id, why }) => `${id}: ${why.split(';')[0]}`)).toEqual([
+      'eni-1: its task is over and gave eni:0 back',
+      'pause-1: its task is over and gave sandbox back',
+      'web-1: its task is over and gave container:web back',
+    ])
+    expect(stage.known[0]).toEqual([])
+  })
+
+  test('that was given back and is shown once more is looked at twice again', async () => {
+    stage.enis = [eni('eni-9', { attachment: attached({ attachedAt: 0 }) })]
+    const { enis } = stage
+    await twoLooks()
+    expect(stage.done).toEqual(['eni eni-9'])
+    stage.enis = enis
+    await stage.clock.pass(REST_MS)
+    expect(stage.known).toHaveLength(3)
+    expect(stage.done).toHaveLength(1)
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toHaveLength(2)
+  })
+
   test('is a second ENI of a row that holds another', async () => {
     stage.run()
     stage.enis.push(eni('eni-2'))
+    expect((await reconcile.plan()).findings[0]?.why).toMatch(
+      /^its task holds eni-1 as eni:0, and one is enough; released/,
+    )
     await twoLooks()
     await stage.clock.pass(SOON_MS)
     expect(stage.done).toEqual(['eni eni-2'])
@@ -270,8 +313,15 @@ describe('an orphan', () => {
     await twoLooks()
     expect(stage.done).toEqual([])
     const { findings } = await reconcile.plan()
-    expect(findings[0]).toMatchObject({ verdict: 'wait', why: expect.stringContaining('new') })
+    const why = `no task ${TASK} is known here; it is new; released when it is still so after 120 s`
+    expect(findings[0]).toMatchObject({ verdict: 'wait', why })
     await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['container c-1'])
+  })
+
+  test('is touched when it is just two minutes old', async () => {
+    stage.containers = [box('c-1', { createdAt: BORN + FIRST_MS + SOON_MS - 120_000 })]
+    await twoLooks()
     expect(stage.done).toEqual(['container c-1'])
   })
 
@@ -396,6 +446,16 @@ describe('what is claimed is not touched', () => {
     await untouched()
   })
 
+  test('a row in doubt that knew another: what it is now is not settled', async () => {
+    stage.run()
+    for (const row of ['sandbox', 'container:web', 'eni:0'] as const) {
+      stage.journal.append(TASK, { type: 'doubted', row, why: 'test' })
+    }
+    stage.containers = [box('c-7'), box('p-7', { wears: wears('sandbox') })]
+    stage.enis.push(eni('eni-7'))
+    await untouched()
+  })
+
   test('a row that a task which is to run has not begun yet', async () => {
     stage.journal.begin(TASK, spec())
     stage.containers = [box('c-7')]
@@ -422,6 +482,9 @@ describe('what is claimed is not touched', () => {
     stage.containers = [box('c-1')]
     stage.enis = [eni('eni-1'), eni('eni-2', { attachment: attached({ attachedAt: 0 }) })]
     await untouched()
+    stage.containers.push(box('c-2', { wears: wears('sandbox', STRANGER) }))
+    await stage.clock.pass(2 * REST_MS)
+    expect(stage.done).toEqual(['container c-2'])
   })
 
   test('an ENI whose id a task knows, whatever mark of ours it wears', async () => {
@@ -557,6 +620,11 @@ describe('an ENI of another instance', () => {
     await stage.clock.pass(FIRST_MS + 3_599_999)
     expect(stage.done).toEqual([])
     expect(new Set(stage.asked.flat())).toEqual(new Set([HERE, OTHER]))
+    const [finding] = (await reconcile.plan()).findings
+    expect(finding?.why).toBe(
+      `made by instance ${OTHER}, and attached to nothing; that instance does not exist any more; ` +
+        'released when it is still so after 3600 s',
+    )
     await stage.clock.pass(REST_MS)
     expect(stage.done).toEqual(['eni eni-5'])
   })
@@ -659,7 +727,9 @@ describe('what a running task should hold and is not shown', () => {
     reconcile.start()
     await stage.clock.pass(FIRST_MS)
     expect(stage.told).toEqual([])
-    const waiting = { what: 'row', id: 'eni-1', holderId: TASK, row: 'eni:0', verdict: 'wait' }
+    const why = 'EC2 does not show eni-1; looked at again when it is still so after 60 s'
+    const owner = { holderId: TASK, row: 'eni:0' }
+    const waiting = { what: 'row', id: 'eni-1', ...owner, verdict: 'wait', why }
     expect((await reconcile.plan()).findings).toMatchObject([waiting])
     await stage.clock.pass(2 * SOON_MS)
     expect(stage.told).toEqual([
@@ -732,6 +802,7 @@ describe('what a running task should hold and is not shown', () => {
     await stage.clock.pass(FIRST_MS)
     const text = `Docker does not show container ${gone}`
     expect(stage.told).toEqual([[TASK, { type: 'doubted', row, why: text }]])
+    expect(stage.asked).toEqual([])
   })
 
   test('not a container that has exited: it may be removed', async () => {
@@ -758,13 +829,36 @@ describe('what a running task should hold and is not shown', () => {
     expect(stage.told).toEqual([])
   })
 
-  test('not what was given back while the survey was under way', async () => {
+  test('not what was given back while the survey was under way, but what another task holds', async () => {
+    const second = 'b'.repeat(32)
+    stage.run(second)
     stage.run()
     stage.containers = []
     stage.during = () => stage.stop()
     reconcile.start()
     await stage.clock.pass(FIRST_MS)
-    expect(stage.told).toEqual([])
+    expect(stage.told.map(([id]) => id)).toEqual([second, second])
+  })
+
+  test('each task by itself, though one only is seen whole', async () => {
+    const second = 'b'.repeat(32)
+    stage.run()
+    const { enis, containers } = stage
+    stage.journal.begin(second, spec())
+    settleHolder(stage.journal, second, {
+      ...ROWS,
+      'eni:0': { choice: 'subnet-a', details: { eniId: 'eni-2' } },
+      sandbox: { details: { containerId: 'pause-2', netns: '/n' } },
+      'container:web': { details: { containerId: 'web-2' } },
+    })
+    Object.assign(stage, { enis, containers })
+    await twoLooks()
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told.map(([id, event]) => [id, (event as { row: RowId }).row])).toEqual([
+      [second, 'sandbox'],
+      [second, 'container:web'],
+      [second, 'eni:0'],
+    ])
   })
 
   test('not what a task that never ran holds: it has its own deadlines', async () => {
@@ -807,6 +901,7 @@ describe('what a running task should hold and is not shown', () => {
     const { findings } = await reconcile.sweep()
     expect(stage.told).toEqual([])
     const settled = findings.filter(({ outcome }) => outcome === 'settled meanwhile')
+    expect(settled).toHaveLength(2)
     expect(verdicts(settled)).toEqual(['doubt row pause-1', 'doubt row web-1'])
   })
 })
@@ -829,21 +924,50 @@ describe('a place that is away', () => {
       expect(stage.known).toHaveLength(3)
       expect(stage.told).toEqual([])
       expect(stage.said[0]).toBe(`warn sweep: ${place} is away, tried again later: Away happened`)
+      expect(stage.fields[0]).toEqual({ place, code: 'Away' })
       const { away } = await reconcile.plan()
       expect(away).toEqual([{ place, code: 'Away', reason: 'Away happened' }])
     },
   )
 
-  test('neither confirms nor clears what was seen there before', async () => {
-    stage.containers = [box('c-1')]
+  test.each(['ec2', 'docker', 'kernel'] as const)(
+    '%s: neither confirms nor clears what was seen there before',
+    async (place) => {
+      stage.containers = [box('c-1')]
+      stage.enis = [eni('eni-9')]
+      stage.links = [link('02:09')]
+      reconcile.start()
+      await stage.clock.pass(FIRST_MS)
+      stage.away[place] = transient('Away')
+      await stage.clock.pass(2 * SOON_MS)
+      const all = { docker: 'container c-1', kernel: 'link 02:09', ec2: 'eni eni-9' }
+      const { [place]: silent, ...others } = all
+      expect(stage.done).toEqual(Object.values(others))
+      delete stage.away[place]
+      await stage.clock.pass(SOON_MS)
+      expect(stage.done.at(-1)).toBe(silent)
+    },
+  )
+
+  test.each<[RowId, string]>([
+    ['eni:0', 'ec2'],
+    ['sandbox', 'docker'],
+  ])('a missing %s is remembered while %s is away', async (row, place) => {
+    stage.run()
+    stage.enis = []
+    stage.containers = stage.containers.slice(1)
+    stage.instances = row === 'eni:0' ? [HERE] : []
     reconcile.start()
     await stage.clock.pass(FIRST_MS)
-    stage.away.docker = transient('DockerUnreachable')
+    const before = stage.said.length
+    stage.away = place === 'ec2' ? { ec2: transient('Away') } : { docker: transient('Away') }
     await stage.clock.pass(SOON_MS)
-    expect(stage.done).toEqual([])
-    delete stage.away.docker
+    stage.away = {}
     await stage.clock.pass(SOON_MS)
-    expect(stage.done).toEqual(['container c-1'])
+    const doubted = stage.told.map(([, event]) => (event as { row: RowId }).row)
+    expect(doubted).toContain(row)
+    const again = stage.said.slice(before).filter((text) => text.startsWith('info'))
+    expect(again, 'said once').toEqual([])
   })
 
   test('does not keep the others from being swept', async () => {
@@ -975,7 +1099,11 @@ describe('closing', () => {
     await reconcile.close()
     await stage.clock.pass(10 * REST_MS)
     expect(stage.known).toHaveLength(0)
-    await expect(reconcile.sweep()).rejects.toMatchObject({ kind: 'transient', code: 'Aborted' })
+    await expect(reconcile.sweep()).rejects.toMatchObject({
+      kind: 'transient',
+      code: 'Aborted',
+      message: 'the agent is stopping',
+    })
     await expect(reconcile.plan()).rejects.toMatchObject({ code: 'Aborted' })
     expect(stage.defects).toEqual([])
   })
