@@ -47,6 +47,7 @@ const FOLLOW_MS = 600_000
 /** A full subnet is asked about again no sooner than this, milliseconds. */
 const FULL_MS = 60_000
 const PAGE_MAX = 1000
+const ASKING = 'asking for subnets'
 /** Whoever runs a task waits for it. */
 const LAUNCH: Purpose = { priority: 'launch' }
 
@@ -59,6 +60,7 @@ export function openSubnets(options: {
   const { ec2, vpcId, clock = machineClock } = options
   const book = new Map<string, { subnet: Subnet; asOf: number }>()
   let learning: Promise<void> = Promise.resolve()
+  const asking = new Map<string, Promise<void>>()
 
   function count(subnetId: string, change: (freeAddressCount: number) => number): void {
     const entry = book.get(subnetId)
@@ -84,21 +86,34 @@ export function openSubnets(options: {
     return entry.subnet.freeAddressCount === 0 && ageMs > FULL_MS
   }
 
+  async function ask(subnetIds: readonly string[], why: Purpose): Promise<void> {
+    const input = { SubnetIds: [...subnetIds] }
+    // Nobody's signal: one who gives up must not take the answer from the others.
+    const { signal } = new AbortController()
+    const { Subnets: answer } = await ec2.call('DescribeSubnets', input, signal, why)
+    for (const described of answer ?? []) enter(described)
+    const missing = subnetIds.find((id) => !book.has(id))
+    if (missing !== undefined) throw unknown(missing)
+  }
+
   async function prepare(
     subnetIds: readonly string[],
     signal: AbortSignal,
     why: Purpose = LAUNCH,
   ): Promise<void> {
     // Right after the start, the answer is on its way.
-    if (subnetIds.some((id) => !book.has(id)))
-      await unlessAborted(learning, signal, 'asking for subnets')
-    const asked = [...new Set(subnetIds)].filter(isToBeAsked)
-    if (asked.length === 0) return
-    const input = { SubnetIds: asked }
-    const { Subnets: answer } = await ec2.call('DescribeSubnets', input, signal, why)
-    for (const described of answer ?? []) enter(described)
-    const missing = asked.find((id) => !book.has(id))
-    if (missing !== undefined) throw unknown(missing)
+    if (subnetIds.some((id) => !book.has(id))) await unlessAborted(learning, signal, ASKING)
+    const wanted = [...new Set(subnetIds)].filter(isToBeAsked)
+    const asked = wanted.filter((id) => !asking.has(id))
+    if (asked.length > 0) {
+      const answer = ask(asked, why).finally(() => {
+        for (const id of asked) asking.delete(id)
+      })
+      // Each who asked hears of a failure; when all gave up, nobody needs to.
+      answer.catch(() => {})
+      for (const id of asked) asking.set(id, answer)
+    }
+    await unlessAborted(Promise.all(wanted.map((id) => asking.get(id))), signal, ASKING)
   }
 
   return {

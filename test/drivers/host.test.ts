@@ -179,9 +179,16 @@ test('all subnets of the VPC are known from the start, and a task asks for none'
   await followed
 })
 
-test('subnets that are unknown are asked for together', async () => {
+test('subnets that are unknown are asked for together, whoever asks meanwhile', async () => {
   const { subnets } = onClock()
-  await subnets.prepare(['subnet-a', 'subnet-b', 'subnet-a'], never())
+  await Promise.all([
+    subnets.prepare(['subnet-a', 'subnet-b', 'subnet-a'], never()),
+    subnets.prepare(['subnet-b'], never()),
+    expect(subnets.prepare(['subnet-a'], AbortSignal.abort())).rejects.toMatchObject({
+      kind: 'transient',
+      code: 'Aborted',
+    }),
+  ])
   await subnets.prepare(['subnet-b'], never())
   expect(fake.actions()).toEqual(['DescribeSubnets'])
 })
