@@ -1,6 +1,7 @@
 // The lab's own routes, /lab/…: what the command and tests need beside EC2 and IMDS. Each is plain
 // JSON in and out; a body is read strictly, and an unknown field is refused by name.
 
+import { faultRoutes } from './faults/routes.ts'
 import type { Lab } from './lab.ts'
 import { Refusal } from './model/refusal.ts'
 import type { ProbeWish } from './probes.ts'
@@ -39,6 +40,7 @@ export function controlRoutes(lab: Lab, down: () => void): ControlRoute[] {
         return { removed: id }
       },
     },
+    ...faultRoutes(lab.faults),
     {
       method: 'POST',
       path: '/lab/reset',

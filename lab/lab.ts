@@ -5,12 +5,14 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { CallLog } from './ec2/call-log.ts'
 import type { LabFabric } from './fabric/open.ts'
-import { Tokens } from './imds/token.ts'
+import { Switchboard } from './faults/switchboard.ts'
+import { type Clock, Timers } from './faults/timers.ts'
+import { Imds } from './imds/imds.ts'
 import { availableCount } from './model/addresses.ts'
 import { emptyWorld, freshWorld } from './model/fresh-world.ts'
 import { ACCOUNT_ID, type Instance, REGION, type World } from './model/world.ts'
 import { Probes } from './probes.ts'
-import { Region } from './region.ts'
+import { type FabricFailure, Region } from './region.ts'
 
 /** What a lab is opened with. */
 export type LabOptions = {
@@ -18,6 +20,8 @@ export type LabOptions = {
   readonly instanceType: string
   readonly fabric: LabFabric
   readonly log: Logger
+  /** Tests bring their own. */
+  readonly clock?: Clock
 }
 
 /** The namespace that attached ENIs appear in: the one this process runs in. */
@@ -28,20 +32,26 @@ export class Lab {
   readonly region: Region
   readonly probes: Probes
   readonly calls = new CallLog()
-  readonly tokens = new Tokens()
+  readonly faults: Switchboard
+  readonly imds: Imds
   readonly log: Logger
   readonly startedAt = new Date()
   readonly #fabric: LabFabric
   readonly #fresh: World
+  readonly #timers: Timers
 
-  private constructor({ name, instanceType, fabric, log }: LabOptions) {
+  private constructor({ name, instanceType, fabric, log, clock }: LabOptions) {
     this.name = name
     this.log = log
     this.#fabric = fabric
     this.#fresh = freshWorld({ instanceType, netns: HOST_NETNS }, randomBytes, this.startedAt)
-    this.region = new Region(emptyWorld(randomBytes), fabric, ({ call }, error) => {
+    this.#timers = new Timers(clock)
+    const failed: FabricFailure = ({ call }, error) => {
       log.error({ call, err: error }, 'the fabric refused')
-    })
+    }
+    this.region = new Region(emptyWorld(randomBytes), fabric, failed, this.#timers)
+    this.faults = new Switchboard(this.region, this.#timers, log)
+    this.imds = new Imds(this.region, this.faults)
     this.probes = new Probes(this.region, fabric)
   }
 
@@ -59,10 +69,16 @@ export class Lab {
     return host
   }
 
-  /** Back to the fresh VPC, ids and all: everything plugged goes, and so do probes and counts. */
+  /** Back to the fresh VPC, ids and all: what is plugged goes, and so do probes, counts, faults. */
   async reset(): Promise<void> {
     await this.probes.clear(this.#fresh)
+    this.faults.reset()
     this.calls.clear()
+  }
+
+  /** Nothing more happens by itself: what was to come is called off. */
+  close(): void {
+    this.#timers.end()
   }
 
   /** What the lab is and holds, for operators and the command. */
@@ -102,6 +118,8 @@ export class Lab {
       eniCount: enis.length,
       attachedCount: enis.filter((eni) => eni.attachment?.netns !== undefined).length,
       probes: this.probes.all(),
+      profile: this.faults.profile,
+      faults: this.faults.all().map((fault) => fault.name),
     }
   }
 

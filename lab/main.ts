@@ -62,10 +62,11 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   const lab = await Lab.open({ name, instanceType, fabric, log })
   const listen = (address: string, at: number): Promise<number> =>
     fabric.listenIn(fabric.netnsPath, address, at)
-  const imds = await openImds(listen, () => lab.region.world, lab.tokens)
+  const imds = await openImds(listen, () => lab.region.world, lab.imds)
   up.defer(() => closeImds(imds))
   const server = makeServer(lab, () => stop.abort())
   up.defer(() => server.close())
+  up.defer(() => lab.close())
   await server.listen({ host: '127.0.0.1', port }).catch((error: unknown) => {
     throw portError(error, port)
   })

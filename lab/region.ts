@@ -4,6 +4,7 @@
 // always means that the packets obey. Reading needs no queue.
 
 import type { Fabric } from './fabric/fabric.ts'
+import { Timers } from './faults/timers.ts'
 import { type FabricStep, fabricPlan, perform } from './model/fabric-plan.ts'
 import { Refusal } from './model/refusal.ts'
 import type { World } from './model/world.ts'
@@ -15,7 +16,15 @@ export type Change<T> = {
   readonly output: T
   /** The transition EC2 makes later by itself (pending → available, attaching → attached …). */
   readonly settle?: (world: World) => World
+  /** The same, but not at once: a transition that has a time of its own. */
+  readonly later?: readonly Later[]
 }
+
+/** A transition and its time. It finds its own in whatever the world is by then, or changes nothing. */
+export type Later = { readonly afterMs: number; readonly become: (world: World) => World }
+
+/** A world that was, and until when. */
+type Past = { readonly world: World; readonly untilMs: number }
 
 /** Told of every fabric failure: the caller gets an InternalError, the log gets the cause. */
 export type FabricFailure = (step: FabricStep, error: unknown) => void
@@ -25,16 +34,37 @@ export class Region {
   readonly #turns = new Turns()
   readonly #fabric: Fabric
   readonly #onFailure: FabricFailure
+  readonly #timers: Timers
+  #past: Past[] = []
+  #pastMs = 0
 
-  constructor(world: World, fabric: Fabric, onFailure: FabricFailure) {
+  constructor(
+    world: World,
+    fabric: Fabric,
+    onFailure: FabricFailure,
+    timers: Timers = new Timers(),
+  ) {
     this.#world = world
     this.#fabric = fabric
     this.#onFailure = onFailure
+    this.#timers = timers
   }
 
   /** The world now: immutable, so it may be kept and read at leisure. */
   get world(): World {
     return this.#world
+  }
+
+  /** The world as it was so long ago, as far back as it is remembered. */
+  worldAgo(ms: number): World {
+    const atMs = this.#timers.nowMs() - ms
+    return this.#past.find(({ untilMs }) => untilMs > atMs)?.world ?? this.#world
+  }
+
+  /** Remembers each world, from now on, for so long after it was replaced; 0 forgets all. */
+  remember(ms: number): void {
+    this.#pastMs = ms
+    this.#forget()
   }
 
   /**
@@ -44,11 +74,19 @@ export class Region {
    */
   change<T>(decide: (world: World) => Change<T>): Promise<T> {
     return this.#turns.take(async () => {
-      const { world, output, settle } = decide(this.#world)
+      const { world, output, settle, later = [] } = decide(this.#world)
       await this.#become(world)
       if (settle !== undefined) await this.#become(settle(world))
+      for (const { afterMs, become } of later) {
+        this.#timers.after(afterMs, () => this.#changeLater(become))
+      }
       return output
     })
+  }
+
+  /** A fabric that fails here has been told to `onFailure`, and there is no caller to tell. */
+  #changeLater(become: Later['become']): void {
+    this.change((world) => ({ world: become(world), output: undefined })).catch(() => undefined)
   }
 
   async #become(next: World): Promise<void> {
@@ -68,7 +106,16 @@ export class Region {
         )
       }
     }
+    if (this.#pastMs > 0) {
+      this.#past.push({ world: this.#world, untilMs: this.#timers.nowMs() })
+      this.#forget()
+    }
     this.#world = next
+  }
+
+  #forget(): void {
+    const sinceMs = this.#timers.nowMs() - this.#pastMs
+    this.#past = this.#pastMs === 0 ? [] : this.#past.filter(({ untilMs }) => untilMs > sinceMs)
   }
 
   async #takeBack(done: readonly FabricStep[]): Promise<void> {

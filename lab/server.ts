@@ -2,10 +2,12 @@
 // lab's own routes at /lab/…. A browser is kept out twice: the Host header must name this machine
 // (so no rebound DNS name gets in), and a request with an Origin is refused (so no page can post).
 
+import { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { controlRoutes } from './control.ts'
 import { answerQuery, type Reply, refused } from './ec2/call.ts'
-import { answerImds, refuse } from './imds/answer.ts'
+import { refuse } from './imds/answer.ts'
 import type { Lab } from './lab.ts'
 import { Refusal } from './model/refusal.ts'
 
@@ -39,7 +41,7 @@ export function makeServer(lab: Lab, down: () => void): FastifyInstance {
       new Refusal(
         'InvalidRequest',
         `Nothing answers ${request.method} ${pathOf(request)}: EC2 is at / (GET, POST), IMDS at ` +
-          '/latest/, the lab at /lab/status, env, calls, probes, reset and down.',
+          '/latest/, the lab at /lab/status, env, calls, probes, faults, profile, reset and down.',
         404,
       ),
     ),
@@ -58,7 +60,7 @@ function routeEc2(app: FastifyInstance, lab: Lab): void {
       const query = request.raw.url?.split('?', 2)[1] ?? ''
       const body = bodyText(request.body)
       const both = [query, body].filter((part) => part !== '').join('&')
-      return sendXml(reply, await answerQuery(lab, both))
+      return deliver(reply, await answerQuery(lab, both))
     },
   })
 }
@@ -67,7 +69,8 @@ function routeImds(app: FastifyInstance, lab: Lab): void {
   app.all('/latest/*', async (request, reply) => {
     const { method, headers } = request
     const asked = { method, path: request.raw.url ?? '', headers }
-    const answer = answerImds(lab.region.world, lab.host, lab.tokens, asked, Date.now())
+    const answer = lab.imds.answer(lab.host, asked)
+    if (answer === undefined) return cut(reply, 'close')
     return reply.code(answer.status).headers(answer.headers).send(answer.body)
   })
 }
@@ -162,9 +165,40 @@ function wrongType(request?: FastifyRequest): Refusal {
   )
 }
 
+/** Sends EC2's answer as it is to go out: whole, in drops, or not at all. */
+function deliver(reply: FastifyReply, { delivery = 'whole', ...answer }: Reply): FastifyReply {
+  if (delivery === 'whole') return sendXml(reply, answer)
+  if (delivery === 'close' || delivery === 'reset') return cut(reply, delivery)
+  const body = Readable.from(drops(answer.body, delivery.overMs))
+  return sendXml(reply, { ...answer, body })
+}
+
+/** Ends the connection without an answer. */
+function cut(reply: FastifyReply, how: 'close' | 'reset'): FastifyReply {
+  reply.hijack()
+  const { socket } = reply.raw
+  if (how === 'reset') socket?.resetAndDestroy()
+  else socket?.destroy()
+  return reply
+}
+
+/** A body in ten parts, the last of them after the whole time. */
+async function* drops(body: string, overMs: number): AsyncGenerator<Buffer> {
+  const bytes = Buffer.from(body)
+  const size = Math.ceil(bytes.length / DROPS)
+  for (let at = 0; at < bytes.length; at += size) {
+    await setTimeout(overMs / DROPS, undefined, { ref: false })
+    yield bytes.subarray(at, at + size)
+  }
+}
+
+const DROPS = 10
+
 const XML = 'text/xml;charset=UTF-8'
 
-const sendXml = (reply: FastifyReply, { status, requestId, body }: Reply): FastifyReply =>
+type Xml = Pick<Reply, 'status' | 'requestId'> & { readonly body: string | Readable }
+
+const sendXml = (reply: FastifyReply, { status, requestId, body }: Xml): FastifyReply =>
   reply.code(status).header('x-amzn-requestid', requestId).header('content-type', XML).send(body)
 
 const pathOf = (request: FastifyRequest): string => request.raw.url?.split('?', 1)[0] ?? ''

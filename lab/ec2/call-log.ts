@@ -9,6 +9,8 @@ export type CallRecord = {
   readonly action: string
   readonly outcome: string
   readonly durationMs: number
+  /** What made it go wrong, where something was told to. */
+  readonly faults?: readonly string[]
 }
 
 /** The counts of one action: all calls, and those refused by error code. */

@@ -2,11 +2,17 @@
 //
 //   form ──▶ action and input ──▶ decide (in the region's queue, or at once) ──▶ XML, and the log
 //
+// Where the lab is told to misbehave, a plan stands between the input and the decision
+// (lab/faults/); else there is none, and nothing is asked of it again.
+//
 // Whatever goes wrong becomes one EC2 error in EC2's XML; what is not a Refusal is a defect of the
 // lab, answered as InternalError and logged with its stack.
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
+import type { CallPlan, Delivery } from '../faults/call-plan.ts'
+import { stretch } from '../faults/stretch.ts'
+import type { Switchboard } from '../faults/switchboard.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Region } from '../region.ts'
 import type { Action, Call } from './action.ts'
@@ -18,13 +24,20 @@ import { readInput } from './wire/query.ts'
 import { writeError, writeResponse } from './wire/xml.ts'
 
 /** What a call needs of the lab. */
-export type Ec2 = { readonly region: Region; readonly calls: CallLog; readonly log: Logger }
+export type Ec2 = {
+  readonly region: Region
+  readonly calls: CallLog
+  readonly log: Logger
+  readonly faults: Switchboard
+}
 
 /** An answer, ready for the wire. */
 export type Reply = {
   readonly status: number
   readonly requestId: string
   readonly body: string
+  /** How it is to go out, where that is not as ever. */
+  readonly delivery?: Delivery
 }
 
 /** Answers one EC2 query: the form-encoded text of its body or URL. Never rejects. */
@@ -33,6 +46,7 @@ export async function answerQuery(ec2: Ec2, text: string): Promise<Reply> {
   const began = performance.now()
   let name = '(unknown)'
   let outcome = 'ok'
+  let plan: CallPlan | undefined
   try {
     const form = readForm(text)
     const operation = takeOperation(form)
@@ -42,16 +56,19 @@ export async function answerQuery(ec2: Ec2, text: string): Promise<Reply> {
       throw new Refusal('InvalidAction', `The lab does not implement the action ${name} of EC2.`)
     }
     const input = readInput(operation, action.honours, form)
-    const output = await run(ec2.region, action, input)
-    return { status: 200, requestId, body: writeResponse(operation, output, requestId) }
+    plan = ec2.faults.planCall(name, input)
+    const output = await carryOut(ec2, action, input, plan)
+    const body = writeResponse(operation, output, requestId)
+    return delivered({ status: 200, requestId, body }, plan)
   } catch (error) {
     const refusal = refusalOf(error, ec2.log, requestId)
     outcome = refusal.code
-    return refused(refusal, requestId)
+    return delivered(refused(refusal, requestId), plan)
   } finally {
     const durationMs = Math.round((performance.now() - began) * 100) / 100
     const at = new Date().toISOString()
-    const record = { at, requestId, action: name, outcome, durationMs }
+    const faults = plan === undefined || plan.hits.length === 0 ? {} : { faults: plan.hits }
+    const record = { at, requestId, action: name, outcome, durationMs, ...faults }
     ec2.calls.add(record)
     ec2.log.info(record, 'ec2 call')
   }
@@ -62,13 +79,32 @@ export function refused(refusal: Refusal, requestId: string = randomUUID()): Rep
   return { status: refusal.status, requestId, body: writeError(refusal, requestId) }
 }
 
-async function run(region: Region, action: Action, input: object): Promise<object> {
+const delivered = (reply: Reply, plan: CallPlan | undefined): Reply =>
+  plan === undefined ? reply : { ...reply, delivery: plan.delivery }
+
+function carryOut(
+  { region, faults }: Ec2,
+  action: Action,
+  input: object,
+  plan: CallPlan | undefined,
+): Promise<object> {
+  if (plan === undefined) return run(region, action, input)
+  return faults.carryOut(plan, () => run(region, action, input, plan))
+}
+
+async function run(
+  region: Region,
+  action: Action,
+  input: object,
+  plan?: CallPlan,
+): Promise<object> {
   const call: Call = { now: new Date(), random: (length) => randomBytes(length) }
   // The input was read by the schema of this action's own name: its type is what the action says.
   const typed = input as never
   const dryRun = 'DryRun' in input && input.DryRun === true
   if ('read' in action) {
-    const output = action.read(region.world, typed, call)
+    const world = plan === undefined ? region.world : region.worldAgo(plan.lagMs)
+    const output = action.read(world, typed, call)
     if (dryRun) throw wouldHaveSucceeded()
     return output
   }
@@ -76,7 +112,21 @@ async function run(region: Region, action: Action, input: object): Promise<objec
     action.change(region.world, typed, call)
     throw wouldHaveSucceeded()
   }
-  return region.change((world) => action.change(world, typed, call))
+  if (plan === undefined) return region.change((world) => action.change(world, typed, call))
+  if (plan.unseenMs > 0) {
+    refuseUnseen(() => action.change(region.worldAgo(plan.unseenMs), typed, call))
+  }
+  const [eniId] = action.name === 'AttachNetworkInterface' ? plan.facts.eniIds : []
+  return region.change((world) => stretch(action.change(world, typed, call), eniId, plan))
+}
+
+/** Refuses what an earlier world would have refused as NotFound; it may say no for other reasons. */
+function refuseUnseen(attempt: () => unknown): void {
+  try {
+    attempt()
+  } catch (error) {
+    if (error instanceof Refusal && error.code.endsWith('.NotFound')) throw error
+  }
 }
 
 const wouldHaveSucceeded = (): Refusal =>

@@ -26,6 +26,9 @@ export type ImdsAnswer = {
 const TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds'
 const TOKEN_HEADER = 'x-aws-ec2-metadata-token'
 
+/** What an instance is told, made from what is so: identity, unless IMDS is to misbehave. */
+export type Alteration = (leaves: ReadonlyMap<string, string>) => ReadonlyMap<string, string>
+
 /** Answers an instance's request. */
 export function answerImds(
   world: World,
@@ -33,6 +36,7 @@ export function answerImds(
   tokens: Tokens,
   request: ImdsRequest,
   nowMs: number,
+  alter: Alteration = (leaves) => leaves,
 ): ImdsAnswer {
   const { method, headers } = request
   const path = request.path.split('?', 1)[0] ?? ''
@@ -47,7 +51,7 @@ export function answerImds(
   if (typeof token !== 'string' || !tokens.accepts(instance.instanceId, token, nowMs)) {
     return refuse(401, `Unauthorized: send ${TOKEN_HEADER} with a token from PUT /latest/api/token`)
   }
-  const found = look(metadata(world, instance), path)
+  const found = look(alter(metadata(world, instance)), path)
   return found ?? refuse(404, `Not Found: ${path}`)
 }
 

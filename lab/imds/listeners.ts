@@ -6,8 +6,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { formatAddress, parseAddress } from '../model/cidr.ts'
 import { instanceOf } from '../model/network-interface.ts'
 import type { Instance, World } from '../model/world.ts'
-import { answerImds, type ImdsAnswer, refuse } from './answer.ts'
-import type { Tokens } from './token.ts'
+import { type ImdsAnswer, refuse } from './answer.ts'
+import type { Imds } from './imds.ts'
 
 /** Where IMDS is, in every VPC. */
 export const IMDS_ADDRESSES = ['169.254.169.254', 'fd00:ec2::254'] as const
@@ -19,13 +19,13 @@ export type ListenInFabric = (address: string, port: number) => Promise<number>
 export async function openImds(
   listen: ListenInFabric,
   world: () => World,
-  tokens: Tokens,
+  imds: Imds,
 ): Promise<Server[]> {
   const servers: Server[] = []
   for (const address of IMDS_ADDRESSES) {
     const fd = await listen(address, 80)
     const server = createServer(ANSWER_LIMITS, (request, response) => {
-      respond(request, response, answer(world(), tokens, request))
+      respond(request, response, answer(world(), imds, request))
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -63,7 +63,7 @@ export function instanceAt(world: World, remote: string): Instance | undefined {
 
 const ANSWER_LIMITS = { requestTimeout: 5000, headersTimeout: 5000, maxHeaderSize: 8192 }
 
-function answer(world: World, tokens: Tokens, request: IncomingMessage): ImdsAnswer {
+function answer(world: World, imds: Imds, request: IncomingMessage): ImdsAnswer | undefined {
   const host = (request.headers.host ?? '').replace(/:80$/, '')
   if (!IMDS_ADDRESSES.some((address) => host === address || host === `[${address}]`)) {
     return refuse(403, `Forbidden: the Host header must be ${IMDS_ADDRESSES[0]}`)
@@ -72,10 +72,18 @@ function answer(world: World, tokens: Tokens, request: IncomingMessage): ImdsAns
   if (instance === undefined)
     return refuse(404, 'Not Found: this address is no instance of the lab')
   const { method = '', url: path = '', headers } = request
-  return answerImds(world, instance, tokens, { method, path, headers }, Date.now())
+  return imds.answer(instance, { method, path, headers })
 }
 
-function respond(request: IncomingMessage, response: ServerResponse, answer: ImdsAnswer): void {
+function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: ImdsAnswer | undefined,
+): void {
+  if (answer === undefined) {
+    request.socket.destroy()
+    return
+  }
   request.resume()
   const length = String(Buffer.byteLength(answer.body))
   response.writeHead(answer.status, { ...answer.headers, 'content-length': length })

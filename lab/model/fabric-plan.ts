@@ -60,7 +60,8 @@ export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
 /** The port of an ENI that is plugged in; undefined for all others. */
 export function portOf(eni: NetworkInterface): Port | undefined {
   const { attachment } = eni
-  if (attachment?.netns === undefined || attachment.status === 'detaching') return undefined
+  if (attachment?.netns === undefined || attachment.unlinked === true) return undefined
+  if (attachment.status === 'detaching') return undefined
   return {
     eniId: eni.eniId,
     mac: eni.mac,

@@ -106,6 +106,32 @@ export function detached({ attachment: _gone, ...eni }: NetworkInterface): Netwo
   return { ...eni, status: 'available' }
 }
 
+/** The world when that ENI is no longer pending; unchanged where it has gone on or away. */
+export function settlePending(world: World, eniId: string): World {
+  const eni = world.enis.get(eniId)
+  return eni?.status === 'pending' ? withEni(world, { ...eni, status: 'available' }) : world
+}
+
+/** The world when that attachment is no longer attaching; unchanged where it no longer was. */
+export function settleAttaching(world: World, attachmentId: string): World {
+  for (const eni of world.enis.values()) {
+    const { attachment } = eni
+    if (attachment?.attachmentId !== attachmentId || attachment.status !== 'attaching') continue
+    return withEni(world, attached(eni, { ...attachment, status: 'attached' }))
+  }
+  return world
+}
+
+/** The world when that attachment's detaching is over; unchanged where it was not detaching. */
+export function settleDetaching(world: World, attachmentId: string): World {
+  for (const eni of world.enis.values()) {
+    const { attachment } = eni
+    if (attachment?.attachmentId !== attachmentId || attachment.status !== 'detaching') continue
+    return withEni(world, detached(eni))
+  }
+  return world
+}
+
 /** The ENIs attached to an instance, by device index. */
 export function attachedTo(
   world: World,

@@ -88,6 +88,8 @@ export type Attachment = {
   readonly attachedAt: Date
   /** The namespace the link appears in; absent where the lab plugs nothing (device index 0). */
   readonly netns?: string
+  /** EC2 says attached, and the host has no link: not yet, or never (lab/faults/). */
+  readonly unlinked?: true
 }
 
 export type NetworkInterface = {

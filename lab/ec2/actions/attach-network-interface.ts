@@ -8,7 +8,12 @@ import type {
 import { newId } from '../../model/ids.ts'
 import { instanceType } from '../../model/instance-type.ts'
 import { findEni, findInstance } from '../../model/look-up.ts'
-import { attached, attachedTo, refuseManaged } from '../../model/network-interface.ts'
+import {
+  attached,
+  attachedTo,
+  refuseManaged,
+  settleAttaching,
+} from '../../model/network-interface.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
 import {
   type Attachment,
@@ -45,7 +50,7 @@ export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceR
     return {
       world: withEni(world, attached(eni, attachment)),
       output: { AttachmentId: attachment.attachmentId, NetworkCardIndex: 0 },
-      settle: (now) => withEni(now, attached(eni, { ...attachment, status: 'attached' })),
+      settle: (now) => settleAttaching(now, attachment.attachmentId),
     }
   },
 }

@@ -6,11 +6,11 @@ import type {
   CreateNetworkInterfaceRequest,
   CreateNetworkInterfaceResult,
 } from '@aws-sdk/client-ec2'
-import { makeEni } from '../../model/network-interface.ts'
+import { makeEni, settlePending } from '../../model/network-interface.ts'
 import { CLIENT_TOKEN_MS } from '../../model/quota.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
 import { withTags } from '../../model/tag-rules.ts'
-import { type NetworkInterface, type World, withEni } from '../../model/world.ts'
+import type { NetworkInterface, World } from '../../model/world.ts'
 import type { Change } from '../../region.ts'
 import { type Call, type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
 import { networkInterfaceShape } from '../shapes/network-interface.ts'
@@ -86,7 +86,7 @@ function create(
     world: tagged,
     eni: made.eni,
     output: answer(tagged, made.eni, input.ClientToken),
-    settle: (now) => withEni(now, { ...made.eni, status: 'available' }),
+    settle: (now) => settlePending(now, eniId),
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { DetachNetworkInterfaceRequest } from '@aws-sdk/client-ec2'
 import { findAttached } from '../../model/look-up.ts'
-import { attached, detached } from '../../model/network-interface.ts'
+import { attached, settleDetaching } from '../../model/network-interface.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { withEni } from '../../model/world.ts'
 import type { ChangeAction } from '../action.ts'
@@ -25,10 +25,12 @@ export const detachNetworkInterface: ChangeAction<DetachNetworkInterfaceRequest,
         'The network interface at device index 0 and networkCard index 0 cannot be detached.',
       )
     }
+    // Asked again while it is still detaching: nothing begins anew.
+    if (attachment.status === 'detaching') return { world, output: {} }
     return {
       world: withEni(world, attached(eni, { ...attachment, status: 'detaching' })),
       output: {},
-      settle: (now) => withEni(now, detached(eni)),
+      settle: (now) => settleDetaching(now, attachment.attachmentId),
     }
   },
 }

@@ -1,0 +1,45 @@
+// IMDS of a lab, faults included: the rules in answer.ts, over the world as IMDS is to see it. Both
+// ways in, the loopback server's and the fabric's listeners, ask here.
+
+import type { ImdsSight, Switchboard } from '../faults/switchboard.ts'
+import { attachedTo } from '../model/network-interface.ts'
+import type { Instance } from '../model/world.ts'
+import type { Region } from '../region.ts'
+import { type Alteration, answerImds, type ImdsAnswer, type ImdsRequest, refuse } from './answer.ts'
+import { Tokens } from './token.ts'
+
+export class Imds {
+  readonly #region: Region
+  readonly #faults: Switchboard
+  readonly #tokens = new Tokens()
+
+  constructor(region: Region, faults: Switchboard) {
+    this.#region = region
+    this.#faults = faults
+  }
+
+  /** Answers an instance's request; undefined: the connection is to end without an answer. */
+  answer(instance: Instance, request: ImdsRequest): ImdsAnswer | undefined {
+    const sight = this.#faults.imds(request.path)
+    const nowMs = Date.now()
+    if (sight === undefined) {
+      return answerImds(this.#region.world, instance, this.#tokens, request, nowMs)
+    }
+    if (sight.absent) return undefined
+    if (sight.failing) return refuse(503, 'Service Unavailable')
+    return answerImds(sight.world, instance, this.#tokens, request, nowMs, altered(sight, instance))
+  }
+}
+
+/** Adds what is announced, and leaves of a bare ENI no more than its MAC. */
+function altered({ world, bare, notices }: ImdsSight, instance: Instance): Alteration {
+  const macs = attachedTo(world, instance.instanceId)
+    .filter(({ eniId }) => bare === true || (bare !== false && bare.includes(eniId)))
+    .map(({ mac }) => `meta-data/network/interfaces/macs/${mac}/`)
+  return (leaves) => {
+    const told = [...leaves].filter(
+      ([path]) => path.endsWith('/mac') || !macs.some((folder) => path.startsWith(folder)),
+    )
+    return new Map([...told, ...Object.entries(notices)])
+  }
+}
