@@ -3,6 +3,8 @@
 export type Clock = {
   /** Milliseconds since the epoch. */
   now(): number
+  /** Milliseconds from any start that never jump, as `now` does when somebody sets the clock. */
+  elapsed(): number
   /** Calls back after `ms`; the returned order cancels that. */
   after(ms: number, call: () => void): () => void
   /** A number in [0, 1), for jitter. */
@@ -12,6 +14,7 @@ export type Clock = {
 /** The machine's own time. Its timers never keep the process alive. */
 export const machineClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after(ms, call) {
     const timer = setTimeout(call, ms)
     timer.unref()

@@ -17,6 +17,8 @@ export type Config = {
   readonly logLevel: string
   /** Multiplies every deadline: for slow or simulated worlds. */
   readonly timeoutScale: number
+  /** The part of the account's EC2 call rates that this host takes. */
+  readonly ec2Share: number
   /** How long a stopped task can still be described, milliseconds. */
   readonly retentionMs: number
 }
@@ -60,6 +62,11 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: '1',
     rule: 'a number from 0.1 to 100',
     parse: (text) => inRange(text, 0.1, 100),
+  },
+  ec2Share: {
+    default: '0.1',
+    rule: "the part of the account's EC2 call rates that this host takes: a number from 0.01 to 1",
+    parse: (text) => inRange(text, 0.01, 1),
   },
   retentionMs: {
     default: '10800000',

@@ -17,18 +17,21 @@ export class Failure extends Error {
   readonly hint: string
   /** Only the choice was refused (this subnet, this device index): the next one may work. */
   readonly ofChoice: boolean
+  /** Who was asked is away or holds us back: waiting costs nothing, so no deadline counts it. */
+  readonly isAway: boolean
 
   constructor(
     kind: FailureKind,
     code: string,
     message: string,
-    options: { hint?: string; ofChoice?: boolean; cause?: unknown } = {},
+    options: { hint?: string; ofChoice?: boolean; isAway?: boolean; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.kind = kind
     this.code = code
     this.hint = options.hint ?? ''
     this.ofChoice = options.ofChoice ?? false
+    this.isAway = options.isAway ?? false
   }
 }
 

@@ -13,6 +13,7 @@ import enid from '../package.json' with { type: 'json' }
 import { Catalog } from '../state/catalog.ts'
 import { openDatabase } from '../state/database.ts'
 import { Journal } from '../state/journal.ts'
+import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { watchContainers } from './drivers/container-events.ts'
@@ -80,8 +81,10 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   const imds = openImds()
   const region =
     process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
+  const budget = new Budget({ clock: machineClock, share: config.ec2Share })
   const ec2 = openEc2({
     region,
+    budget,
     timeoutScale: config.timeoutScale,
     onCall: (call) => log.debug(call, 'ec2 call'),
   })
@@ -125,7 +128,8 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     slotsUsed: () => slotsUsed(placement),
     start: (id) => runner.advance(id),
     stop: (id, stop) => runner.stop(id, stop),
-    waiting: (id) => runner.waiting(id),
+    waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
+    budget: () => budget.view(),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
   }
   const api = await openApi({ orders, journal, catalog, version: enid.version })

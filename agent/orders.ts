@@ -3,6 +3,7 @@
 
 import type { HolderId } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
+import type { BudgetView } from './budget.ts'
 
 /** What this host is: from IMDSv2 and two describes at start; constant while the agent runs. */
 export type Host = {
@@ -67,6 +68,14 @@ export type Sweep = {
   }[]
 }
 
+/** What may be asked of the sweep. Both look at EC2, Docker and the kernel now. */
+export type SweepOrders = {
+  /** What a sweep would find and do at this moment; changes nothing. */
+  planSweep(): Promise<Sweep>
+  /** Sweeps. Nothing is given back on one look: what is found for the first time waits. */
+  sweep(): Promise<Sweep>
+}
+
 export type Orders = {
   readonly host: Host
   /**
@@ -82,6 +91,8 @@ export type Orders = {
   start(id: HolderId): void
   /** Turns the holder's desired to stopped. Asking again changes nothing. */
   stop(id: HolderId, stop: Stop): void
+  /** This host's share of the account's EC2 rates, and what is left of it. */
+  budget(): BudgetView
   /** What this holder is waiting for at the moment. */
   waiting(id: HolderId): readonly Waiting[]
   /** The last `lines` of a container's log: from Docker while it exists, then what was kept. */

@@ -6,6 +6,7 @@
 // nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
 // is right.
 
+import { StateFileUnwritable } from '../state/database.ts'
 import { exitStop } from '../state/exits.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json } from '../state/spec.ts'
@@ -39,11 +40,16 @@ export type RunnerOptions = {
 
 /** The first pause after a failure, and the longest, milliseconds. */
 const BACKOFF_MS = { first: 200, max: 30_000 }
+/** When something seen is told again, after it could not be written down, milliseconds. */
+const UNWRITABLE_MS = 1000
 
 type Try = {
   readonly step: Step
-  readonly firstAt: number
+  /** When it first failed for a reason that a deadline counts. */
+  failingSince?: number
   attempt: number
+  /** Whether its beginning is on the disk. */
+  began: boolean
   controller?: AbortController
   cancel?: () => void
   waiting?: Waiting
@@ -66,7 +72,7 @@ export class Runner {
         const isLocal = ['sandbox', 'link', 'container'].includes(kindOf(row))
         if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
           continue
-        this.#options.journal.append(id, { type: 'doubted', row, why: 'the agent started' })
+        this.tell(id, { type: 'doubted', row, why: 'the agent started' })
       }
       this.advance(id)
     }
@@ -74,15 +80,31 @@ export class Runner {
 
   /** Writes down what was seen of a holder, and acts on what follows. */
   tell(id: HolderId, event: Event): void {
-    if (this.#closed) return
-    this.#options.journal.append(id, event)
+    const { journal, clock } = this.#options
+    if (this.#closed || journal.get(id) === undefined) return
+    try {
+      journal.append(id, event)
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      clock.after(UNWRITABLE_MS, () => this.tell(id, event))
+      return
+    }
     this.advance(id)
   }
 
-  /** Turns desired to stopped. The first reason stands; asking again changes nothing. */
+  /**
+   * Turns desired to stopped. The first reason stands; asking again changes nothing. Throws a
+   * Failure `transient` while the state file cannot be written: whoever asks can ask again.
+   */
   stop(id: HolderId, stop: Stop): void {
-    const entry = this.#options.journal.get(id)
-    if (entry?.holder.desired === 'running') this.tell(id, { type: 'stopAsked', stop })
+    const { journal } = this.#options
+    if (this.#closed || journal.get(id)?.holder.desired !== 'running') return
+    try {
+      journal.append(id, { type: 'stopAsked', stop })
+    } catch (error) {
+      throw error instanceof StateFileUnwritable ? unwritable(error) : error
+    }
+    this.advance(id)
   }
 
   /** What this holder waits for at the moment. */
@@ -97,8 +119,12 @@ export class Runner {
     const { journal } = this.#options
     const entry = journal.get(id)
     if (entry === undefined) return
-    const stop = exitStop(entry.holder)
-    const { holder } = stop ? journal.append(id, { type: 'stopAsked', stop }) : entry
+    const { holder } = entry
+    const stop = exitStop(holder)
+    if (stop !== undefined) {
+      this.tell(id, { type: 'stopAsked', stop })
+      return
+    }
     if (holder.desired === 'stopped') this.#giveUpEnsures(id)
     for (const step of nextSteps(holder, this.#others(id))) {
       if (!this.#tries.get(id)?.has(step.row)) this.#attempt(id, step)
@@ -128,7 +154,7 @@ export class Runner {
   }
 
   #attempt(id: HolderId, step: Step): void {
-    const mine: Try = { step, firstAt: this.#options.clock.now(), attempt: 0 }
+    const mine: Try = { step, attempt: 0, began: false }
     const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
     this.#tries.set(id, tries.set(step.row, mine))
     this.#try(id, mine)
@@ -157,13 +183,14 @@ export class Runner {
     const passing = this.#options.passing ?? (() => {})
     try {
       passing('before began', verb, row)
-      if (mine.attempt === 1) this.#begin(id, mine)
+      if (!mine.began) this.#begin(id, mine)
+      mine.began = true
       passing('before effect', verb, row)
       const job = jobOf(this.#entry(id), mine.step, mine.attempt > 1)
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
-      this.#tries.get(id)?.delete(row)
       this.#succeed(id, mine.step, result)
+      this.#tries.get(id)?.delete(row)
       passing('after done', verb, row)
     } catch (error) {
       const failure = asFailure(error, mine.controller.signal)
@@ -214,8 +241,14 @@ export class Runner {
     const { row } = mine.step
     const event = this.#outcome(holder, mine, failure)
     if (event !== undefined) {
+      try {
+        journal.append(id, event)
+      } catch (error) {
+        if (!(error instanceof StateFileUnwritable)) throw error
+        this.#wait(id, mine, unwritable(error))
+        return
+      }
       this.#tries.get(id)?.delete(row)
-      journal.append(id, event)
     } else if (this.#closed || (mine.step.verb === 'ensure' && holder.desired === 'stopped')) {
       this.#tries.get(id)?.delete(row)
     } else {
@@ -224,8 +257,8 @@ export class Runner {
   }
 
   /** The event that settles this failure, or undefined when the step is to be tried again. */
-  #outcome(holder: Holder, { step, firstAt }: Try, failure: Failure): Event | undefined {
-    const { verb, row } = step
+  #outcome(holder: Holder, mine: Try, failure: Failure): Event | undefined {
+    const { verb, row } = mine.step
     const cause = { code: failure.code, message: sentence(failure) }
     if (verb === 'release') return failure.kind === 'lost' ? { type: 'done', verb, row } : undefined
     if (holder.desired === 'stopped') return undefined
@@ -236,7 +269,9 @@ export class Runner {
       return { type: 'declined', row, cause }
     }
     if (failure.kind === 'refused') return { type: 'refused', row, cause }
-    const spentMs = this.#options.clock.now() - firstAt
+    if (failure.isAway) return undefined
+    mine.failingSince ??= this.#options.clock.elapsed()
+    const spentMs = this.#options.clock.elapsed() - mine.failingSince
     if (spentMs < this.#options.deadlineMs[kindOf(row) as keyof Drivers]) return undefined
     const message = `gave up after ${Math.round(spentMs / 1000)} s: ${cause.message}`
     return { type: 'refused', row, cause: { code: failure.code, message } }
@@ -275,8 +310,15 @@ export class Runner {
   }
 }
 
+const unwritable = ({ message }: StateFileUnwritable): Failure =>
+  new Failure('transient', 'StateFileUnwritable', message, {
+    hint: 'Make room on the disk of the state directory; running tasks are not touched',
+    isAway: true,
+  })
+
 function asFailure(error: unknown, signal: AbortSignal): Failure {
   if (error instanceof Failure) return error
+  if (error instanceof StateFileUnwritable) return unwritable(error)
   if (signal.aborted) return new Failure('transient', 'Aborted', 'the step was given up')
   return new Failure('defect', 'Defect', (error as Error)?.message ?? String(error))
 }

@@ -2,6 +2,7 @@
 // and whichever face was asked writes it in its own form (ECS: {__type, message}; REST: {error}).
 
 import { Failure, sentence } from '../agent/failure.ts'
+import { StateFileUnwritable } from '../state/database.ts'
 
 /** The names that ECS uses; RequestEntityTooLarge and Serialization are those of AWS's front end. */
 export type AwsErrorCode =
@@ -90,12 +91,18 @@ export function awsErrorOf(error: unknown): AwsError {
     const text = `${error.code}: ${sentence(error)}`
     return new AwsError('ServerException', text, { restStatus: 503 })
   }
+  if (error instanceof StateFileUnwritable) {
+    const hint = 'Make room on the disk of the state directory, then ask again'
+    return new AwsError('ServerException', error.message, { hint, restStatus: 503 })
+  }
   return new AwsError('ServerException', 'enid made a mistake; its log says which')
 }
 
 /** Whether this is a mistake of ours, to be logged: everything but a refusal or a Failure. */
 export const isDefect = (error: unknown): boolean =>
-  !(error instanceof AwsError) && !(error instanceof Failure && error.kind !== 'defect')
+  !(error instanceof AwsError) &&
+  !(error instanceof StateFileUnwritable) &&
+  !(error instanceof Failure && error.kind !== 'defect')
 
 /** A value as an error shows it: scalars whole (strings cut at 60 characters), the rest by kind. */
 export function shown(value: unknown): string {

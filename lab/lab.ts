@@ -134,6 +134,8 @@ export class Lab {
       AWS_ACCESS_KEY_ID: 'enid-lab',
       AWS_SECRET_ACCESS_KEY: 'enid-lab',
       ENID_LISTEN: '127.0.0.1:51680',
+      // The lab's account has this one host.
+      ENID_EC2_SHARE: '1',
       AWS_ENDPOINT_URL_ECS: 'http://127.0.0.1:51680',
     }
   }

@@ -16,6 +16,22 @@ export class StateFileRefused extends Error {
   override name = 'StateFileRefused'
 }
 
+/** The disk is full or the file locked: nothing was written, and later it may be. */
+export class StateFileUnwritable extends Error {
+  override name = 'StateFileUnwritable'
+}
+
+/** Runs what writes. Throws StateFileUnwritable where time or an operator can mend it. */
+export function writing<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const { code = '', message } = error as { code?: string; message: string }
+    if (!/^SQLITE_(FULL|BUSY|IOERR|READONLY|CANTOPEN|LOCKED)/.test(code)) throw error
+    throw new StateFileUnwritable(`the state file cannot be written (${code}: ${message})`)
+  }
+}
+
 /** Opens or creates the state file. Throws StateFileRefused for a file that is not ours or newer. */
 export function openDatabase(path: string): Database {
   const isNew = !existsSync(path)

@@ -6,6 +6,7 @@
 // A row that cannot be folded is set aside (quarantined) and reported; the rest goes on.
 
 import type { Database, Statement } from './database.ts'
+import { writing } from './database.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, Holder } from './task.ts'
 import { learn, newHolder } from './task.ts'
@@ -62,19 +63,22 @@ export class Journal {
   /** The holder exists from here on, durably. Throws when the id is taken. */
   begin(id: HolderId, spec: Spec): Entry {
     const at = this.#now()
-    this.#insert.holder.run(id, JSON.stringify(spec), at)
+    writing(() => this.#insert.holder.run(id, JSON.stringify(spec), at))
     const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
     this.#entries.set(id, entry)
     return entry
   }
 
-  /** Learns the event, then writes it down; when this returns it is on the disk. */
+  /**
+   * Learns the event, then writes it down; when this returns it is on the disk. Throws
+   * StateFileUnwritable, and has learned nothing, while the disk is full or the file locked.
+   */
   append(id: HolderId, event: Event): Entry {
     const before = this.#entries.get(id)
     if (before === undefined) throw new Error(`no holder ${id} in the journal`)
     const at = this.#now()
     const after = follow(before, event, at)
-    this.#insert.event.run(id, at, JSON.stringify(event))
+    writing(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#entries.set(id, after)
     for (const listener of this.#listeners) listener(after, event, at)
     return after
@@ -106,7 +110,7 @@ export class Journal {
   atOnce<T>(work: () => T): T {
     const before = new Map(this.#entries)
     try {
-      return this.#db.transaction(work)()
+      return writing(() => this.#db.transaction(work)())
     } catch (error) {
       this.#entries.clear()
       for (const [id, entry] of before) this.#entries.set(id, entry)

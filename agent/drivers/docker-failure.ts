@@ -60,6 +60,7 @@ export function dockerFailure(
   }
   return new Failure('transient', 'DockerUnreachable', `dockerd is not there: ${cause.message}`, {
     hint: 'See that dockerd runs and that DOCKER_HOST, if it is set, names its socket.',
+    isAway: true,
     cause,
   })
 }

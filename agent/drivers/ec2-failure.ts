@@ -13,11 +13,14 @@ export type Ec2Meaning = {
   readonly hint: string
   /** Another subnet or device index may work. */
   readonly ofChoice?: true
+  /** EC2 holds us back, and will let us through. */
+  readonly isAway?: true
 }
 
 const later: Ec2Meaning = { kind: 'transient', hint: '' }
 const throttled: Ec2Meaning = {
   kind: 'transient',
+  isAway: true,
   hint: 'EC2 limits the rate of calls for the whole account; it is tried again by itself.',
 }
 const noRoom: Ec2Meaning = {
@@ -152,10 +155,10 @@ export function ec2Failure(action: string, error: unknown, signal: AbortSignal):
   const status = $metadata?.httpStatusCode
   if (status === undefined) return onTheWay(action, error as SdkError, signal)
   const code = codeOf(error)
-  const { kind, hint, ofChoice = false } = meaningOf(code, message, status)
+  const { kind, hint, ofChoice = false, isAway = false } = meaningOf(code, message, status)
   const request = requestIdOf(error)
   const text = `${action}: ${message}${request === undefined ? '' : ` (request ${request})`}`
-  return new Failure(kind, code, text, { hint, ofChoice, cause: error })
+  return new Failure(kind, code, text, { hint, ofChoice, isAway, cause: error })
 }
 
 /** EC2 did not answer, or we could not even ask. */
@@ -172,6 +175,7 @@ function onTheWay(action: string, error: SdkError, signal: AbortSignal): Failure
   const why = error.message === '' ? codeOf(error) : error.message
   return new Failure('transient', 'Ec2Unreachable', `${action}: EC2 does not answer: ${why}`, {
     hint: 'See that the EC2 endpoint of the region can be reached from this host.',
+    isAway: true,
     cause: error,
   })
 }

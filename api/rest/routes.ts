@@ -140,6 +140,7 @@ function status(api: Api) {
     slots: { used: orders.slotsUsed(), total: orders.host.eniCountMax },
     tasks: countByStatus(api),
     waiting,
+    ec2Budget: orders.budget(),
     quarantined: journal.quarantined,
   }
 }

@@ -23,6 +23,7 @@ describe('settings', () => {
       listen: undefined,
       logLevel: 'info',
       timeoutScale: 1,
+      ec2Share: 0.1,
       retentionMs: 10_800_000,
     })
   })
@@ -50,6 +51,7 @@ describe('settings', () => {
     [{ ENID_LOG_LEVEL: 'loud' }, /ENID_LOG_LEVEL is "loud".*fatal, error/],
     [{ ENID_TIMEOUT_SCALE: 'fast' }, /ENID_TIMEOUT_SCALE is "fast".*0\.1 to 100/],
     [{ ENID_TIMEOUT_SCALE: ' ' }, /0\.1 to 100/],
+    [{ ENID_EC2_SHARE: '0' }, /ENID_EC2_SHARE is "0".*0\.01 to 1/],
     [{ ENID_RETENTION_MS: '1' }, /ENID_RETENTION_MS is "1"/],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {

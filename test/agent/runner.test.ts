@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
 import type { RunnerOptions } from '../../agent/runner.ts'
 import { Runner } from '../../agent/runner.ts'
+import { StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
 import { lastStatus } from '../../state/status.ts'
@@ -193,6 +194,42 @@ describe('failures', () => {
       /^RequestLimitExceeded: gave up after (6|7|8)\d s: slow down\. Wait$/,
     )
     expect([...world.there]).toEqual([])
+  })
+
+  test('while EC2 is away a launch waits as long as it takes, and says for what', async () => {
+    const away = new Failure('transient', 'Ec2Unreachable', 'EC2 does not answer', { isAway: true })
+    once('eni:0', away, 200)
+    begin()
+    await clock.pass(1_800_000)
+    expect(status()).toBe('PROVISIONING')
+    expect(runner.waiting('a')[0]).toMatchObject({ row: 'eni:0', code: 'Ec2Unreachable' })
+    world.script = () => {}
+    await clock.pass(60_000)
+    expect(status()).toBe('RUNNING')
+  })
+
+  test('while the disk is full nothing begins, nothing is forgotten, and it goes on after', async () => {
+    begin()
+    await settle()
+    const append = journal.append.bind(journal)
+    journal.append = () => {
+      throw new StateFileUnwritable('the state file cannot be written (SQLITE_FULL)')
+    }
+    expect(() => runner.stop('a', stop)).toThrow('SQLITE_FULL')
+    runner.tell('a', { type: 'exited', container: 'web', exitCode: 1 })
+    await clock.pass(10_000)
+    expect(status()).toBe('RUNNING')
+    journal.begin('b', spec())
+    runner.advance('b')
+    await clock.pass(60_000)
+    expect(world.calls.filter((call) => call.includes('release'))).toEqual([])
+    expect(world.attempts.get('ensure eni:0')).toBe(1)
+    expect(runner.waiting('b')[0]).toMatchObject({ code: 'StateFileUnwritable' })
+    journal.append = append
+    await clock.pass(60_000)
+    expect(status('a')).toBe('STOPPED')
+    expect(status('b')).toBe('RUNNING')
+    expect(defects).toEqual([])
   })
 
   test('what the caller must mend stops the task at once', async () => {

@@ -59,6 +59,7 @@ export class StillClock implements Clock {
   #timers: { at: number; call: () => void }[] = []
 
   now = (): number => this.time
+  elapsed = (): number => this.time
   random = (): number => 0.5
   after = (ms: number, call: () => void): (() => void) => {
     const timer = { at: this.time + ms, call }

@@ -70,6 +70,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
       setImmediate(orders.settle)
     },
     waiting: () => orders.waits,
+    budget: () => ({ share: 0.1, actions: [] }),
     async logs(id, container, lines) {
       return `${lines} lines of ${container} of ${id}\n`
     },

@@ -34,7 +34,10 @@ function onBudget() {
     timers = timers.filter(({ at }) => at > now)
     for (const { call } of due) call()
   }
-  const budget = new Budget({ clock: { now: () => now, after, random: () => 0.5 }, share: 0.01 })
+  const budget = new Budget({
+    clock: { now: () => now, elapsed: () => now, after, random: () => 0.5 },
+    share: 0.01,
+  })
   const ec2 = openEc2({ budget })
   opened.push(ec2)
   const lookup = openEniLookup(ec2)

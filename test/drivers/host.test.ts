@@ -146,7 +146,7 @@ function onClock() {
     timers.push(call)
     return () => {}
   }
-  const clock = { now: () => time.now, after, random: () => 0.5 }
+  const clock = { now: () => time.now, elapsed: () => time.now, after, random: () => 0.5 }
   return { subnets: openSubnets({ ec2, vpcId: 'vpc-1', clock }), time }
 }
 

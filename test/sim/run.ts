@@ -5,10 +5,13 @@
 
 import Sqlite from 'better-sqlite3'
 import type { Job } from '../../agent/drivers/driver.ts'
+import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
 import { choose } from '../../agent/placement.ts'
 import { Runner } from '../../agent/runner.ts'
 import { eventOf } from '../../agent/watch.ts'
+import { StateFileUnwritable } from '../../state/database.ts'
+import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
 import { lastStatus } from '../../state/status.ts'
@@ -54,6 +57,15 @@ export async function simulate(seed: number): Promise<Outcome> {
     return await simulation.run()
   } finally {
     simulation.close()
+  }
+}
+
+/** A journal on a disk that is full now and then. */
+class FullDiskJournal extends Journal {
+  isFull: () => boolean = () => false
+  override append(...given: Parameters<Journal['append']>): Entry {
+    if (this.isFull()) throw new StateFileUnwritable('the disk is full')
+    return super.append(...given)
   }
 }
 
@@ -119,6 +131,7 @@ class Simulation {
       decline: this.#chance.next() * size,
       latencyMs: this.#chance.pick([1, 50, 1000, 20_000]),
       cardNever: this.#chance.happens(0.1) ? 0.3 : 0,
+      diskFull: this.#chance.happens(0.2) ? 0.1 : 0,
     }
   }
 
@@ -199,7 +212,8 @@ class Simulation {
 
   #born(): [LifeClock, Journal, Runner] {
     const life = new LifeClock(this.#timeline, this.#chance)
-    const journal = new Journal(this.#db, () => this.#timeline.now)
+    const journal = new FullDiskJournal(this.#db, () => this.#timeline.now)
+    journal.isFull = () => !life.isOver && this.#chance.happens(this.#world.faults.diskFull)
     if (journal.quarantined.length > 0) {
       throw new Broken(`I10: quarantined: ${JSON.stringify(journal.quarantined)}`)
     }
@@ -234,7 +248,12 @@ class Simulation {
   #stopOne(): void {
     const all = this.#journal.all()
     if (all.length === 0) return
-    this.#runner.stop(this.#chance.pick(all).id, { code: 'UserInitiated', reason: 'asked' })
+    const stop = { code: 'UserInitiated', reason: 'asked' } as const
+    try {
+      this.#runner.stop(this.#chance.pick(all).id, stop)
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'StateFileUnwritable') throw error
+    }
   }
 
   #isSettled(): boolean {

@@ -78,6 +78,7 @@ export class LifeClock implements Clock {
     this.#chance = chance
   }
   now = (): number => this.#timeline.now
+  elapsed = (): number => this.#timeline.now
   random = (): number => this.#chance.next()
   after = (ms: number, call: () => void): (() => void) =>
     this.#timeline.after(ms, () => {

@@ -21,6 +21,8 @@ export type Faults = {
   readonly latencyMs: number
   /** The attach is answered, and the card comes later or not at all. */
   readonly cardNever: number
+  /** The journal cannot be written. */
+  readonly diskFull: number
 }
 
 export const noFaults: Faults = {
@@ -30,6 +32,7 @@ export const noFaults: Faults = {
   decline: 0,
   latencyMs: 20,
   cardNever: 0,
+  diskFull: 0,
 }
 
 export type Eni = {

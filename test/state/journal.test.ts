@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Catalog } from '../../state/catalog.ts'
-import { openDatabase, StateFileRefused } from '../../state/database.ts'
+import { openDatabase, StateFileRefused, StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { lastStatus } from '../../state/status.ts'
 import type { Event } from '../../state/task.ts'
@@ -84,6 +84,23 @@ describe('the journal', () => {
     expect(db.prepare('SELECT count(*) n FROM holders').get()).toEqual({ n: 0 })
     journal.atOnce(() => journal.begin('a', spec()))
     expect(journal.get('a')).toBeDefined()
+    db.close()
+  })
+
+  test('says so while it cannot write, and has learned nothing', () => {
+    const db = openDatabase(path)
+    const journal = new Journal(db, now)
+    journal.begin('a', spec())
+    const pages = Number(db.pragma('page_count', { simple: true }))
+    db.pragma(`max_page_count = ${pages}`)
+    const long = 'x'.repeat(100_000)
+    expect(() => journal.append('a', { type: 'doubted', row: 'eni:0', why: long })).toThrow(
+      StateFileUnwritable,
+    )
+    expect(() => journal.atOnce(() => journal.begin('b', spec({ family: long })))).toThrow('FULL')
+    expect(journal.all().map(({ id }) => id)).toEqual(['a'])
+    db.pragma('max_page_count = 1000000')
+    journal.append('a', began('eni:0'))
     db.close()
   })
 
