@@ -101,8 +101,9 @@ export class Reconcile {
     return turn
   }
 
-  #pause(ms: number): void {
+  #pause(delayMs: number): void {
     const { clock, onDefect } = this.#options
+    const ms = Math.round(delayMs)
     if (this.#end.signal.aborted) return
     this.#cancel()
     this.#pausedAt = clock.now()

@@ -22,6 +22,8 @@ export type Address =
 export type AgentConnection = {
   /** REST; `undefined` for 404. */
   get(path: string): Promise<unknown>
+  /** REST, with an empty document; `undefined` for 404. */
+  post(path: string): Promise<unknown>
   /** REST; the answer as it is. */
   text(path: string): Promise<string>
   /** One action of the ECS protocol. */
@@ -65,6 +67,11 @@ export function connectAgent(address: Address): AgentConnection {
   return {
     async get(path) {
       const answer = await ask({ method: 'GET', path })
+      return answer.status === 404 ? undefined : understood(answer)
+    },
+    async post(path) {
+      const headers = { 'content-type': 'application/json' }
+      const answer = await ask({ method: 'POST', path, headers, body: '{}' })
       return answer.status === 404 ? undefined : understood(answer)
     },
     async text(path) {
