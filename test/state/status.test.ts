@@ -57,6 +57,23 @@ describe('status', () => {
     expect(read(learn(newHolder(spec()), stopAsked))).toBe('STOPPED DELETED STOPPED')
   })
 
+  test('one of two ENIs attached is not attached, one of two containers runs by itself', () => {
+    const eni = { subnetIds: [], securityGroupIds: [], tags: {} }
+    const made = spec({
+      enis: [eni, eni],
+      containers: [container('web', { db: 'HEALTHY' }), container('db')],
+    })
+    const climb = (...rows: RowId[]) => rows.reduce((h, row) => step(h, row), newHolder(made))
+    const half = climb('eni:0', 'eni:1', 'sandbox', 'attachment:0', 'link:0')
+    expect(lastStatus(half)).toBe('PROVISIONING')
+    expect(lastStatus(step(half, 'attachment:1'))).toBe('PENDING')
+    const db = ['attachment:1', 'link:1', 'image:db', 'image:web', 'container:db'] as const
+    const waiting = db.reduce((h, row) => step(h, row), half)
+    expect(lastStatus(waiting)).toBe('ACTIVATING')
+    expect(containerStatus(waiting, 'db')).toBe('RUNNING')
+    expect(containerStatus(waiting, 'web')).toBe('PENDING')
+  })
+
   test('a container that exited is STOPPED while its task still runs', () => {
     expect(
       containerStatus(learn(running, { type: 'exited', container: 'web', exitCode: 0 }), 'web'),
@@ -87,9 +104,18 @@ describe('what follows from an exit', () => {
     expect(exitStop(learn(exited(3), stopAsked))).toBeUndefined()
   })
 
+  test('a waiter that waits is no reason to stop', () => {
+    for (const condition of ['SUCCESS', 'HEALTHY', 'COMPLETE', 'START'] as const) {
+      expect(exitStop(pair(condition))).toBeUndefined()
+    }
+  })
+
   test('an essential container that fails its health checks takes its task along', () => {
     const sick = learn(running, { type: 'healthSeen', container: 'web', healthy: false })
-    expect(of(sick)).toBe('Task failed container health checks: web')
+    expect(exitStop(sick)).toEqual({
+      code: 'EssentialContainerExited',
+      reason: 'Task failed container health checks: web',
+    })
     const well = learn(sick, { type: 'healthSeen', container: 'web', healthy: true })
     expect(exitStop(well)).toBeUndefined()
   })
@@ -156,6 +182,50 @@ describe('allocation', () => {
 })
 
 describe('the timeline', () => {
+  test('notes pulling and stopping when they begin, and nothing before', () => {
+    let h = newHolder(spec({ containers: [container('web'), container('db')] }))
+    let timeline = newTimeline(0)
+    let at = 0
+    const say = (event: Event) => {
+      const before = h
+      h = learn(h, event)
+      at += 10
+      timeline = note(timeline, { before, after: h, event, at })
+    }
+    const both = (row: RowId, verb: 'ensure' | 'release' = 'ensure') => {
+      say({ type: 'began', verb, row })
+      say({ type: 'done', verb, row })
+    }
+    both('eni:0')
+    expect(timeline.pullStartedAt).toBeUndefined()
+    both('image:web')
+    expect(timeline).toMatchObject({ pullStartedAt: 30 })
+    expect(timeline.pullStoppedAt).toBeUndefined()
+    both('image:db')
+    expect(timeline.pullStoppedAt).toBe(60)
+    expect(timeline.stoppedAt).toBeUndefined()
+    say({ type: 'doubted', row: 'image:db', why: '' })
+    say({ type: 'began', verb: 'ensure', row: 'image:db' })
+    expect(timeline.steps.at(-1)).toEqual({
+      verb: 'ensure',
+      row: 'image:db',
+      beganAt: 80,
+      attempts: 1,
+    })
+    say(stopAsked)
+    expect(timeline.stoppingAt).toBe(90)
+    say(stopAsked)
+    expect(timeline.stoppingAt).toBe(90)
+    both('image:db', 'release')
+    expect(timeline.steps.at(-1)).toMatchObject({ verb: 'release', beganAt: 110, doneAt: 120 })
+    expect(timeline.pullStoppedAt).toBe(60)
+    both('image:web', 'release')
+    expect(timeline.pullStartedAt).toBe(30)
+    expect(timeline.stoppedAt).toBeUndefined()
+    both('eni:0', 'release')
+    expect(timeline.stoppedAt).toBe(at)
+  })
+
   test('notes each moment once, and how often a step began', () => {
     let h = newHolder(spec())
     let timeline = newTimeline(0)

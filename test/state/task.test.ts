@@ -166,6 +166,43 @@ function climb(h: Holder, until: (h: Holder) => boolean = () => false): Holder {
 
 const verbs = (steps: readonly Step[]) => steps.map(({ verb, row }) => `${verb} ${row}`)
 
+describe('what stands on what', () => {
+  const needs = (start: Spec) =>
+    rows(start).map(({ id, needs: all }) => {
+      const words = all.map((n) => [n.holder, n.row, n.condition].filter(Boolean).join(' '))
+      return `${id} <- ${words.join(', ')}`
+    })
+
+  test('a task', () => {
+    expect(needs(SPECS['a task'])).toEqual([
+      'eni:0 <- ',
+      'image:web <- ',
+      'sandbox <- eni:0',
+      'attachment:0 <- eni:0',
+      'guard:0 <- attachment:0',
+      'link:0 <- attachment:0, sandbox',
+      'container:web <- eni:0, link:0, image:web',
+    ])
+  })
+
+  test('a task of two ENIs: its hostname needs the first alone, its containers need both', () => {
+    const all = needs(SPECS['a task of two ENIs'])
+    expect(all).toContain('sandbox <- eni:0')
+    expect(all).toContain('link:1 <- attachment:1, sandbox')
+    expect(all).toContain('container:web <- eni:0, eni:1, link:0, link:1, image:web')
+  })
+
+  test('a task on a shared ENI', () => {
+    expect(needs(SPECS['a task on a shared ENI'])).toEqual([
+      'address <- shared link:0',
+      'image:web <- ',
+      'sandbox <- address',
+      'link:0 <- address, sandbox',
+      'container:web <- address, link:0, image:web',
+    ])
+  })
+})
+
 describe('the way up and down', () => {
   test('a new task makes its ENI and pulls its image at once, and nothing else', () => {
     expect(verbs(nextSteps(newHolder(spec())))).toEqual(['ensure eni:0', 'ensure image:web'])
@@ -443,6 +480,15 @@ describe('a journal that is not ours is refused', () => {
       'a release under something that stands on it',
       learn(climb(h), { type: 'stopAsked', stop }),
       { type: 'began', verb: 'release', row: 'sandbox' },
+      'stands on it',
+    ],
+    [
+      'the end of a release under something that stands on it',
+      {
+        ...learn(climb(h), { type: 'stopAsked', stop }),
+        rows: { ...climb(h).rows, 'eni:0': { is: 'unsure', struck: [] } },
+      },
+      { type: 'done', verb: 'release', row: 'eni:0' },
       'stands on it',
     ],
     [
