@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { pino } from 'pino'
 import { expect } from 'vitest'
+import type { Clock } from '../../lab/faults/timers.ts'
 import { Lab } from '../../lab/lab.ts'
 import { makeServer } from '../../lab/server.ts'
 import { FakeFabric } from './fake-fabric.ts'
@@ -38,10 +39,11 @@ export type Rig = {
 type Ids = { NetworkInterfaceId: string; PrivateIpAddress: string; MacAddress: string }
 
 /** Brings a lab up. The caller ends it. */
-export async function makeRig(instanceType = 'lab.unlimited'): Promise<Rig> {
+export async function makeRig(instanceType = 'lab.unlimited', clock?: Clock): Promise<Rig> {
   const fabric = new FakeFabric()
   const log = pino({ level: 'silent' })
-  const lab = await Lab.open({ name: 'test', instanceType, fabric, log })
+  const timed = clock === undefined ? {} : { clock }
+  const lab = await Lab.open({ name: 'test', instanceType, fabric, log, ...timed })
   const asked = Promise.withResolvers<void>()
   const server = makeServer(lab, () => asked.resolve())
   const endpoint = await server.listen({ host: '127.0.0.1', port: 0 })
@@ -75,6 +77,7 @@ export async function makeRig(instanceType = 'lab.unlimited'): Promise<Rig> {
     },
     async end() {
       ec2.destroy()
+      lab.close()
       await server.close()
     },
   }
