@@ -45,7 +45,6 @@ export type ReconcileOptions = {
 type Judgement = {
   readonly judged: readonly Judged[]
   readonly sightings: Map<string, number>
-  readonly passed: number
   readonly ec2CallCount: number
   readonly sweep: Sweep
 }
@@ -59,10 +58,6 @@ export class Reconcile {
   #sightings = new Map<string, number>()
   #busy: Promise<unknown> = Promise.resolve()
   #cancel = (): void => {}
-  /** The time between sweeps, added up: of each pause at most what its timer waited. */
-  #passed = 0
-  #pausedAt = 0
-  #pauseMs = 0
 
   constructor(options: ReconcileOptions) {
     this.#options = options
@@ -101,14 +96,11 @@ export class Reconcile {
     return turn
   }
 
-  #pause(delayMs: number): void {
+  #pause(ms: number): void {
     const { clock, onDefect } = this.#options
-    const ms = Math.round(delayMs)
     if (this.#end.signal.aborted) return
     this.#cancel()
-    this.#pausedAt = clock.now()
-    this.#pauseMs = ms
-    this.#cancel = clock.after(ms, () => {
+    this.#cancel = clock.after(Math.round(ms), () => {
       this.#inTurn(() => this.#sweep(false)).catch((error) => {
         if (!this.#end.signal.aborted) onDefect(error)
       })
@@ -116,9 +108,8 @@ export class Reconcile {
   }
 
   async #sweep(isAsked: boolean): Promise<Sweep> {
-    const { judged, sightings, passed, ec2CallCount, sweep } = await this.#look(isAsked)
+    const { judged, sightings, ec2CallCount, sweep } = await this.#look(isAsked)
     this.#say(judged, sightings, sweep)
-    this.#passed = passed
     this.#sightings = sightings
     const findings: Finding[] = []
     for (const stage of stagesOf(judged)) {
@@ -138,18 +129,19 @@ export class Reconcile {
   async #look(isAsked: boolean): Promise<Judgement> {
     const { journal, instanceId, journalSince, clock } = this.#options
     const now = clock.now()
-    const passed = this.#passed + Math.min(Math.max(0, now - this.#pausedAt), this.#pauseMs)
+    const begunAt = clock.elapsed()
     const before = steady(journal)
     const survey = await this.#options.survey(claimedEniIds(journal), this.#end.signal)
     const suspects = suspectsOf({ journal, instanceId, journalSince }, survey, before)
     const asked = await this.#instances(suspects)
     const { instances } = asked
-    const look = { now, passed, isAsked, instanceId, instances, times: this.#times }
+    const span = { begunAt, endedAt: clock.elapsed() }
+    const look = { now, ...span, isAsked, instanceId, instances, times: this.#times }
     const { judged, sightings } = judge(suspects, survey, this.#sightings, look)
     const away = [...awayFrom(survey), ...asked.away]
     const ec2CallCount = survey.ec2CallCount + asked.callCount
     const sweep = { at: now, findings: judged.map(({ finding }) => finding), away }
-    return { judged, sightings, passed, ec2CallCount, sweep }
+    return { judged, sightings, ec2CallCount, sweep }
   }
 
   /** Which instances exist, where anything depends on it. This one is always asked about. */

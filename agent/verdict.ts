@@ -39,8 +39,8 @@ export const SWEEP_MS: SweepTimes = {
 }
 
 /**
- * When each suspect was first seen, in the time between looks, added up. That a suspect has been one
- * for any time at all means that two looks have seen it, and none in between has not.
+ * When the look that first saw each suspect ended (Clock.elapsed). That a suspect has been one for
+ * any time at all means that two looks have seen it, and none in between has not.
  */
 export type Sightings = ReadonlyMap<string, number>
 
@@ -48,8 +48,9 @@ export type Sightings = ReadonlyMap<string, number>
 export type Look = {
   /** Milliseconds since the epoch. */
   readonly now: number
-  /** The time between looks, added up: unlike the clock, it never jumps. Milliseconds. */
-  readonly passed: number
+  /** When it was begun and when it was over, by Clock.elapsed: what it saw is of some time between. */
+  readonly begunAt: number
+  readonly endedAt: number
   /** A person asked for it. */
   readonly isAsked: boolean
   readonly instanceId: string
@@ -163,8 +164,8 @@ export function judge(
   const judged: Judged[] = []
   for (const suspect of suspects) {
     const key = keyOf(suspect)
-    const firstAt = before.get(key) ?? look.passed
-    const verdict = verdictOf(suspect, look.passed - firstAt, look)
+    const firstAt = before.get(key) ?? look.endedAt
+    const verdict = verdictOf(suspect, Math.max(0, look.begunAt - firstAt), look)
     if (verdict === undefined) continue
     // A look that cannot be believed is not the first one.
     const counts = !asksInstances(suspect) || look.instances?.has(look.instanceId) === true

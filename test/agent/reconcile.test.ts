@@ -345,33 +345,35 @@ describe('an orphan', () => {
     expect(stage.done).toEqual(['container c-1'])
   })
 
-  test('a clock that jumps ahead does not make two looks of one', async () => {
-    stage.containers = [box('c-1')]
-    stage.ec2CallCount = 0
-    reconcile.start()
-    await stage.clock.pass(FIRST_MS)
-    stage.clock.time += 30_000
-    await reconcile.sweep()
-    stage.clock.time += 86_400_000
-    // At most what the timer would have waited counts: 30 s and 66 s, so this one may.
-    const { findings } = await reconcile.sweep()
-    expect(findings).toMatchObject([{ verdict: 'release' }])
-    stage.enis = [eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })]
-    await reconcile.sweep()
-    stage.clock.time += 86_400_000
-    await reconcile.sweep()
-    expect(stage.done).toEqual(['container c-1'])
-  })
+  test.each([86_400_000, -86_400_000])(
+    'a clock that jumps by %s ms changes nothing',
+    async (ms) => {
+      const { clock } = stage
+      clock.now = () => clock.time + (clock.time > BORN + FIRST_MS ? ms : 0)
+      stage.containers = [box('c-1', { createdAt: BORN })]
+      reconcile.start()
+      await clock.pass(FIRST_MS)
+      await clock.pass(1)
+      await reconcile.sweep()
+      expect(stage.done).toEqual([])
+      await clock.pass(2 * SOON_MS)
+      expect(stage.done).toEqual(['container c-1'])
+    },
+  )
 
-  test('a clock that jumps back only makes it wait', async () => {
-    stage.containers = [box('c-1', { createdAt: 0 })]
-    reconcile.start()
-    await stage.clock.pass(FIRST_MS)
-    stage.clock.time -= 5_000
+  test('a look that took long counts from its end', async () => {
+    stage.containers = [box('c-1')]
+    stage.during = () => {
+      stage.clock.time += 50_000
+      stage.during = () => {}
+    }
     await reconcile.sweep()
-    expect(stage.done).toEqual([])
-    await stage.clock.pass(SOON_MS)
-    expect(stage.done).toEqual(['container c-1'])
+    await stage.clock.pass(10_000)
+    expect((await reconcile.sweep()).findings).toMatchObject([{ verdict: 'wait' }])
+    await stage.clock.pass(49_999)
+    expect((await reconcile.sweep()).findings).toMatchObject([{ verdict: 'wait' }])
+    await stage.clock.pass(1)
+    expect((await reconcile.sweep()).findings).toMatchObject([{ verdict: 'release' }])
   })
 
   test('that EC2 is still detaching is deleted by a look soon after', async () => {
@@ -887,22 +889,56 @@ describe('what a running task should hold and is not shown', () => {
     })
   })
 
-  test('not what was settled between the look and the act', async () => {
+  test('each from when it was first missing', async () => {
+    const second = 'b'.repeat(32)
+    stage.run(second)
+    const theirs = eni('eni-2', { wears: wears('eni:0', second), attachment: attached() })
+    stage.run()
+    stage.journal.append(second, { type: 'doubted', row: 'eni:0', why: 'test' })
+    for (const type of ['began', 'done'] as const) {
+      const event = { type, verb: 'ensure', row: 'eni:0', details: { eniId: 'eni-2' } } as Event
+      stage.journal.append(second, event)
+    }
+    stage.enis = [theirs]
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+    stage.enis = []
+    await stage.clock.pass(SOON_MS)
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told.map(([id]) => id)).toEqual([TASK])
+  })
+
+  test('the plan does not name what came to be while it was made', async () => {
     stage.run()
     stage.containers = []
-    const first = stage.orphans.instancesThatExist
+    stage.during = () => stage.stop()
+    expect((await reconcile.plan()).findings).toEqual([])
+  })
+
+  test('not what was settled between the look and the act, but what is still missing', async () => {
+    const second = 'b'.repeat(32)
+    stage.run(second)
+    stage.run()
+    stage.enis = []
+    stage.containers = []
+    const { instancesThatExist } = stage.orphans
     Object.assign(stage.orphans, {
       instancesThatExist: async (ids: string[], signal: AbortSignal) => {
         stage.stop()
-        return first(ids, signal)
+        return instancesThatExist(ids, signal)
       },
     })
-    stage.enis = []
     const { findings } = await reconcile.sweep()
-    expect(stage.told).toEqual([])
-    const settled = findings.filter(({ outcome }) => outcome === 'settled meanwhile')
-    expect(settled).toHaveLength(2)
-    expect(verdicts(settled)).toEqual(['doubt row pause-1', 'doubt row web-1'])
+    expect(stage.told.map(([id]) => id)).toEqual([second, second])
+    const outcomes = findings
+      .filter(({ verdict }) => verdict === 'doubt')
+      .map(({ holderId, outcome }) => [holderId, outcome])
+    expect(outcomes).toEqual([
+      [second, 'doubted'],
+      [second, 'doubted'],
+      [TASK, 'settled meanwhile'],
+      [TASK, 'settled meanwhile'],
+    ])
   })
 })
 
