@@ -4,6 +4,7 @@ import type { Call, Command } from './command.ts'
 import { CommandError, EXIT, wholeNumber } from './command.ts'
 import { announcedPort, connectLab, labName } from './lab-connection.ts'
 import { execInLab } from './lab-exec.ts'
+import { FAULT_FLAGS, labFault, labProfile } from './lab-fault.ts'
 import { nearest } from './nearest.ts'
 import { pairs, table } from './table.ts'
 
@@ -16,12 +17,14 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   reset,
   down,
   exec: (call) => execInLab(connectLab(labName(call)), call),
+  fault: (call) => labFault(() => connectLab(labName(call)), call),
+  profile: (call) => labProfile(() => connectLab(labName(call)), call),
 }
 
-/** `enid lab [env|status|reset|down|exec]`. */
+/** `enid lab [env|status|reset|down|exec|fault|profile]`. */
 export const lab: Command = {
   name: 'lab',
-  usage: '[env|status|reset|down|exec] [--name NAME] [--json] [-- CMD…]',
+  usage: '[env|status|reset|down|exec|fault|profile] [--name NAME] [--json] [-- CMD…]',
   summary: 'run a VPC in a box in the foreground, or ask one that runs',
   flags: {
     name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
@@ -30,12 +33,13 @@ export const lab: Command = {
     group: {
       value: 'NAME|ID',
       multiple: true,
-      text: "exec: security group; the VPC's default one",
+      text: "exec: security group; the VPC's default one. fault: the group (ID) it is about",
     },
-    subnet: { value: 'ID', text: 'exec: where the command speaks from' },
-    json: { text: 'env, status: print one JSON document' },
+    subnet: { value: 'ID', text: 'exec: where the command speaks from. fault: which' },
+    json: { text: 'env, status, fault, profile: print one JSON document' },
+    ...FAULT_FLAGS,
   },
-  positionals: [0, 1],
+  positionals: [0, 3],
   notes: [
     'enid lab                 start a lab; Ctrl-C ends it and leaves nothing behind',
     'eval "$(enid lab env)"   point the AWS CLI, SDKs and enid agent at it; fails until it is up',
@@ -43,6 +47,9 @@ export const lab: Command = {
     'enid lab reset           back to the fresh VPC',
     'enid lab down            end it',
     'enid lab exec -- CMD…    run a command inside the VPC, with an ENI of its own',
+    'enid lab fault list      how it can misbehave, and what of it is on',
+    'enid lab fault add NAME  have it misbehave; fault clear [ID] ends it',
+    'enid lab profile NAME    how long EC2 takes: fast, aws, hostile',
   ],
   async run(call) {
     const [verb] = call.positionals
@@ -52,6 +59,10 @@ export const lab: Command = {
       const near = nearest(verb, Object.keys(VERBS))
       const remedy = near === undefined ? Object.keys(VERBS).join(', ') : `did you mean ${near}?`
       throw new CommandError(EXIT.usage, `enid lab: unknown word ${verb}: ${remedy}`)
+    }
+    const [, extra] = call.positionals
+    if (extra !== undefined && verb !== 'fault' && verb !== 'profile') {
+      throw new CommandError(EXIT.usage, `enid lab ${verb}: what is "${extra}"?`)
     }
     if (verb !== 'exec' && call.rest.length > 0) {
       throw new CommandError(EXIT.usage, `enid lab ${verb}: only exec takes a command after "--"`)
