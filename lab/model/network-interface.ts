@@ -113,23 +113,19 @@ export function settlePending(world: World, eniId: string): World {
 }
 
 /** The world when that attachment is no longer attaching; unchanged where it no longer was. */
-export function settleAttaching(world: World, attachmentId: string): World {
-  for (const eni of world.enis.values()) {
-    const { attachment } = eni
-    if (attachment?.attachmentId !== attachmentId || attachment.status !== 'attaching') continue
-    return withEni(world, attached(eni, { ...attachment, status: 'attached' }))
-  }
-  return world
+export function settleAttaching(world: World, eniId: string, attachmentId: string): World {
+  const eni = world.enis.get(eniId)
+  const { attachment } = eni ?? {}
+  if (eni === undefined || attachment?.attachmentId !== attachmentId) return world
+  if (attachment.status !== 'attaching') return world
+  return withEni(world, attached(eni, { ...attachment, status: 'attached' }))
 }
 
 /** The world when that attachment's detaching is over; unchanged where it was not detaching. */
-export function settleDetaching(world: World, attachmentId: string): World {
-  for (const eni of world.enis.values()) {
-    const { attachment } = eni
-    if (attachment?.attachmentId !== attachmentId || attachment.status !== 'detaching') continue
-    return withEni(world, detached(eni))
-  }
-  return world
+export function settleDetaching(world: World, eniId: string, attachmentId: string): World {
+  const eni = world.enis.get(eniId)
+  if (eni?.attachment?.attachmentId !== attachmentId) return world
+  return eni.attachment.status === 'detaching' ? withEni(world, detached(eni)) : world
 }
 
 /** The ENIs attached to an instance, by device index. */

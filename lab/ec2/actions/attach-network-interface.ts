@@ -50,7 +50,7 @@ export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceR
     return {
       world: withEni(world, attached(eni, attachment)),
       output: { AttachmentId: attachment.attachmentId, NetworkCardIndex: 0 },
-      settle: (now) => settleAttaching(now, attachment.attachmentId),
+      settle: (now) => settleAttaching(now, eni.eniId, attachment.attachmentId),
     }
   },
 }

@@ -30,7 +30,7 @@ export const detachNetworkInterface: ChangeAction<DetachNetworkInterfaceRequest,
     return {
       world: withEni(world, attached(eni, { ...attachment, status: 'detaching' })),
       output: {},
-      settle: (now) => settleDetaching(now, attachment.attachmentId),
+      settle: (now) => settleDetaching(now, eni.eniId, attachment.attachmentId),
     }
   },
 }
