@@ -31,6 +31,8 @@ let kernel: Kernel
 let image: string
 let orphans: Orphans
 const calls: string[] = []
+/** Containers that a failed test would leave behind. */
+const made: string[] = []
 beforeAll(async () => {
   image = await importTestImage()
   rig = await makeRig()
@@ -48,6 +50,7 @@ afterAll(async () => {
   await kernel?.close()
   await ec2?.close()
   await rig?.end()
+  if (made.length > 0) await docker('rm', '--force', ...made).catch(() => {})
   await docker('rmi', image)
 })
 beforeEach(() => {
@@ -142,6 +145,7 @@ describe('a container', () => {
     const containerId = await docker(
       ...['run', '--detach', '--network', 'none', ...flags, image, ...sh(line)],
     )
+    made.push(containerId)
     const seen = { what: 'container' as const, containerId, wears: wearer, isRunning: true }
     return { ...seen, createdAt: Date.now() }
   }
