@@ -17,6 +17,8 @@ export type Config = {
   readonly logLevel: string
   /** Multiplies every deadline: for slow or simulated worlds. */
   readonly timeoutScale: number
+  /** Multiplies the times of the sweep. Below 1 for tests: two looks must be far enough apart. */
+  readonly sweepScale: number
   /** The part of the account's EC2 call rates that this host takes. */
   readonly ec2Share: number
   /** How long a stopped task can still be described, milliseconds. */
@@ -62,6 +64,11 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: '1',
     rule: 'a number from 0.1 to 100',
     parse: (text) => inRange(text, 0.1, 100),
+  },
+  sweepScale: {
+    default: '1',
+    rule: 'a number from 0.0001 to 100',
+    parse: (text) => inRange(text, 0.0001, 100),
   },
   ec2Share: {
     default: '0.1',

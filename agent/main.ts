@@ -23,8 +23,10 @@ import { openEc2 } from './drivers/ec2.ts'
 import { regionOf } from './drivers/host.ts'
 import { openImds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
+import { openOrphans } from './drivers/orphans.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
+import { openSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
 import { logEvent } from './journal-log.ts'
@@ -32,8 +34,10 @@ import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
+import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
+import { SWEEP_MS } from './verdict.ts'
 import { eventOf, watchLinks } from './watch.ts'
 
 /** The agent cannot start here. The message says why and what to do. */
@@ -121,6 +125,19 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     onDefect,
     passing: dieAt(process.env.ENID_DIE_AT),
   })
+  const { instanceId } = host
+  const reconcile = new Reconcile({
+    journal,
+    instanceId,
+    journalSince: journalSince(catalog),
+    survey: openSurvey({ ec2, docker, kernel, instanceId }),
+    orphans: openOrphans({ ec2, docker, kernel, instanceId }),
+    tell: (id, event) => runner.tell(id, event),
+    clock: machineClock,
+    log,
+    onDefect,
+    times: scaled(SWEEP_MS, config.sweepScale),
+  })
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, signal),
@@ -130,11 +147,14 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     stop: (id, stop) => runner.stop(id, stop),
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
     budget: () => budget.view(),
+    planSweep: () => reconcile.plan(),
+    sweep: () => reconcile.sweep(),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
   }
   const api = await openApi({ orders, journal, catalog, version: enid.version })
 
   runner.resume()
+  reconcile.start()
   const watching = watchContainers(
     {
       docker,
@@ -173,6 +193,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     if (dog) clearInterval(dog)
     endLinks()
     await api.close()
+    await reconcile.close()
     await runner.close()
     if (signal.aborted) await Promise.all([watching, following])
     await kernel.close()
@@ -180,6 +201,13 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     db.close()
     log.info({}, 'stopped; tasks go on')
   }
+}
+
+/** When this state file was begun, milliseconds since the epoch. What runs since before is not its. */
+function journalSince(catalog: Catalog): number {
+  const since = catalog.fact('journalSince') ?? String(Date.now())
+  catalog.putFact('journalSince', since)
+  return Number(since)
 }
 
 /** Whoever answers on our socket is an agent: two of them would fight over every task. */

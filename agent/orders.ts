@@ -76,7 +76,7 @@ export type SweepOrders = {
   sweep(): Promise<Sweep>
 }
 
-export type Orders = {
+export type Orders = SweepOrders & {
   readonly host: Host
   /**
    * Learns of these subnets what placement needs (asks EC2 for those not seen yet).

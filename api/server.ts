@@ -27,6 +27,7 @@ import type { Validation } from './rest/rest-error.ts'
 import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
 import { addHostRoutes, addTaskRoutes } from './rest/routes.ts'
+import { addSweepRoutes } from './rest/sweep.ts'
 
 /** The largest request body, bytes. */
 const BODY_MAX = 1 << 20
@@ -77,6 +78,7 @@ export async function openApi(options: ApiOptions): Promise<Listening> {
   addEcsRoute(app, api)
   addTaskRoutes(app, api)
   addHostRoutes(app, api, { metrics, events })
+  addSweepRoutes(app, orders)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
 

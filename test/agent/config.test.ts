@@ -23,6 +23,7 @@ describe('settings', () => {
       listen: undefined,
       logLevel: 'info',
       timeoutScale: 1,
+      sweepScale: 1,
       ec2Share: 0.1,
       retentionMs: 10_800_000,
     })

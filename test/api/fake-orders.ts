@@ -71,6 +71,8 @@ export function fakeOrders(journal: Journal): FakeOrders {
     },
     waiting: () => orders.waits,
     budget: () => ({ share: 0.1, actions: [] }),
+    planSweep: async () => ({ at: 0, findings: [], away: [] }),
+    sweep: async () => ({ at: 0, findings: [], away: [] }),
     async logs(id, container, lines) {
       return `${lines} lines of ${container} of ${id}\n`
     },

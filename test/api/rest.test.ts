@@ -265,6 +265,7 @@ test('the OpenAPI document has every route with its schema', async () => {
     '/healthz',
     '/metrics',
     '/status',
+    '/sweep',
     '/tasks',
     '/tasks/{taskId}',
     '/tasks/{taskId}/logs',

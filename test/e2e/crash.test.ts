@@ -2,7 +2,7 @@
 // and the next life finishes the work: the task runs, or it is gone, and nothing is left in any of
 // four places. Method: every point of every row there is, on real Docker, kernel and lab.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { faultPoint, MOMENTS } from '../../agent/fault-point.ts'
 import { rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
@@ -11,6 +11,14 @@ import { Rig } from './rig.ts'
 const all = rows(spec({ containers: [container('app')] })).map(({ id }) => id)
 const points = (verb: 'ensure' | 'release') =>
   all.flatMap((row) => MOMENTS.map((moment) => faultPoint(moment, verb, row)))
+
+/** One start and one stop are cut short in each test: half as many lives, all the same points. */
+const releases = points('release')
+const pairs = points('ensure').map((start, n) => ({
+  start,
+  stop: releases[n] ?? expect.fail('as many releases as ensures'),
+  next: points('ensure')[n + 1],
+}))
 
 let rig: Rig
 let group = ''
@@ -37,41 +45,36 @@ const taskIds = async (): Promise<string[]> => {
   return (JSON.parse(stdout) as { tasks: { taskId: string }[] }).tasks.map(({ taskId }) => taskId)
 }
 
-describe('a start', () => {
-  test.each(points('ensure'))('that is cut short %s is finished', startCutShort, 60_000)
-})
+test.each(pairs)(
+  'cut short $start, and then $stop, it is finished each time',
+  async (pair) => {
+    if (life !== pair.start) await begin(pair.start)
+    const known = await taskIds()
+    // The very first points lie inside of RunTask itself: then its answer never comes.
+    await rig.run('idle', [group]).catch(() => [])
+    await rig.agentDeath()
+    await begin(pair.stop)
+    const [id = '', ...more] = (await taskIds()).filter((task) => !known.includes(task))
+    expect(more).toEqual([])
+    await rig.waitFor(id, 'RUNNING')
+    expect(await rig.enis()).toHaveLength(1)
+    expect(await rig.containers()).toHaveLength(2)
 
-describe('a stop', () => {
-  test.each(points('release'))('that is cut short %s is finished', stopCutShort, 60_000)
-})
+    await rig.stop(id, 'enough').catch(() => {})
+    await rig.agentDeath()
+    await begin(pair.next)
+    expect((await rig.waitFor(id, 'STOPPED')).stoppedReason).toBe('enough')
+    await expectNothing()
+  },
+  60_000,
+)
 
-async function startCutShort(point: string): Promise<void> {
-  await rig.startAgent(point)
-  const known = await taskIds()
-  // The very first points lie inside of RunTask itself: then its answer never comes.
-  await rig.run('idle', [group]).catch(() => [])
-  await rig.agentDeath()
-  await rig.startAgent()
-  const [id = '', ...more] = (await taskIds()).filter((task) => !known.includes(task))
-  expect(more).toEqual([])
-  await rig.waitFor(id, 'RUNNING')
-  expect(await rig.enis()).toHaveLength(1)
-  expect(await rig.containers()).toHaveLength(2)
-  await rig.stopAndWait(id)
-  await expectNothing()
+/** The fault that the agent of the moment will die of. */
+let life: string | undefined
+async function begin(fault: string | undefined): Promise<void> {
   await rig.endAgent('SIGTERM')
-}
-
-async function stopCutShort(point: string): Promise<void> {
-  await rig.startAgent(point)
-  const [id = ''] = await rig.run('idle', [group])
-  await rig.waitFor(id, 'RUNNING')
-  await rig.stop(id, 'enough').catch(() => {})
-  await rig.agentDeath()
-  await rig.startAgent()
-  expect((await rig.waitFor(id, 'STOPPED')).stoppedReason).toBe('enough')
-  await expectNothing()
-  await rig.endAgent('SIGTERM')
+  await rig.startAgent(fault)
+  life = fault
 }
 
 test('no link, namespace or table is left of all that', async () => {

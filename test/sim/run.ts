@@ -8,6 +8,7 @@ import type { Job } from '../../agent/drivers/driver.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
 import { choose } from '../../agent/placement.ts'
+import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
 import { eventOf } from '../../agent/watch.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
@@ -41,6 +42,7 @@ const deadlineMs = {
 /** What a run came to. */
 export type Outcome = {
   readonly lifecycles: number
+  readonly released: number
   readonly deaths: number
   readonly events: number
   /** How tasks ended or stand, for a look at whether the run was worth anything. */
@@ -78,6 +80,8 @@ class Simulation {
   #life: LifeClock
   #journal: Journal
   #runner: Runner
+  #reconcile: Reconcile
+  #released = 0
   #defect: unknown
   #deaths = 0
   #events = 0
@@ -90,7 +94,7 @@ class Simulation {
     this.#world.onEffect = (verb, job) => this.#checkEffect(verb, job)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
     this.#began = this.#db.prepare('SELECT 1 FROM events WHERE holder = ? AND event LIKE ? LIMIT 1')
-    ;[this.#life, this.#journal, this.#runner] = this.#born()
+    ;[this.#life, this.#journal, this.#runner, this.#reconcile] = this.#born()
   }
 
   close(): void {
@@ -98,7 +102,22 @@ class Simulation {
     this.#db.close()
   }
 
+  #checkOrphan(what: string, id: string): void {
+    this.#released += 1
+    for (const { id: holderId, holder } of this.#journal.all()) {
+      for (const { id: row } of rows(holder.spec)) {
+        const { is, details } = rowState(holder, row)
+        const known = details as { eniId?: string; containerId?: string } | undefined
+        if (is !== 'none' && (known?.eniId === id || known?.containerId === id)) {
+          throw new Broken(`sweep: ${what} ${id} is ${is} as ${row} of ${holderId}`)
+        }
+      }
+    }
+  }
+
   async run(): Promise<Outcome> {
+    this.#world.onOrphan = (what, id) => this.#checkOrphan(what, id)
+    if (!process.env.NO_SWEEP) this.#reconcile.start()
     const taskCount = 1 + this.#chance.below(6)
     this.#world.faults = this.#someFaults()
     for (let n = 0; n < taskCount; n++) {
@@ -118,7 +137,13 @@ class Simulation {
       const reason = (holder.stop?.reason ?? '').split(':')[0] ?? ''
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
-    return { lifecycles: taskCount, deaths: this.#deaths, events: this.#events, reasons }
+    return {
+      lifecycles: taskCount,
+      released: this.#released,
+      deaths: this.#deaths,
+      events: this.#events,
+      reasons,
+    }
   }
 
   /** Faults of every size, none at all among them. */
@@ -132,6 +157,8 @@ class Simulation {
       latencyMs: this.#chance.pick([1, 50, 1000, 20_000]),
       cardNever: this.#chance.happens(0.1) ? 0.3 : 0,
       diskFull: this.#chance.happens(0.2) ? 0.1 : 0,
+      staleMs: this.#chance.pick([0, 0, 30_000, 400_000]),
+      lateDocker: this.#chance.happens(0.5),
     }
   }
 
@@ -206,11 +233,12 @@ class Simulation {
     const bornAt = this.#timeline.now + LOCAL_MS + 1
     while ((this.#timeline.nextAt ?? bornAt) < bornAt) this.#timeline.step()
     this.#timeline.now = Math.max(this.#timeline.now, bornAt)
-    ;[this.#life, this.#journal, this.#runner] = this.#born()
+    ;[this.#life, this.#journal, this.#runner, this.#reconcile] = this.#born()
     this.#runner.resume()
+    if (!process.env.NO_SWEEP) this.#reconcile.start()
   }
 
-  #born(): [LifeClock, Journal, Runner] {
+  #born(): [LifeClock, Journal, Runner, Reconcile] {
     const life = new LifeClock(this.#timeline, this.#chance)
     const journal = new FullDiskJournal(this.#db, () => this.#timeline.now)
     journal.isFull = () => !life.isOver && this.#chance.happens(this.#world.faults.diskFull)
@@ -236,7 +264,21 @@ class Simulation {
         if (!life.isOver) this.#defect ??= error
       },
     })
-    return [life, journal, runner]
+    const { survey, orphans } = this.#world.sweepHands(life)
+    const reconcile = new Reconcile({
+      journal,
+      instanceId: 'i-1',
+      journalSince: 0,
+      survey,
+      orphans,
+      tell: (id, event) => runner.tell(id, event),
+      clock: life,
+      log: { info: () => {}, warn: () => {} },
+      onDefect: (error) => {
+        if (!life.isOver) this.#defect ??= error
+      },
+    })
+    return [life, journal, runner, reconcile]
   }
 
   /** Somebody kills a container or a pause. */
@@ -256,7 +298,19 @@ class Simulation {
     }
   }
 
+  #leaks(): boolean {
+    const isLeak = (holderId: string, row: string) => {
+      const holder = this.#journal.get(holderId)?.holder
+      return holder === undefined || rowState(holder, row as 'sandbox').is === 'none'
+    }
+    return (
+      [...this.#world.enis.values()].some((e) => isLeak(e.holderId, 'eni:0')) ||
+      [...this.#world.containers.values()].some((c) => isLeak(c.holderId, c.row))
+    )
+  }
+
   #isSettled(): boolean {
+    if (this.#leaks()) return false
     return this.#journal.all().every(({ id, holder }) => {
       if (this.#runner.waiting(id).length > 0) return false
       const all = rows(holder.spec).map(({ id: row }) => rowState(holder, row).is)

@@ -3,6 +3,14 @@
 // the agent that asked is dead.
 
 import type { Details, Drivers, Job } from '../../agent/drivers/driver.ts'
+import type { Orphans } from '../../agent/drivers/orphans.ts'
+import type {
+  SeenContainer,
+  SeenEni,
+  SeenLink,
+  Survey,
+  TakeSurvey,
+} from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
@@ -23,6 +31,10 @@ export type Faults = {
   readonly cardNever: number
   /** The journal cannot be written. */
   readonly diskFull: number
+  /** How old a picture EC2 may show, milliseconds. */
+  readonly staleMs: number
+  /** What a dead life asked of dockerd may land after the next life began. */
+  readonly lateDocker: boolean
 }
 
 export const noFaults: Faults = {
@@ -33,6 +45,8 @@ export const noFaults: Faults = {
   latencyMs: 20,
   cardNever: 0,
   diskFull: 0,
+  staleMs: 0,
+  lateDocker: false,
 }
 
 export type Eni = {
@@ -52,6 +66,7 @@ export type Container = {
   readonly containerId: string
   readonly holderId: HolderId
   readonly row: string
+  readonly createdAt: number
   state: 'running' | 'exited'
   exitCode?: number
 }
@@ -105,6 +120,107 @@ export class SimWorld {
     }
   }
 
+  /** What orphan is about to be given back, for the checkers. */
+  onOrphan: (what: string, id: string) => void = () => {}
+  #pictures: { at: number; enis: SeenEni[] }[] = []
+
+  /** The sweep's hands of one life. */
+  sweepHands(life: LifeClock): { survey: TakeSurvey; orphans: Orphans } {
+    const far = <T>(what: string, effect: () => T): Promise<T> => {
+      const { promise, resolve, reject } = Promise.withResolvers<T>()
+      this.#timeline.after(Math.ceil(this.#chance.next() * this.faults.latencyMs), () => {
+        try {
+          if (this.#chance.happens(this.faults.failBefore)) throw transient(what)
+          const result = effect()
+          if (this.#chance.happens(this.faults.failAfter)) throw transient(what)
+          if (!life.isOver) resolve(result)
+        } catch (error) {
+          if (!life.isOver) reject(error)
+        }
+      })
+      return promise
+    }
+    const looked = async <T>(what: string, look: () => readonly T[]) => {
+      try {
+        return { seen: await far(what, look) }
+      } catch (error) {
+        return { away: error as Failure }
+      }
+    }
+    return {
+      survey: async (): Promise<Survey> => {
+        const [enis, containers, links] = await Promise.all([
+          looked('describe', () => this.#picture()),
+          looked('list', () => this.#seenContainers()),
+          looked('links', (): SeenLink[] => []),
+        ])
+        return { enis, containers, links, ec2CallCount: 1 }
+      },
+      orphans: {
+        releaseContainer: ({ containerId }) =>
+          far('remove orphan', () => {
+            const seen = this.containers.get(containerId)
+            if (seen === undefined) return
+            this.onOrphan('container', containerId)
+            if (seen.row === 'sandbox') this.#cardsComeHome(containerId)
+            this.containers.delete(containerId)
+          }),
+        releaseLink: () => far('link', () => undefined),
+        releaseEni: ({ eniId }) =>
+          far('delete orphan', () => {
+            const eni = this.enis.get(eniId)
+            if (eni === undefined) return 'gone' as const
+            this.onOrphan('eni', eniId)
+            if (eni.index !== undefined) {
+              delete eni.index
+              eni.card = 'none'
+              return 'going' as const
+            }
+            this.enis.delete(eniId)
+            return 'gone' as const
+          }),
+        instancesThatExist: () => far('instances', () => new Set(['i-1'])),
+      },
+    }
+  }
+
+  #picture(): SeenEni[] {
+    const enis = [...this.enis.values()].map(
+      (eni): SeenEni => ({
+        what: 'eni',
+        eniId: eni.eniId,
+        wears: { instanceId: 'i-1', holderId: eni.holderId, row: 'eni:0' },
+        status: eni.index === undefined ? 'available' : 'in-use',
+        ...(eni.index === undefined
+          ? {}
+          : {
+              attachment: {
+                attachmentId: `at-${eni.eniId}`,
+                instanceId: 'i-1',
+                deviceIndex: eni.index,
+                status: 'attached',
+                isGuarded: eni.guarded,
+              },
+            }),
+      }),
+    )
+    const { now } = this.#timeline
+    this.#pictures.push({ at: now, enis })
+    const fresh = this.#pictures.filter(({ at }) => now - at <= this.faults.staleMs)
+    this.#pictures = fresh.length > 0 ? fresh : [{ at: now, enis }]
+    return this.#chance.pick(this.#pictures).enis
+  }
+
+  #seenContainers(): SeenContainer[] {
+    return [...this.containers.values()].map((c) => ({
+      what: 'container',
+      containerId: c.containerId,
+      wears: { instanceId: 'i-1', holderId: c.holderId, row: c.row as 'sandbox' },
+      isRunning: c.state === 'running',
+      createdAt: c.createdAt,
+    }))
+  }
+
   /** Ends a container's process, as a crash or a kill would. Its pause: the namespace dies. */
   kill(container: Container, exitCode: number): void {
     container.state = 'exited'
@@ -125,7 +241,8 @@ export class SimWorld {
     // when whoever asked is dead, and giving up does not stop it. EC2 is far away.
     const isLocal = !/^(eni|attachment|guard)/.test(job.row)
     const farMs = Math.ceil(this.#chance.next() * this.faults.latencyMs)
-    const latencyMs = isLocal ? Math.min(LOCAL_MS, farMs) : farMs
+    const latencyMs =
+      isLocal && !(this.faults.lateDocker && verb === 'ensure') ? Math.min(LOCAL_MS, farMs) : farMs
     const there = this.#timeline.after(latencyMs, () => {
       const what = `${verb} ${job.row}`
       try {
@@ -280,7 +397,13 @@ export class SimWorld {
 
   #newContainer({ holderId, row }: Job): Container {
     const containerId = `c-${++this.#serial}`
-    const container: Container = { containerId, holderId, row, state: 'running' }
+    const container: Container = {
+      containerId,
+      holderId,
+      row,
+      createdAt: this.#timeline.now,
+      state: 'running',
+    }
     this.containers.set(containerId, container)
     return container
   }
