@@ -3,6 +3,7 @@
 
 import type { Logger } from 'pino'
 import type { Catalog } from '../state/catalog.ts'
+import { peekFact, setAside } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
 import { rowState } from '../state/task.ts'
 import type { Ec2 } from './drivers/ec2.ts'
@@ -14,6 +15,26 @@ import type { Host } from './orders.ts'
 /** The state file belongs to another instance: nothing in it is acted upon. */
 export class StateOfAnotherHost extends Error {
   override name = 'StateOfAnotherHost'
+}
+
+/**
+ * Moves the state file aside when it is another instance's (a cloned disk): nothing in it is acted
+ * upon, nothing of it is changed. While IMDS does not say who we are, the file is taken as ours.
+ */
+export async function setForeignStateAside(
+  path: string,
+  { imds, log, signal }: { imds: Imds; log: Logger; signal: AbortSignal },
+): Promise<void> {
+  const kept = peekFact(path, 'host')
+  if (kept === undefined) return
+  const { instanceId: owner } = JSON.parse(kept) as Host
+  const instanceId = await imds.read('meta-data/instance-id', signal).catch((error) => {
+    if (!(error instanceof Failure) || signal.aborted) throw error
+    return owner
+  })
+  if (instanceId === owner) return
+  const aside = setAside(path, `of-${owner}`)
+  log.warn({ owner, instanceId, aside }, 'the state file is of another instance: set aside')
 }
 
 type Asking = {

@@ -30,7 +30,7 @@ import { openSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
 import { logEvent } from './journal-log.ts'
-import { foreignIndices, knowHost, untilFound } from './known-host.ts'
+import { foreignIndices, knowHost, setForeignStateAside, untilFound } from './known-host.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
@@ -76,13 +76,15 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   }
   await refuseSecondAgent(config.socket)
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
-  const db = openDatabase(join(config.stateDir, 'enid.db'))
+  const imds = openImds()
+  const path = join(config.stateDir, 'enid.db')
+  await setForeignStateAside(path, { imds, log, signal })
+  const db = openDatabase(path)
   const journal = new Journal(db, Date.now)
   const catalog = new Catalog(db, Date.now)
   for (const { id, why } of journal.quarantined) log.error({ task: id, why }, 'task quarantined')
   journal.follow((entry, event) => logEvent(log, entry, event))
 
-  const imds = openImds()
   const region =
     process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
   const budget = new Budget({ clock: machineClock, share: config.ec2Share })

@@ -1,7 +1,7 @@
 // Opens the state file: ours or refused, migrated step by step with a copy made before, and set so
 // that a commit that returned is on the disk (WAL with synchronous=FULL, 0.4 ms a commit measured).
 
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.ts'
 
@@ -30,6 +30,34 @@ export function writing<T>(work: () => T): T {
     if (!/^SQLITE_(FULL|BUSY|IOERR|READONLY|CANTOPEN|LOCKED)/.test(code)) throw error
     throw new StateFileUnwritable(`the state file cannot be written (${code}: ${message})`)
   }
+}
+
+/**
+ * A fact that a state file holds, read without writing to it; undefined where there is none, or no
+ * such file, or one that is not ours (`openDatabase` says what to do about that).
+ */
+export function peekFact(path: string, name: string): string | undefined {
+  if (!existsSync(path)) return undefined
+  const db = new Sqlite(path, { readonly: true, timeout: 2000 })
+  try {
+    if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) return undefined
+    const row = db.prepare('SELECT value FROM facts WHERE name = ?').get(name)
+    return (row as { value: string } | undefined)?.value
+  } catch {
+    return undefined
+  } finally {
+    db.close()
+  }
+}
+
+/** Moves a state file aside, with all that belongs to it, and answers its new path. */
+export function setAside(path: string, suffix: string): string {
+  const aside = `${path}.${suffix}`
+  if (existsSync(aside)) throw new StateFileRefused(`${aside} is there already: move it away first`)
+  for (const part of ['', '-wal', '-shm']) {
+    if (existsSync(`${path}${part}`)) renameSync(`${path}${part}`, `${aside}${part}`)
+  }
+  return aside
 }
 
 /** Opens or creates the state file. Throws StateFileRefused for a file that is not ours or newer. */

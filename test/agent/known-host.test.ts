@@ -1,0 +1,137 @@
+// Goal: the agent knows which host it is on, also while nobody answers, acts on nobody else's state,
+// and forgets what stopped long ago. Method: plain facts, small files, answers played by hand.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { Failure } from '../../agent/failure.ts'
+import {
+  foreignOf,
+  knowHost,
+  StateOfAnotherHost,
+  setForeignStateAside,
+} from '../../agent/known-host.ts'
+import type { Host } from '../../agent/orders.ts'
+import { prune } from '../../agent/retention.ts'
+import { Catalog } from '../../state/catalog.ts'
+import { openDatabase } from '../../state/database.ts'
+import type { Journal } from '../../state/journal.ts'
+import type { Event } from '../../state/task.ts'
+import { spec } from '../state/specs.ts'
+import { memory, settleHolder } from './journals.ts'
+
+const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
+const host = { instanceId: 'i-1', instanceType: 'm5.large', eniCountMax: 3 } as Host
+
+let journal: Journal
+let time = 0
+beforeEach(() => {
+  time = 1000
+  ;({ journal } = memory(() => time))
+})
+
+describe('which indices are foreign', () => {
+  test('those in use that no holder of ours has, index 0 always', () => {
+    expect([...foreignOf(journal, new Set())]).toEqual([0])
+    journal.begin('a', spec())
+    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
+    expect([...foreignOf(journal, new Set([0, 1, 2]))].sort()).toEqual([0, 2])
+  })
+})
+
+describe('which host this is', () => {
+  const quiet = { warn: () => {} } as never
+  const signal = AbortSignal.timeout(5000)
+  const away = { call: () => Promise.reject(new Failure('transient', 'Ec2Unreachable', 'away')) }
+  const imds = { read: () => Promise.reject(new Failure('transient', 'Away', 'away')) }
+
+  test('is what it was before while nobody answers', async () => {
+    const { catalog } = memory()
+    catalog.putFact('host', JSON.stringify(host))
+    const known = await knowHost({
+      imds: imds as never,
+      ec2: away as never,
+      catalog,
+      log: quiet,
+      signal,
+    })
+    expect(known).toEqual(host)
+  })
+
+  test('being another one than the state file says is refused, and nothing is changed', async () => {
+    const { catalog } = memory()
+    catalog.putFact('host', JSON.stringify({ ...host, instanceId: 'i-9' }))
+    const answers: Record<string, unknown> = {
+      DescribeInstances: { Reservations: [{ Instances: [{ InstanceType: 'm5.large' }] }] },
+      DescribeInstanceTypes: { InstanceTypes: [{ NetworkInfo: { MaximumNetworkInterfaces: 3 } }] },
+      DescribeVpcs: { Vpcs: [{ CidrBlock: '10.0.0.0/16' }] },
+    }
+    const asked = knowHost({
+      imds: { read: async (path: string) => (path.endsWith('instance-id') ? 'i-1' : 'x') } as never,
+      ec2: { call: async (action: string) => answers[action] } as never,
+      catalog,
+      log: quiet,
+      signal,
+    })
+    await expect(asked).rejects.toThrow(StateOfAnotherHost)
+    expect(JSON.parse(catalog.fact('host') ?? '')).toMatchObject({ instanceId: 'i-9' })
+  })
+})
+
+describe('a state file on a cloned disk', () => {
+  const signal = AbortSignal.timeout(5000)
+  const quiet = { warn: () => {} } as never
+  const folder = mkdtempSync(join(tmpdir(), 'enid-clone-'))
+  const path = join(folder, 'enid.db')
+  const imds = (instanceId: string) => ({ read: async () => instanceId }) as never
+  const away = {
+    read: () => Promise.reject(new Failure('transient', 'Away', 'away')),
+  } as never
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('is set aside unchanged, and ours is left where it is', async () => {
+    const db = openDatabase(path)
+    new Catalog(db, () => 1).putFact('host', JSON.stringify(host))
+    db.close()
+    const before = readFileSync(path)
+    for (const sameOrSilent of [imds('i-1'), away]) {
+      await setForeignStateAside(path, { imds: sameOrSilent, log: quiet, signal })
+      expect(existsSync(path)).toBe(true)
+    }
+    await setForeignStateAside(path, { imds: imds('i-2'), log: quiet, signal })
+    expect(existsSync(path)).toBe(false)
+    expect(readFileSync(`${path}.of-i-1`).equals(before)).toBe(true)
+    await setForeignStateAside(path, { imds: imds('i-2'), log: quiet, signal })
+    openDatabase(path).close()
+  })
+
+  test('is not moved over one that was set aside before', async () => {
+    const db = openDatabase(path)
+    new Catalog(db, () => 1).putFact('host', JSON.stringify(host))
+    db.close()
+    const asked = setForeignStateAside(path, { imds: imds('i-2'), log: quiet, signal })
+    await expect(asked).rejects.toThrow('is there already')
+    expect(existsSync(path)).toBe(true)
+  })
+})
+
+describe('retention', () => {
+  test('forgets what stopped long ago, and nothing that still holds something', () => {
+    const made = memory(() => time)
+    for (const id of ['running', 'stopped', 'stopping']) {
+      made.journal.begin(id, spec())
+      settleHolder(made.journal, id)
+    }
+    for (const id of ['stopped', 'stopping']) made.journal.append(id, stop)
+    settleHolder(made.journal, 'stopped')
+    const hour = 3_600_000
+    for (const id of ['running', 'stopped']) made.catalog.tag(`arn:task/c/${id}`, { a: '1' })
+    prune(made.journal, made.catalog, hour, time + hour)
+    expect(made.journal.all()).toHaveLength(3)
+    prune(made.journal, made.catalog, hour, time + hour + 1)
+    expect(made.journal.all().map(({ id }) => id)).toEqual(['running', 'stopping'])
+    expect(made.catalog.tags('arn:task/c/stopped')).toEqual({})
+    expect(made.catalog.tags('arn:task/c/running')).toEqual({ a: '1' })
+  })
+})
