@@ -293,7 +293,8 @@ function fail(message: string): never {
 function start(folder: string, name: string, args: string[], env: Record<string, string>): Child {
   const log = join(folder, `${name}.log`)
   const file = openSync(log, 'a')
-  const child = spawn(ENID, args, {
+  // A test run that is broken off takes its labs and agents along.
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ENID, ...args], {
     stdio: ['ignore', file, file],
     env: { ...process.env, ...env },
   })

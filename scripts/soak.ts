@@ -1,0 +1,200 @@
+// `npm run soak -- --lifecycles N`: tasks start and stop while the agent is killed every few seconds,
+// dockerd now and then, and the lab has EC2's bad days. At the end: nothing leaked, nothing stuck,
+// no task stopped that nobody stopped.
+//
+//   own dockerd (live-restore) ─▶ lab (hostile) ─▶ agent ─▶ a few lives at once ─▶ look from outside
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Rig } from '../test/e2e/rig.ts'
+import { program } from './demo/program.ts'
+
+const AT_ONCE = 4
+const KILL_AGENT_MS = [2_000, 6_000] as const
+const KILL_DOCKER_MS = [40_000, 80_000] as const
+/** After this long one lifecycle counts as stuck. */
+const STUCK_MS = 180_000
+const HOSTILE_SCALE = 0.02
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+const between = ([low, high]: readonly [number, number]) => low + Math.random() * (high - low)
+
+/** A dockerd of our own, so that killing it disturbs nobody; its tasks outlive it. */
+class OwnDockerd {
+  readonly #folder = mkdtempSync('/tmp/enid-soak-')
+  #containerd: ChildProcess | undefined
+  #process: ChildProcess | undefined
+  readonly host = `unix://${join(this.#folder, 'docker.sock')}`
+
+  async start(): Promise<void> {
+    const log = openSync(join(this.#folder, 'dockerd.log'), 'a')
+    const at = (name: string) => join(this.#folder, name)
+    // A containerd beside it, as on a host with systemd: one that dockerd starts dies with it.
+    const place = ['--root', at('c'), '--state', at('s'), '--address', at('c.sock')]
+    this.#containerd ??= spawn('containerd', ['--config', '/dev/null', ...place], {
+      stdio: ['ignore', log, log],
+    })
+    this.#process = spawn(
+      'dockerd',
+      [
+        ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')],
+        ...['--host', this.host, '--bridge', 'none', '--iptables=false', '--ip-masq=false'],
+        ...['--live-restore', '--containerd', at('c.sock')],
+      ],
+      { stdio: ['ignore', log, log] },
+    )
+    for (let turn = 0; turn < 200; turn++) {
+      if ((await program('docker', ['info'], { timeoutMs: 5_000 })).code === 0) return
+      await pause(50)
+    }
+    throw new Error(`dockerd does not come up; its log is ${at('dockerd.log')}`)
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    await endOf(this.#process, signal)
+  }
+
+  async close(): Promise<void> {
+    await this.end('SIGTERM')
+    await endOf(this.#containerd, 'SIGTERM')
+    await program('umount', [join(this.#folder, 'data')])
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function endOf(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
+}
+
+type Counts = {
+  done: number
+  stuck: string[]
+  wrong: string[]
+  agentKills: number
+  dockerKills: number
+}
+
+/** Asks again while the agent is dead or being born. */
+async function persistently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let turn = 0; ; turn++) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isAway = /ECONNREFUSED|ECONNRESET|socket hang up|EPIPE/.test(String(error))
+      if (!isAway || turn > 600) throw error
+      await pause(100)
+    }
+  }
+}
+
+async function waitFor(rig: Rig, id: string, status: string): Promise<string> {
+  const deadline = performance.now() + STUCK_MS
+  for (;;) {
+    const task = await persistently(() => rig.task(id))
+    if (task.lastStatus === status) return 'reached'
+    if (task.lastStatus === 'STOPPED') return `${task.stopCode}: ${task.stoppedReason}`
+    if (performance.now() > deadline) return `stuck as ${task.lastStatus}`
+    await pause(100)
+  }
+}
+
+async function oneLife(rig: Rig, group: string, counts: Counts): Promise<void> {
+  const [id = ''] = await persistently(() => rig.run('soak', [group]))
+  const up = await waitFor(rig, id, 'RUNNING')
+  if (up.startsWith('stuck')) counts.stuck.push(`${id} ${up}`)
+  else if (up !== 'reached') counts.wrong.push(`${id} ${up}`)
+  await pause(Math.random() * 2_000)
+  const { lastStatus, stoppedReason } = await persistently(() => rig.task(id))
+  if (up === 'reached' && lastStatus !== 'RUNNING') counts.wrong.push(`${id} ${stoppedReason}`)
+  await persistently(() => rig.stop(id, 'soak'))
+  const down = await waitFor(rig, id, 'STOPPED')
+  if (down.startsWith('stuck')) counts.stuck.push(`${id} ${down}`)
+  counts.done += 1
+}
+
+function readLifecycles(): number {
+  const { values } = parseArgs({ options: { lifecycles: { type: 'string', default: '150' } } })
+  const count = Number(values.lifecycles)
+  if (Number.isInteger(count) && count >= 1 && count <= 1_000_000) return count
+  throw new Error(
+    `--lifecycles is "${values.lifecycles}", but must be a whole number from 1 to 1000000`,
+  )
+}
+
+async function soak(lifecycles: number): Promise<boolean> {
+  const dockerd = new OwnDockerd()
+  process.env.DOCKER_HOST = dockerd.host
+  await dockerd.start()
+  const rig = await Rig.open()
+  const counts: Counts = { done: 0, stuck: [], wrong: [], agentKills: 0, dockerKills: 0 }
+  const startedAt = performance.now()
+  let isOver = false
+  try {
+    const group = await rig.group('soak')
+    await rig.define('soak', 'trap "exit 0" TERM; while :; do /busybox sleep 0.1; done')
+    await rig.enid('lab', 'profile', 'hostile', '--seed', '7', '--scale', String(HOSTILE_SCALE))
+
+    const killAgents = async () => {
+      for (;;) {
+        await pause(between(KILL_AGENT_MS))
+        if (isOver) return
+        await rig.endAgent('SIGKILL')
+        await rig.startAgent()
+        counts.agentKills += 1
+      }
+    }
+    const killDockers = async () => {
+      for (let at = performance.now() + between(KILL_DOCKER_MS); !isOver; await pause(500)) {
+        if (performance.now() < at) continue
+        await dockerd.end('SIGKILL')
+        await dockerd.start()
+        counts.dockerKills += 1
+        at = performance.now() + between(KILL_DOCKER_MS)
+      }
+    }
+    const chaos = [killAgents(), killDockers()]
+    let begun = 0
+    const lives = Array.from({ length: AT_ONCE }, async () => {
+      while (begun++ < lifecycles) {
+        await oneLife(rig, group, counts)
+        if (counts.done % 25 === 0) process.stderr.write(`${counts.done} of ${lifecycles}\n`)
+      }
+    })
+    await Promise.all(lives)
+    isOver = true
+    await Promise.all(chaos)
+    await rig.enid('lab', 'profile', 'fast')
+    await pause(2_000)
+    const enis = await rig.enis()
+    const containers = await rig.containers()
+    await rig.close()
+    const leftovers = await rig.leftovers()
+    const seconds = (performance.now() - startedAt) / 1000
+    const leaks = [...enis, ...containers, ...leftovers]
+    for (const line of [...counts.stuck, ...counts.wrong, ...leaks]) console.log(line)
+    console.log(
+      `${counts.done} lifecycles in ${seconds.toFixed(0)} s, the agent killed ${counts.agentKills} ` +
+        `times and dockerd ${counts.dockerKills}: ${leaks.length} leaks, ${counts.stuck.length} stuck, ` +
+        `${counts.wrong.length} wrongly stopped`,
+    )
+    return leaks.length + counts.stuck.length + counts.wrong.length === 0
+  } finally {
+    isOver = true
+    await rig.close()
+    await dockerd.close()
+  }
+}
+
+process.exitCode = await soak(readLifecycles()).then(
+  (isClean) => (isClean ? 0 : 1),
+  (error) => {
+    console.error(`soak: ${(error as Error).stack}`)
+    return 2
+  },
+)
