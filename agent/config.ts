@@ -30,6 +30,11 @@ export class ConfigRefused extends Error {
   override name = 'ConfigRefused'
 }
 
+/** The agent cannot start here. The message says why and what to do. */
+export class AgentRefused extends Error {
+  override name = 'AgentRefused'
+}
+
 type Setting<T> = {
   readonly default: string
   readonly rule: string

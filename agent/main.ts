@@ -4,23 +4,22 @@
 //
 // Stopping lets go of everything and touches no task: a restart takes up where the journal ends.
 
-import { mkdirSync } from 'node:fs'
-import { connect } from 'node:net'
-import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
-import { Catalog } from '../state/catalog.ts'
-import { openDatabase } from '../state/database.ts'
-import { Journal } from '../state/journal.ts'
+import { StateFileRefused } from '../state/database.ts'
 import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
+import { AgentRefused } from './config.ts'
 import { watchContainers } from './drivers/container-events.ts'
 import { openDocker } from './drivers/docker.ts'
 import { openDrivers } from './drivers/drivers.ts'
+import type { Ec2Call } from './drivers/ec2.ts'
 import { openEc2 } from './drivers/ec2.ts'
 import { regionOf } from './drivers/host.ts'
+import type { Imds } from './drivers/imds.ts'
 import { openImds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
 import { openOrphans } from './drivers/orphans.ts'
@@ -29,8 +28,9 @@ import { openSubnets } from './drivers/subnets.ts'
 import { openSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
-import { logEvent } from './journal-log.ts'
-import { foreignIndices, knowHost, setForeignStateAside, untilFound } from './known-host.ts'
+import { foreignIndices, knowHost, StateOfAnotherHost, untilFound } from './known-host.ts'
+import type { Base, State } from './open-state.ts'
+import { journalSince, openState, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
@@ -39,11 +39,6 @@ import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf, watchLinks } from './watch.ts'
-
-/** The agent cannot start here. The message says why and what to do. */
-export class AgentRefused extends Error {
-  override name = 'AgentRefused'
-}
 
 /**
  * How long an ensure may go on failing before its task gives up, milliseconds. The link's is what
@@ -63,7 +58,10 @@ const PRUNE_EVERY_MS = 30_000
 /** Runs the agent until `signal` aborts. Rejects with AgentRefused, or with a defect of ours. */
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
   await live(config, signal).catch((error) => {
-    if (!signal.aborted || error !== signal.reason) throw error
+    if (signal.aborted && error === signal.reason) return
+    const isOurs = error instanceof StateFileRefused || error instanceof StateOfAnotherHost
+    const isTaken = (error as { code?: string }).code === 'EADDRINUSE'
+    throw isOurs || isTaken ? new AgentRefused((error as Error).message) : error
   })
 }
 
@@ -75,74 +73,68 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     )
   }
   await refuseSecondAgent(config.socket)
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
+  await using up = new AsyncDisposableStack()
+  const base: Base = { config, log, signal, up }
   const imds = openImds()
-  const path = join(config.stateDir, 'enid.db')
-  await setForeignStateAside(path, { imds, log, signal })
-  const db = openDatabase(path)
-  const journal = new Journal(db, Date.now)
-  const catalog = new Catalog(db, Date.now)
-  for (const { id, why } of journal.quarantined) log.error({ task: id, why }, 'task quarantined')
-  journal.follow((entry, event) => logEvent(log, entry, event))
+  const state = await openState(base, imds)
+  const hands = await openHands(base, { ...state, imds })
 
+  const defect = Promise.withResolvers<never>()
+  defect.promise.catch(() => {})
+  await serve(base, { ...state, ...hands, onDefect: defect.reject })
+
+  const over = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve())
+  })
+  up.defer(() => sdNotify('STOPPING=1'))
+  await Promise.race([over, defect.promise])
+}
+
+/** Who this host is, and what can be done on it. */
+async function openHands({ config, log, signal, up }: Base, state: State & { imds: Imds }) {
+  const { imds, journal, catalog } = state
+  const { timeoutScale } = config
   const region =
     process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
   const budget = new Budget({ clock: machineClock, share: config.ec2Share })
-  const ec2 = openEc2({
-    region,
-    budget,
-    timeoutScale: config.timeoutScale,
-    onCall: (call) => log.debug(call, 'ec2 call'),
-  })
+  const onCall = (call: Ec2Call) => log.debug(call, 'ec2 call')
+  const ec2 = openEc2({ region, budget, timeoutScale, onCall })
+  up.defer(() => ec2.close())
   const host = await knowHost({ imds, ec2, catalog, log, signal })
-
+  const indices = await foreignIndices({ ec2, host, journal, catalog, log, signal })
   const docker = openDocker()
   const kernel = openKernel(log)
+  up.defer(() => kernel.close())
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
-  const { timeoutScale } = config
   const drivers = openDrivers({ ec2, subnets, docker, kernel, host, timeoutScale })
-  const defect = Promise.withResolvers<never>()
-  defect.promise.catch(() => {})
-  const onDefect = (error: unknown) => defect.reject(error)
-  const following = subnets.follow(signal).catch(onDefect)
-  /** Nothing is known of it now; whoever asked tries again in a moment. */
-  const askAbout = (subnetId: string): undefined => {
-    subnets.prepare([subnetId], signal).catch((error) => {
-      if (!(error instanceof Failure)) onDefect(error)
-      else log.warn({ subnet: subnetId, code: error.code }, sentence(error))
-    })
-  }
-  const placement: PlacementFacts = {
-    host,
-    journal,
-    foreignIndices: await foreignIndices({ ec2, host, journal, catalog, log, signal }),
-    subnet: (id) => subnets.known(id) ?? askAbout(id),
-  }
+  return { budget, ec2, host, indices, docker, kernel, subnets, drivers }
+}
+
+type Parts = State & Awaited<ReturnType<typeof openHands>> & { onDefect: (error: unknown) => void }
+
+/** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
+async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<void> {
+  const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
+  const end = new AbortController()
+  const ended = AbortSignal.any([signal, end.signal])
+  const placement = placementOf(parts, { log, signal: ended })
   const runner = new Runner({
     journal,
     drivers,
     choose: (entry, row) => choose(placement, entry, row),
     clock: machineClock,
-    deadlineMs: scaled(DEADLINE_MS, timeoutScale),
+    deadlineMs: scaled(DEADLINE_MS, config.timeoutScale),
     onDefect,
     passing: dieAt(process.env.ENID_DIE_AT),
   })
-  const { instanceId } = host
-  const reconcile = new Reconcile({
-    journal,
-    instanceId,
-    journalSince: journalSince(catalog),
-    survey: openSurvey({ ec2, docker, kernel, instanceId }),
-    orphans: openOrphans({ ec2, docker, kernel, instanceId }),
-    tell: (id, event) => runner.tell(id, event),
-    clock: machineClock,
-    log,
-    onDefect,
-    times: scaled(SWEEP_MS, config.sweepScale),
-  })
+  up.defer(() => runner.close())
+  const tell = runner.tell.bind(runner)
+  const reconcile = reconcileOf(parts, { tell, log, sweepScale: config.sweepScale })
+  up.defer(() => reconcile.close())
   const orders: Orders = {
     host,
-    prepare: (ids) => subnets.prepare(ids, signal),
+    prepare: (ids) => subnets.prepare(ids, ended),
     room: (ids) => room(placement, ids),
     slotsUsed: () => slotsUsed(placement),
     start: (id) => runner.advance(id),
@@ -154,7 +146,9 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
   }
   const api = await openApi({ orders, journal, catalog, version: enid.version })
+  up.defer(() => api.close())
 
+  const following = subnets.follow(ended).catch(onDefect)
   runner.resume()
   reconcile.start()
   const watching = watchContainers(
@@ -163,69 +157,65 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
       instanceId: host.instanceId,
       onEvent: (seen) => {
         const event = eventOf(journal, seen)
-        if (event !== undefined) runner.tell(seen.holderId, event)
+        if (event !== undefined) tell(seen.holderId, event)
       },
       onLost: (failure) => log.warn({ code: failure.code }, `dockerd: ${sentence(failure)}`),
     },
-    signal,
+    ended,
   ).catch(onDefect)
-  const tell = runner.tell.bind(runner)
-  const endLinks = watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect })
-  const pruning = setInterval(
-    () => prune(journal, catalog, config.retentionMs, Date.now()),
-    PRUNE_EVERY_MS,
-  )
+  up.defer(async () => {
+    end.abort()
+    await Promise.all([following, watching])
+  })
+  up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
+  every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()))
 
   await api.listenUnix(config.socket)
   if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)
   sdNotify('READY=1')
-  const watchdogMs = watchdogIntervalMs()
-  const dog = watchdogMs && setInterval(() => sdNotify('WATCHDOG=1'), watchdogMs)
+  every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'))
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
-
-  const over = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve())
-  })
-  try {
-    await Promise.race([over, defect.promise])
-  } finally {
-    sdNotify('STOPPING=1')
-    clearInterval(pruning)
-    if (dog) clearInterval(dog)
-    endLinks()
-    await api.close()
-    await reconcile.close()
-    await runner.close()
-    if (signal.aborted) await Promise.all([watching, following])
-    await kernel.close()
-    ec2.close()
-    db.close()
-    log.info({}, 'stopped; tasks go on')
-  }
 }
 
-/** When this state file was begun, milliseconds since the epoch. What runs since before is not its. */
-function journalSince(catalog: Catalog): number {
-  const since = catalog.fact('journalSince') ?? String(Date.now())
-  catalog.putFact('journalSince', since)
-  return Number(since)
-}
-
-/** Whoever answers on our socket is an agent: two of them would fight over every task. */
-async function refuseSecondAgent(socket: string): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
-    const probe = connect(socket)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
+function placementOf(
+  { host, journal, indices, subnets, onDefect }: Parts,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): PlacementFacts {
+  /** Nothing is known of it now; whoever asked tries again in a moment. */
+  const askAbout = (subnetId: string): undefined => {
+    subnets.prepare([subnetId], signal).catch((error) => {
+      if (!(error instanceof Failure)) onDefect(error)
+      else log.warn({ subnet: subnetId, code: error.code }, sentence(error))
     })
-    probe.once('error', () => resolve(false))
+  }
+  const subnet = (id: string) => subnets.known(id) ?? askAbout(id)
+  return { host, journal, foreignIndices: indices, subnet }
+}
+
+function reconcileOf(
+  { journal, catalog, host, ec2, docker, kernel, onDefect }: Parts,
+  { tell, log, sweepScale }: { tell: Runner['tell']; log: Logger; sweepScale: number },
+): Reconcile {
+  const { instanceId } = host
+  return new Reconcile({
+    journal,
+    instanceId,
+    journalSince: journalSince(catalog),
+    survey: openSurvey({ ec2, docker, kernel, instanceId }),
+    orphans: openOrphans({ ec2, docker, kernel, instanceId }),
+    tell,
+    clock: machineClock,
+    log,
+    onDefect,
+    times: scaled(SWEEP_MS, sweepScale),
   })
-  if (!answers) return
-  throw new AgentRefused(
-    `another agent answers on ${socket}. Stop it, or set ENID_SOCKET and ENID_STATE_DIR for a second one`,
-  )
+}
+
+/** Does it again and again until everything is taken down; never without an interval. */
+function every(up: AsyncDisposableStack, ms: number | undefined, work: () => void): void {
+  if (ms === undefined) return
+  const timer = setInterval(work, ms)
+  up.defer(() => clearInterval(timer))
 }
 
 const scaled = <T extends Record<string, number>>(all: T, scale: number): T =>

@@ -17,7 +17,7 @@ export const agent: Command = {
     'instance metadata are found by the settings of the AWS SDK (AWS_REGION, AWS_ENDPOINT_URL_EC2, …).',
   ],
   async run() {
-    const [{ readConfig, ConfigRefused }, { runAgent, AgentRefused }] = await Promise.all([
+    const [{ readConfig, AgentRefused, ConfigRefused }, { runAgent }] = await Promise.all([
       import('../agent/config.ts'),
       import('../agent/main.ts'),
     ])

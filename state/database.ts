@@ -2,6 +2,7 @@
 // that a commit that returned is on the disk (WAL with synchronous=FULL, 0.4 ms a commit measured).
 
 import { existsSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.ts'
 
@@ -58,6 +59,24 @@ export function setAside(path: string, suffix: string): string {
     if (existsSync(`${path}${part}`)) renameSync(`${path}${part}`, `${aside}${part}`)
   }
   return aside
+}
+
+/**
+ * Keeps a second agent out of this directory until the answer is called, or this process is dead:
+ * the lock is SQLite's own on an empty file beside the state file. Throws StateFileRefused.
+ */
+export function lockDirectory(directory: string): () => void {
+  const lock = new Sqlite(join(directory, 'lock'), { timeout: 0 })
+  try {
+    lock.prepare('BEGIN EXCLUSIVE').run()
+  } catch (error) {
+    lock.close()
+    if (!/^SQLITE_BUSY/.test((error as { code?: string }).code ?? '')) throw error
+    throw new StateFileRefused(
+      `another agent works in ${directory}. Stop it, or set ENID_STATE_DIR to another directory`,
+    )
+  }
+  return () => lock.close()
 }
 
 /** Opens or creates the state file. Throws StateFileRefused for a file that is not ours or newer. */

@@ -86,6 +86,17 @@ test('a second agent on the same socket is refused and touches nothing', async (
   expect(second.stderr).toContain('another agent answers')
 }, 60_000)
 
+test('an agent that cannot start says why, ends, and lets go of everything', async () => {
+  const own = { ENID_SOCKET: `${rig.env.ENID_SOCKET}2` }
+  const sameState = await rig.enidWith(own, 'agent')
+  expect(sameState.code).not.toBe(0)
+  expect(sameState.stderr).toContain('another agent works in')
+  const elsewhere = { ...own, ENID_STATE_DIR: `${rig.env.ENID_STATE_DIR}2` }
+  const samePort = await rig.enidWith(elsewhere, 'agent')
+  expect(samePort.code).not.toBe(0)
+  expect(samePort.stderr).toMatch(/EADDRINUSE|in use/)
+}, 60_000)
+
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   await rig.close()

@@ -136,6 +136,11 @@ export class Rig {
     return program(ENID, args, { env: this.env })
   }
 
+  /** The same with settings of its own; ended after ten seconds. */
+  enidWith(env: Record<string, string>, ...args: string[]) {
+    return program(ENID, args, { env: { ...this.env, ...env }, timeoutMs: 10_000 })
+  }
+
   async subnetId(zone = 'a'): Promise<string> {
     const { Subnets = [] } = await this.ec2.send(new DescribeSubnetsCommand({}))
     const found = Subnets.find(({ AvailabilityZone }) => AvailabilityZone?.endsWith(zone))

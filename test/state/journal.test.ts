@@ -7,7 +7,12 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Catalog } from '../../state/catalog.ts'
-import { openDatabase, StateFileRefused, StateFileUnwritable } from '../../state/database.ts'
+import {
+  lockDirectory,
+  openDatabase,
+  StateFileRefused,
+  StateFileUnwritable,
+} from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { lastStatus } from '../../state/status.ts'
 import type { Event } from '../../state/task.ts'
@@ -139,6 +144,13 @@ describe('the state file', () => {
     expect(db.pragma('synchronous', { simple: true })).toBe(2)
     expect(db.pragma('foreign_keys', { simple: true })).toBe(1)
     db.close()
+  })
+
+  test('has one agent: a second one in its directory is refused until the first is gone', () => {
+    const unlock = lockDirectory(dir)
+    expect(() => lockDirectory(dir)).toThrow(`another agent works in ${dir}`)
+    unlock()
+    lockDirectory(dir)()
   })
 
   test('of another program is refused and not changed', () => {
