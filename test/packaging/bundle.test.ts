@@ -14,7 +14,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildAll } from '../../scripts/build.ts'
 
@@ -53,7 +53,9 @@ test('bin/enid runs the bundle where there is no checkout, through symlinks too'
   mkdirSync(join(folder, 'bin'))
   cpSync(join(ROOT, 'bin/enid'), join(folder, 'bin/enid'))
   symlinkSync('bin/enid', join(folder, 'link'))
-  const { stdout } = spawnSync(join(folder, 'link'), ['version'], { encoding: 'utf8' })
+  // Whatever Node the machine has: this one is new enough.
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
+  const { stdout } = spawnSync(join(folder, 'link'), ['version'], { encoding: 'utf8', env })
   expect(stdout).toMatch(/^enid \d+\.\d+\.\d+ /)
 })
 
