@@ -2,7 +2,7 @@
 // A driver keeps no state, decides nothing and never cleans up after itself; it does one thing, or
 // throws a Failure that says who must act.
 
-import type { ContainerSpec, EniSpec, HolderId, Json, Spec } from '../../state/spec.ts'
+import type { ContainerSpec, EniSpec, HolderId, Spec } from '../../state/spec.ts'
 import type { RowId, RowKind } from '../../state/task.ts'
 
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
@@ -50,9 +50,6 @@ export type Job = {
 /** What a release leaves behind that is worth keeping. */
 export type Remains = { readonly logTail?: string; readonly exitCode?: number }
 
-/** What a survey finds: something that wears our mark, whether or not a holder claims it. */
-export type Found = { readonly holderId: HolderId; readonly row: RowId; readonly details: Json }
-
 export type Driver<K extends RowKind> = {
   /** Find it or make it. Runs again after every doubt. */
   ensure(job: Job, signal: AbortSignal): Promise<Details[K]>
@@ -81,8 +78,5 @@ export function eniOf(job: Job): EniSpec {
   return found
 }
 
-/** Our mark: on ENI tags, container labels and link aliases. Foreign things never wear it. */
-export type Mark = { readonly instanceId: string; readonly holderId: HolderId }
-
-/** The mark's keys, as EC2 tags and Docker labels. */
+/** Our mark's keys, as EC2 tags and Docker labels. What does not wear it is never touched. */
 export const MARK = { instance: 'enid:instance', holder: 'enid:holder', row: 'enid:row' } as const

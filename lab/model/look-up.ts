@@ -6,7 +6,6 @@ import { type IdPrefix, isId } from './ids.ts'
 import { Refusal } from './refusal.ts'
 import type {
   Attachment,
-  DhcpOptions,
   Instance,
   NetworkInterface,
   SecurityGroup,
@@ -117,10 +116,6 @@ export const findEni = (world: World, id: string): NetworkInterface => find('eni
 /** The instance of that id, or InvalidInstanceID.NotFound. */
 export const findInstance = (world: World, id: string): Instance =>
   find('instance', world.instances, id)
-
-/** The DHCP options of that id, or InvalidDhcpOptionsID.NotFound. */
-export const findDhcpOptions = (world: World, id: string): DhcpOptions =>
-  find('dhcpOptions', world.dhcpOptions, id)
 
 /** The ENI that has that attachment, or InvalidAttachmentID.NotFound. */
 export function findAttached(
