@@ -59,16 +59,26 @@ function events(h: Holder): Event[] {
   return out
 }
 
+/** Every state that can be reached, walked once for each spec. */
+const walked = new Map<Spec, readonly Holder[]>()
 function reach(start: Spec, visit: (h: Holder) => void): number {
+  const all = walked.get(start) ?? walk(start)
+  walked.set(start, all)
+  for (const h of all) visit(h)
+  return all.length
+}
+
+function walk(start: Spec): readonly Holder[] {
+  const all: Holder[] = []
   const seen = new Set<string>()
   const open: Holder[] = [newHolder(start)]
   for (let h = open.pop(); h !== undefined; h = open.pop()) {
     if (seen.has(key(h))) continue
     seen.add(key(h))
-    visit(h)
+    all.push(h)
     for (const event of events(h)) open.push(learn(Object.freeze(h), event))
   }
-  return seen.size
+  return all
 }
 
 /** Two ENIs make millions of states: that one is walked at random below. */
