@@ -17,7 +17,11 @@ const CHECKS: readonly (readonly [string, string, readonly string[]])[] = [
   ['lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   // What was checked before and has not changed is not checked again.
   ['types', bin('tsc'), ['-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', TYPES_SEEN]],
-  ['pure tests', bin('vitest'), ['run', '--fileParallelism', '--reporter=minimal', ...pure]],
+  [
+    'pure tests',
+    bin('vitest'),
+    ['run', '--fileParallelism', '--no-isolate', '--reporter=minimal', ...pure],
+  ],
 ]
 
 /** Runs one check; true where it passed. */
