@@ -6,8 +6,18 @@ import type { RowId, Step } from '../state/task.ts'
 import { rowState } from '../state/task.ts'
 import type { Job } from './drivers/driver.ts'
 
-/** What the driver is told. `retried`: this life has tried before, so it must look first. */
-export function jobOf(entry: Entry, step: Step, retried: boolean): Job {
+/**
+ * What the driver is told. `retried`: this life has tried before, so it must look first. `leftMs`:
+ * how long the step may still take before its task gives up.
+ */
+export function jobOf(
+  entry: Entry,
+  step: Step,
+  {
+    retried = false,
+    leftMs = Number.POSITIVE_INFINITY,
+  }: { readonly retried?: boolean; readonly leftMs?: number } = {},
+): Job {
   const { id, holder } = entry
   const { choice, struck } = rowState(holder, step.row)
   const known = <K>(row: RowId) => rowState(holder, row).details as K | undefined
@@ -16,6 +26,7 @@ export function jobOf(entry: Entry, step: Step, retried: boolean): Job {
     spec: holder.spec,
     row: step.row,
     again: step.again || retried,
+    leftMs,
     ...(choice === undefined ? {} : { choice }),
     token: clientToken(id, step.row, struck.length),
     known: (_kind, row) => known(row),

@@ -42,11 +42,17 @@ export type RunnerOptions = {
 const BACKOFF_MS = { first: 200, max: 30_000 }
 /** When something seen is told again, after it could not be written down, milliseconds. */
 const UNWRITABLE_MS = 1000
+/** However late it is, an attempt has this long, milliseconds: its answer may be there already. */
+const ATTEMPT_MS_MIN = 2000
 
 type Try = {
   readonly step: Step
-  /** When it first failed for a reason that a deadline counts. */
+  /** When it first failed for a reason that a deadline counts, by Clock.elapsed. */
   failingSince?: number
+  /** Since when whoever was asked is away: that time does not count. */
+  awaySince?: number
+  /** When the last attempt was made. */
+  triedAt: number
   attempt: number
   /** Whether its beginning is on the disk. */
   began: boolean
@@ -154,10 +160,25 @@ export class Runner {
   }
 
   #attempt(id: HolderId, step: Step): void {
-    const mine: Try = { step, attempt: 0, began: false }
+    const triedAt = this.#options.clock.elapsed()
+    const mine: Try = { step, attempt: 0, began: false, triedAt }
+    const earlierMs = this.#earlierMs(id, step)
+    if (earlierMs > 0) mine.failingSince = triedAt - earlierMs
     const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
     this.#tries.set(id, tries.set(step.row, mine))
     this.#try(id, mine)
+  }
+
+  /**
+   * How long earlier lives have waited for this network card. Nobody is away when a card does not
+   * come, and an agent that dies every few seconds would otherwise wait for it for ever.
+   */
+  #earlierMs(id: HolderId, { verb, row, again }: Step): number {
+    if (verb === 'release' || kindOf(row) !== 'link' || !again) return 0
+    const last = this.#entry(id).timeline.steps.findLast((s) => s.row === row && s.verb === verb)
+    if (last === undefined || last.doneAt !== undefined) return 0
+    const ms = this.#options.clock.now() - last.beganAt
+    return Math.min(Math.max(0, ms), this.#options.deadlineMs.link)
   }
 
   #try(id: HolderId, mine: Try): void {
@@ -176,6 +197,7 @@ export class Runner {
       return
     }
     mine.attempt += 1
+    mine.triedAt = this.#options.clock.elapsed()
     mine.controller = new AbortController()
     delete mine.cancel
     delete mine.waiting
@@ -186,7 +208,8 @@ export class Runner {
       if (!mine.began) this.#begin(id, mine)
       mine.began = true
       passing('before effect', verb, row)
-      const job = jobOf(this.#entry(id), mine.step, mine.attempt > 1)
+      const leftMs = Math.max(ATTEMPT_MS_MIN, this.#deadlineMs(row) - this.#failingMs(mine))
+      const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs })
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
       this.#succeed(id, mine.step, result)
@@ -269,12 +292,28 @@ export class Runner {
       return { type: 'declined', row, cause }
     }
     if (failure.kind === 'refused') return { type: 'refused', row, cause }
-    if (failure.isAway) return undefined
-    mine.failingSince ??= this.#options.clock.elapsed()
-    const spentMs = this.#options.clock.elapsed() - mine.failingSince
-    if (spentMs < this.#options.deadlineMs[kindOf(row) as keyof Drivers]) return undefined
+    // Our own end is nobody's failure.
+    if (this.#closed) return undefined
+    if (failure.isAway) {
+      mine.awaySince ??= mine.triedAt
+      return undefined
+    }
+    const now = this.#options.clock.elapsed()
+    mine.failingSince ??= now
+    if (mine.awaySince !== undefined) mine.failingSince += mine.triedAt - mine.awaySince
+    delete mine.awaySince
+    const spentMs = this.#failingMs(mine)
+    if (spentMs < this.#deadlineMs(row)) return undefined
     const message = `gave up after ${Math.round(spentMs / 1000)} s: ${cause.message}`
     return { type: 'refused', row, cause: { code: failure.code, message } }
+  }
+
+  #deadlineMs(row: RowId): number {
+    return this.#options.deadlineMs[kindOf(row) as keyof Drivers]
+  }
+
+  #failingMs({ failingSince }: Try): number {
+    return failingSince === undefined ? 0 : this.#options.clock.elapsed() - failingSince
   }
 
   #wait(id: HolderId, mine: Try, failure: Failure): void {

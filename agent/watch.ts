@@ -97,7 +97,7 @@ async function linkEvent(
   entry: Entry,
   row: RowId,
 ): Promise<Event | undefined> {
-  const job = jobOf(entry, { verb: 'ensure', row, again: true }, false)
+  const job = jobOf(entry, { verb: 'ensure', row, again: true })
   const wanted = expectationOf(job, host)
   try {
     const differences = await kernel.verify(wanted)

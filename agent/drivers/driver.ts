@@ -37,6 +37,8 @@ export type Job = {
   readonly row: RowId
   /** The row was already in doubt: look before making. */
   readonly again: boolean
+  /** How long an ensure may still take before its task gives up, milliseconds. */
+  readonly leftMs: number
   /** The journaled choice: a subnet id, a device index. Release: that of the last ensure. */
   readonly choice?: string
   /** The journaled client token of this row and choice. */

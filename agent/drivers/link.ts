@@ -36,7 +36,8 @@ export function linkDriver(options: LinkOptions): Driver<'link'> {
   async function takeIn(job: Job, signal: AbortSignal): Promise<Details['link']> {
     const wanted = expectationOf(job, host)
     const take = () => kernel.takeIn(wanted, { signal, gatewayTimeoutMs })
-    const appear = () => kernel.waitForLink(wanted.mac, { timeoutMs: appearTimeoutMs, signal })
+    const timeoutMs = Math.min(appearTimeoutMs, job.leftMs)
+    const appear = () => kernel.waitForLink(wanted.mac, { timeoutMs, signal })
     // In doubt the card may be inside already, where waiting for it on the host would be in vain.
     if (!job.again) await appear()
     const { ifindex, mtu, gatewayMac } = await take().catch(async (error) => {

@@ -208,6 +208,23 @@ describe('failures', () => {
     expect(status()).toBe('RUNNING')
   })
 
+  test('the time that EC2 was away is not counted between two failures', async () => {
+    const away = new Failure('transient', 'Ec2Unreachable', 'EC2 does not answer', { isAway: true })
+    let failure = transient
+    world.script = ({ job, verb }) => {
+      if (job.row === 'eni:0' && verb === 'ensure') throw failure
+    }
+    begin()
+    await clock.pass(20_000)
+    failure = away
+    await clock.pass(3_600_000)
+    failure = transient
+    await clock.pass(30_000)
+    expect(status()).toBe('PROVISIONING')
+    await clock.pass(60_000)
+    expect(holder().stop?.reason).toMatch(/^RequestLimitExceeded: gave up after (6|7|8)\d s/)
+  })
+
   test('while the disk is full nothing begins, nothing is forgotten, and it goes on after', async () => {
     begin()
     await settle()
@@ -427,6 +444,51 @@ describe('another life', () => {
     expect(status('a')).toBe('STOPPED')
     expect(world.calls[0]).toBe('release link:0 again')
     expect([...world.there]).toEqual([])
+  })
+
+  test('a card that never comes is waited for once, however often the agent dies', async () => {
+    const left: number[] = []
+    world.script = ({ job, verb }) => {
+      if (job.row !== 'link:0' || verb === 'release') return
+      left.push(job.leftMs)
+      return hang()
+    }
+    begin()
+    for (let life = 0; life < 13; life++) {
+      await clock.pass(5_000)
+      expect(status()).toBe('PENDING')
+      await runner.close()
+      start()
+      if (life === 12) break
+      runner.resume()
+    }
+    expect(left[0]).toBe(60_000)
+    expect(left.at(-1)).toBe(2_000)
+    expect(left.slice(1, 12)).toEqual(Array.from({ length: 11 }, (_, n) => 55_000 - 5_000 * n))
+    world.script = ({ job, verb }) => {
+      const failure = new Failure('transient', 'LinkNotSeen', 'not on this host')
+      if (job.row === 'link:0' && verb === 'ensure') throw failure
+    }
+    runner.resume()
+    await settle()
+    expect(status()).toBe('STOPPED')
+    expect(holder().stop?.reason).toBe('LinkNotSeen: gave up after 60 s: not on this host')
+  })
+
+  test('what ran in an earlier life has no deadline to answer for', async () => {
+    begin()
+    await settle()
+    await runner.close()
+    clock.time += 3_600_000
+    start()
+    world.script = ({ job, attempt }) => {
+      const failure = new Failure('transient', 'LinkNotSeen', 'not on this host')
+      if (job.row === 'link:0' && attempt < 5) throw failure
+    }
+    runner.resume()
+    await clock.pass(60_000)
+    expect(status()).toBe('RUNNING')
+    expect(rowState(holder(), 'link:0').is).toBe('held')
   })
 
   test('begins nothing once it is closed', async () => {

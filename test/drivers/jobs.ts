@@ -65,7 +65,7 @@ type Known = Partial<Record<RowId, Details[keyof Details]>>
 /** A job. `known` by row; `again` is false unless told. */
 export function job(
   row: RowId,
-  change: Partial<Pick<Job, 'holderId' | 'spec' | 'again' | 'choice' | 'token'>> & {
+  change: Partial<Pick<Job, 'holderId' | 'spec' | 'again' | 'leftMs' | 'choice' | 'token'>> & {
     known?: Known
   } = {},
 ): Job {
@@ -75,6 +75,7 @@ export function job(
     spec: spec(),
     row,
     again: false,
+    leftMs: Number.POSITIVE_INFINITY,
     token: clientToken(holderId, row, 0),
     ...rest,
     holderId,

@@ -27,9 +27,11 @@ const timings = {
 function kernelByHand(...refusals: KernelError[]) {
   const did: string[] = []
   const asked: LinkExpectation[] = []
+  const waits: number[] = []
   const kernel: Pick<Kernel, 'waitForLink' | 'takeIn' | 'giveBack' | 'verify'> = {
-    async waitForLink() {
+    async waitForLink(_mac, { timeoutMs }) {
       did.push('waitForLink')
+      waits.push(timeoutMs)
       return { ifindex: 7, name: 'ens6' }
     },
     async takeIn(expectation) {
@@ -45,7 +47,7 @@ function kernelByHand(...refusals: KernelError[]) {
     },
     verify: async () => [],
   }
-  return { kernel, did, asked }
+  return { kernel, did, asked, waits }
 }
 
 const refusal = (errno: string, netns?: string) => new KernelError({ errno, what: 'no', netns })
@@ -82,6 +84,13 @@ test('in doubt it is looked for inside first, and waited for only when it is now
   const nowhere = kernelByHand(refusal('ENODEV'))
   await linkDriver({ kernel: nowhere.kernel, host }).ensure(again, never())
   expect(nowhere.did).toEqual(['takeIn', 'waitForLink', 'takeIn'])
+})
+
+test('one attempt waits half a minute for a card, or as long as its task still has', async () => {
+  const { kernel, waits } = kernelByHand()
+  await linkDriver({ kernel, host }).ensure(newJob(), never())
+  await linkDriver({ kernel, host }).ensure(newJob({ leftMs: 2_000 }), never())
+  expect(waits).toEqual([30_000, 2_000])
 })
 
 test.for([
