@@ -2,7 +2,7 @@
 // region; each host takes a share of each, so that a fleet does not starve itself.
 //
 //   turn(action) ─▶ a token? go ── none? wait in line: launch before release before sweep
-//   EC2 throttles an action all the same ─▶ its share is halved, and grows back in five minutes
+//   EC2 throttles an action all the same ─▶ its share is halved, and grows back in a minute
 //
 // Kept in memory: a restart begins with full buckets, which is a handful of describes.
 

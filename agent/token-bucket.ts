@@ -4,8 +4,12 @@
 /** So many calls at once, and so many per second after that. */
 export type Rate = { readonly burst: number; readonly perSecond: number }
 
-/** A share that was cut to nothing grows back whole in this time, milliseconds (judgement). */
-const RECOVERY_MS = 300_000
+/**
+ * A share that was cut to nothing grows back whole in this time, milliseconds (judgement). EC2's own
+ * buckets are full again after 20 s; with five minutes, an account whose every second call is throttled
+ * by others kept an attach waiting for over 90 s.
+ */
+const RECOVERY_MS = 60_000
 /** A share is never cut below this part of the setting (judgement). */
 const SHARE_FLOOR = 1 / 16
 /** Sums of fractions of tokens come out a little short of one. */
