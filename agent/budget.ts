@@ -116,12 +116,12 @@ export class Budget {
 
   /** The steps of this holder that wait for a token, and until when about. */
   waiting(holderId: HolderId): Waiting[] {
-    const now = this.#clock.now()
+    const now = this.#clock.elapsed()
     return [...this.#queues].flatMap(([action, { bucket, line }]) =>
       line.flatMap(({ purpose: { priority, rows = [] } }, place) => {
         const { code, reason } = spent(action, bucket.rate)
         const verb = priority === 'launch' ? 'ensure' : 'release'
-        const nextTryAt = now + bucket.msUntil(place + 1, now)
+        const nextTryAt = this.#clock.now() + bucket.msUntil(place + 1, now)
         const mine = [...rows].filter((step) => step.holderId === holderId)
         return mine.map(({ row }) => ({ row, verb, attempt: 1, code, reason, nextTryAt }) as const)
       }),
@@ -130,7 +130,7 @@ export class Budget {
 
   /** How the budget stands. */
   view(): BudgetView {
-    const now = this.#clock.now()
+    const now = this.#clock.elapsed()
     const actions = [...this.#queues].map(([action, { bucket, line, throttled }]) => ({
       action,
       tokens: rounded(bucket.tokens(now)),
@@ -146,7 +146,7 @@ export class Budget {
   #queue(action: string): Queue {
     const found = this.#queues.get(action)
     if (found !== undefined) return found
-    const bucket = new TokenBucket(accountRate(action), this.#share, this.#clock.now())
+    const bucket = new TokenBucket(accountRate(action), this.#share, this.#clock.elapsed())
     const queue = { bucket, line: [], throttled: 0, cancelTimer: () => {} }
     this.#queues.set(action, queue)
     return queue
@@ -161,7 +161,7 @@ export class Budget {
 
   #advance(queue: Queue): void {
     const { bucket, line } = queue
-    const now = this.#clock.now()
+    const now = this.#clock.elapsed()
     queue.cancelTimer()
     while (line.length > 0 && bucket.take(now)) {
       const { cuts } = bucket
@@ -176,7 +176,7 @@ export class Budget {
   #throttled(queue: Queue, cutsBefore: number): void {
     queue.throttled += 1
     if (queue.bucket.cuts !== cutsBefore) return
-    queue.bucket.cut(this.#clock.now())
+    queue.bucket.cut(this.#clock.elapsed())
     this.#advance(queue)
   }
 }

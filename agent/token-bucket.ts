@@ -1,5 +1,5 @@
-// A host's share of one of the account's token buckets, and how full it is. Told what time it is, so
-// that it has no clock; a clock that was set back adds nothing and takes nothing.
+// A host's share of one of the account's token buckets, and how full it is. Told what time it is, in
+// milliseconds of a clock that never jumps (Clock.elapsed), so that it has no clock of its own.
 
 /** So many calls at once, and so many per second after that. */
 export type Rate = { readonly burst: number; readonly perSecond: number }
@@ -46,7 +46,7 @@ export class TokenBucket {
 
   /** What is in it now. */
   tokens(now: number): number {
-    const ms = Math.max(0, now - this.#asOf)
+    const ms = now - this.#asOf
     const { burst, perSecond } = this.rate
     this.#tokens = Math.min(burst, this.#tokens + (ms * perSecond) / 1000)
     this.#share = Math.min(this.#setShare, this.#share + (this.#setShare * ms) / RECOVERY_MS)

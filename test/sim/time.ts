@@ -36,6 +36,8 @@ type Timer = { readonly at: number; readonly order: number; readonly call: () =>
 /** Virtual time. Nothing passes but by `step`. */
 export class Timeline {
   now = 1_700_000_000_000
+  /** How far the host's clock is off, milliseconds: somebody sets it now and then. */
+  skewMs = 0
   #order = 0
   readonly #queue: Timer[] = []
 
@@ -73,12 +75,14 @@ export class LifeClock implements Clock {
   isOver = false
   readonly #timeline: Timeline
   readonly #chance: Chance
+  readonly #bornAt: number
   constructor(timeline: Timeline, chance: Chance) {
     this.#timeline = timeline
     this.#chance = chance
+    this.#bornAt = timeline.now
   }
-  now = (): number => this.#timeline.now
-  elapsed = (): number => this.#timeline.now
+  now = (): number => this.#timeline.now + this.#timeline.skewMs
+  elapsed = (): number => this.#timeline.now - this.#bornAt
   random = (): number => this.#chance.next()
   after = (ms: number, call: () => void): (() => void) =>
     this.#timeline.after(ms, () => {
