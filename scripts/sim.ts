@@ -17,6 +17,8 @@ type Message = { readonly count: Count } | { readonly seed: number; readonly bro
 const REPORT_EVERY = 200
 
 async function work({ first, last, step }: Share): Promise<void> {
+  // Failures are everyday here; where one seed breaks, it is replayed alone, with its stack.
+  if (last > first) Error.stackTraceLimit = 3
   let count: Count = { seeds: 0, lifecycles: 0, deaths: 0, events: 0 }
   const report = () => {
     parentPort?.postMessage({ count } satisfies Message)

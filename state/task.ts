@@ -106,7 +106,10 @@ export const newHolder = (spec: Spec): Holder => ({
 export const rowState = (holder: Holder, row: RowId): RowState => holder.rows[row] ?? untouched
 
 /** Which kind of row it is: the part before the colon. */
-export const kindOf = (row: RowId): RowKind => row.split(':', 1)[0] as RowKind
+export function kindOf(row: RowId): RowKind {
+  const colon = row.indexOf(':')
+  return (colon < 0 ? row : row.slice(0, colon)) as RowKind
+}
 
 /** Every row of a holder and what it stands on. Down the page is the way up. */
 export function rows(spec: Spec): readonly Row[] {

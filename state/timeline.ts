@@ -1,7 +1,7 @@
 // When things happened, read off the journal's own times. Beside the holder, not in it: the holder
 // decides, and a decision has no clock.
 
-import type { Event, Holder, RowId, Verb } from './task.ts'
+import type { Event, Holder, Holding, RowId, RowKind, Verb } from './task.ts'
 import { holdsNothing, kindOf, rowState, rows } from './task.ts'
 
 /** One step as it went. Times are milliseconds since the epoch. */
@@ -35,24 +35,25 @@ export function note(
   { before, after, event, at }: { before: Holder; after: Holder; event: Event; at: number },
 ): Timeline {
   const moments: { -readonly [K in keyof Timeline]?: Timeline[K] } = {}
-  const first = (key: Exclude<keyof Timeline, 'steps' | 'createdAt'>, when: boolean) => {
-    if (when && timeline[key] === undefined) moments[key] = at
+  const first = (key: Exclude<keyof Timeline, 'steps' | 'createdAt'>, isNow: () => boolean) => {
+    if (timeline[key] === undefined && isNow()) moments[key] = at
   }
-  const pulling = event.type === 'began' && event.verb === 'ensure' && kindOf(event.row) === 'image'
-  first('pullStartedAt', pulling)
-  first('pullStoppedAt', !every(before, 'image', 'held') && every(after, 'image', 'held'))
-  first('connectivityAt', !every(before, 'link', 'held') && every(after, 'link', 'held'))
-  first('startedAt', !before.ran && after.ran)
-  first('stoppingAt', before.desired === 'running' && after.desired === 'stopped')
-  first('executionStoppedAt', after.desired === 'stopped' && every(after, 'container', 'none'))
-  first('stoppedAt', after.desired === 'stopped' && holdsNothing(after))
+  const all = (kind: RowKind, is: Holding) => !every(before, kind, is) && every(after, kind, is)
+  const isPull = () =>
+    event.type === 'began' && event.verb === 'ensure' && kindOf(event.row) === 'image'
+  const isStopping = after.desired === 'stopped'
+  first('pullStartedAt', isPull)
+  first('pullStoppedAt', () => all('image', 'held'))
+  first('connectivityAt', () => all('link', 'held'))
+  first('startedAt', () => !before.ran && after.ran)
+  first('stoppingAt', () => before.desired === 'running' && isStopping)
+  first('executionStoppedAt', () => isStopping && every(after, 'container', 'none'))
+  first('stoppedAt', () => isStopping && holdsNothing(after))
   return { ...timeline, ...moments, steps: step(timeline.steps, event, at) }
 }
 
-function every(holder: Holder, kind: string, is: string): boolean {
-  const ofKind = rows(holder.spec).filter(({ id }) => kindOf(id) === kind)
-  return ofKind.every(({ id }) => rowState(holder, id).is === is)
-}
+const every = (holder: Holder, kind: RowKind, is: Holding): boolean =>
+  rows(holder.spec).every(({ id }) => kindOf(id) !== kind || rowState(holder, id).is === is)
 
 function step(steps: readonly StepTime[], event: Event, at: number): readonly StepTime[] {
   if (event.type !== 'began' && event.type !== 'done') return steps

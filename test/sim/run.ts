@@ -1,16 +1,17 @@
 // One simulated run: a host, some tasks, a life of faults and deaths; then peace, in which it must
 // settle; then a stop of everything, after which the world must be empty.
 //
-//   the real runner, journal and core ◀──▶ SimWorld, with checkers that look from outside
+//   the real runner, sweep, link watch, budget, journal ◀──▶ hands.ts ◀──▶ world.ts
+//                                                    checks.ts looks at both from outside
 
 import Sqlite from 'better-sqlite3'
-import type { Job } from '../../agent/drivers/driver.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
-import { choose } from '../../agent/placement.ts'
+import type { PlacementFacts } from '../../agent/placement.ts'
+import { choose, room } from '../../agent/placement.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
-import { eventOf } from '../../agent/watch.ts'
+import { eventOf, watchLinks } from '../../agent/watch.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
@@ -18,16 +19,12 @@ import { MIGRATIONS } from '../../state/migrations.ts'
 import { lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
+import { Broken, Checks } from './checks.ts'
+import type { Faults, Weather } from './hands.ts'
+import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import type { Container, Faults } from './world.ts'
-import { LOCAL_MS, noFaults, SimWorld } from './world.ts'
+import { INSTANCES, SimWorld } from './world.ts'
 
-const host = {
-  instanceId: 'i-1',
-  instanceType: 'sim',
-  availabilityZone: 'z',
-  eniCountMax: 12,
-} as Host
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
@@ -38,6 +35,9 @@ const deadlineMs = {
   link: 180_000,
   container: 120_000,
 }
+const HOUR_MS = 3_600_000
+/** It must settle within this many steps of time, and within a day of it. */
+const SETTLE_STEPS_MAX = 20_000
 
 /** What a run came to. */
 export type Outcome = {
@@ -49,9 +49,6 @@ export type Outcome = {
   readonly reasons: Readonly<Record<string, number>>
 }
 
-/** A broken invariant. The message names it and the moment. */
-export class Broken extends Error {}
-
 /** Runs one seed to its end. Throws Broken, or a defect of the code under test. */
 export async function simulate(seed: number): Promise<Outcome> {
   const simulation = new Simulation(seed)
@@ -62,88 +59,120 @@ export async function simulate(seed: number): Promise<Outcome> {
   }
 }
 
-/** A journal on a disk that is full now and then. */
-class FullDiskJournal extends Journal {
-  isFull: () => boolean = () => false
+/** Thrown where the agent dies, so that nothing after it happens. */
+class Dead extends Error {}
+
+/** The journal of one life, on a disk that is full now and then. The dead write nothing. */
+class MortalJournal extends Journal {
+  mayWrite: () => void = () => {}
+  override begin(...given: Parameters<Journal['begin']>): Entry {
+    this.mayWrite()
+    return super.begin(...given)
+  }
   override append(...given: Parameters<Journal['append']>): Entry {
-    if (this.isFull()) throw new StateFileUnwritable('the disk is full')
+    this.mayWrite()
     return super.append(...given)
   }
+}
+
+/** What is asked of an agent that may die of it, or may not be able to write. */
+function asked(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    const isUnwritable =
+      error instanceof StateFileUnwritable ||
+      (error instanceof Failure && error.code === 'StateFileUnwritable')
+    if (!isUnwritable && !(error instanceof Dead)) throw error
+  }
+}
+
+/** One life of the agent. */
+type Life = {
+  readonly clock: LifeClock
+  readonly journal: Journal
+  readonly runner: Runner
+  readonly placement: PlacementFacts
+  start(): void
 }
 
 class Simulation {
   readonly #chance: Chance
   readonly #timeline = new Timeline()
   readonly #world: SimWorld
+  readonly #weather: Weather = calm()
   readonly #db = new Sqlite(':memory:')
-  readonly #began: Sqlite.Statement<[string, string]>
-  #life: LifeClock
-  #journal: Journal
-  #runner: Runner
-  #reconcile: Reconcile
-  #released = 0
+  readonly #checks: Checks
+  readonly #host: Host
+  readonly #corrupted = new Set<string>()
+  #life: Life
+  /** How likely the agent dies at any one moment of any step. */
+  #mortality = 0
   #defect: unknown
+  #toBegin = 0
+  #begun = 0
   #deaths = 0
   #events = 0
-  /** What the journal said had begun, before any effect: read from the disk, not from the runner. */
-  readonly #ran = new Set<string>()
 
   constructor(seed: number) {
     this.#chance = new Chance(seed)
     this.#world = new SimWorld(this.#timeline, this.#chance)
-    this.#world.onEffect = (verb, job) => this.#checkEffect(verb, job)
+    const eniCountMax = this.#chance.pick([12, 12, 12, 4])
+    this.#host = {
+      instanceId: INSTANCES.own,
+      instanceType: 'sim',
+      availabilityZone: 'z',
+      eniCountMax,
+    } as Host
     for (const statements of MIGRATIONS) this.#db.exec(statements)
-    this.#began = this.#db.prepare('SELECT 1 FROM events WHERE holder = ? AND event LIKE ? LIMIT 1')
-    ;[this.#life, this.#journal, this.#runner, this.#reconcile] = this.#born()
+    this.#checks = new Checks({
+      world: this.#world,
+      timeline: this.#timeline,
+      db: this.#db,
+      all: () => this.#life.journal.all(),
+      quarantined: this.#corrupted,
+    })
+    this.#life = this.#born()
   }
 
   close(): void {
-    this.#life.isOver = true
+    this.#life.clock.isOver = true
     this.#db.close()
   }
 
-  #checkOrphan(what: string, id: string): void {
-    this.#released += 1
-    for (const { id: holderId, holder } of this.#journal.all()) {
-      for (const { id: row } of rows(holder.spec)) {
-        const { is, details } = rowState(holder, row)
-        const known = details as { eniId?: string; containerId?: string } | undefined
-        if (is !== 'none' && (known?.eniId === id || known?.containerId === id)) {
-          throw new Broken(`sweep: ${what} ${id} is ${is} as ${row} of ${holderId}`)
-        }
-      }
-    }
-  }
-
   async run(): Promise<Outcome> {
-    this.#world.onOrphan = (what, id) => this.#checkOrphan(what, id)
-    if (!process.env.NO_SWEEP) this.#reconcile.start()
-    const taskCount = 1 + this.#chance.below(6)
-    this.#world.faults = this.#someFaults()
+    this.#life.start()
+    this.#placeForeign()
+    const taskCount = 1 + this.#chance.below(8)
+    this.#weather.faults = this.#someFaults()
+    this.#mortality = this.#chance.pick([0, 0.005, 0.02, 0.05])
     for (let n = 0; n < taskCount; n++) {
-      this.#timeline.after(this.#chance.below(3000), () => this.#begin(n))
+      this.#timeline.after(this.#chance.below(3000), () => {
+        this.#toBegin -= 1
+        this.#begin(n)
+      })
     }
+    this.#toBegin = taskCount
     await this.#live(120 + this.#chance.below(300))
-    this.#world.faults = noFaults
+    Object.assign(this.#weather, { faults: noFaults, ec2Until: 0, dockerUntil: 0 })
+    this.#mortality = 0
+    if (this.#life.clock.isOver) this.#rebirth()
     await this.#settle('peace')
-    this.#checkPeace()
-    for (const { id } of this.#journal.all()) {
-      this.#runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
+    if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
+    for (const { id } of this.#life.journal.all()) {
+      this.#life.runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
     }
     await this.#settle('the end')
     this.#checkEmpty()
     const reasons: Record<string, number> = {}
-    for (const { holder } of this.#journal.all()) {
-      const reason = (holder.stop?.reason ?? '').split(':')[0] ?? ''
+    for (const entry of this.#life.journal.all()) {
+      this.#checks.remembers(entry)
+      const reason = (entry.holder.stop?.reason ?? '').split(':')[0] ?? ''
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
-    return {
-      lifecycles: taskCount,
-      released: this.#released,
-      deaths: this.#deaths,
-      events: this.#events,
-      reasons,
-    }
+    const { released } = this.#checks
+    const [deaths, events] = [this.#deaths, this.#events]
+    return { lifecycles: this.#begun, released, deaths, events, reasons }
   }
 
   /** Faults of every size, none at all among them. */
@@ -154,6 +183,7 @@ class Simulation {
       failAfter: this.#chance.next() * size,
       refuse: this.#chance.happens(0.2) ? 0.05 : 0,
       decline: this.#chance.next() * size,
+      throttle: this.#chance.happens(0.3) ? this.#chance.next() * 0.6 : 0,
       latencyMs: this.#chance.pick([1, 50, 1000, 20_000]),
       cardNever: this.#chance.happens(0.1) ? 0.3 : 0,
       diskFull: this.#chance.happens(0.2) ? 0.1 : 0,
@@ -162,7 +192,23 @@ class Simulation {
     }
   }
 
+  /** ENIs of others: without a mark, attached here among them; of a living host; of a dead one. */
+  #placeForeign(): void {
+    const kinds = [
+      {},
+      { index: 1 },
+      { instanceId: INSTANCES.beside },
+      { instanceId: INSTANCES.gone },
+    ]
+    for (const [n, kind] of kinds.entries()) {
+      const eniId = `eni-foreign-${n}`
+      if (this.#chance.happens(0.2)) this.#world.foreign.set(eniId, { eniId, ...kind })
+    }
+  }
+
+  /** As RunTask does: only what fits begins. */
   #begin(n: number): void {
+    const { journal, placement, runner } = this.#life
     const id = n.toString(16).padStart(32, '0')
     const eni = { subnetIds, securityGroupIds: [], tags: {} }
     const containers = this.#chance.pick([
@@ -170,8 +216,12 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
-    this.#journal.begin(id, spec({ enis: [eni], containers }))
-    this.#runner.advance(id)
+    if (room(placement, subnetIds).taskCount === 0) return
+    asked(() => {
+      journal.begin(id, spec({ enis: [eni], containers }))
+      this.#begun += 1
+      runner.advance(id)
+    })
   }
 
   /** Lets so many things happen, and the agent die and the world hurt it in between. */
@@ -179,18 +229,25 @@ class Simulation {
     for (let step = 0; step < stepCount; step++) {
       const more = this.#timeline.step()
       await this.#turn()
-      if (this.#chance.happens(0.04)) this.#die()
-      if (this.#chance.happens(0.02)) this.#hurt()
+      if (this.#chance.happens(0.02)) this.#life.clock.isOver = true
+      if (this.#life.clock.isOver) this.#rebirth()
+      if (this.#chance.happens(0.02)) this.#world.mischief()
       if (this.#chance.happens(0.01)) this.#stopOne()
+      if (this.#chance.happens(0.003)) this.#timeline.skewMs += this.#chance.pick([-2, 2]) * HOUR_MS
+      if (this.#chance.happens(0.004)) this.#goAway('ec2Until')
+      if (this.#chance.happens(0.004)) this.#goAway('dockerUntil')
       await this.#turn()
-      if (!more) return
+      if (!more) break
     }
   }
 
+  #goAway(who: 'ec2Until' | 'dockerUntil'): void {
+    this.#weather[who] = this.#timeline.now + this.#chance.below(2 * HOUR_MS)
+  }
+
   async #settle(name: string): Promise<void> {
-    const until = this.#timeline.now + 24 * 3_600_000
-    for (let step = 0; step < 5000; step++) {
-      this.#tellExits()
+    const until = this.#timeline.now + 24 * HOUR_MS
+    for (let step = 0; step < SETTLE_STEPS_MAX; step++) {
       await this.#turn()
       if (this.#isSettled()) return
       this.#timeline.step()
@@ -199,199 +256,193 @@ class Simulation {
     throw new Broken(`I8: it does not settle in ${name}: ${this.#says()}`)
   }
 
+  /** Nothing happens for so long: it stays as it is, and what is stranded is found. */
+  async #quiet(ms: number): Promise<void> {
+    const until = this.#timeline.now + ms
+    while (this.#timeline.now < until && this.#timeline.step()) await this.#turn()
+    if (!this.#isSettled()) throw new Broken(`I8: it did not stay settled: ${this.#says()}`)
+    const stranded = [...this.#world.foreign.values()].filter(
+      (f) => f.instanceId === INSTANCES.gone,
+    )
+    if (stranded.length > 0) throw new Broken(`I1: ${stranded[0]?.eniId} is stranded for ever`)
+  }
+
   /** What can go on goes on; then the checkers look. */
   async #turn(): Promise<void> {
     await drain()
     this.#tellExits()
     await drain()
     if (this.#defect !== undefined) throw this.#defect
-    this.#check()
+    this.#checks.always()
   }
 
   /** Docker's events: told as they are seen, to a life that hears them. */
   #tellExits(): void {
+    if (this.#timeline.now < this.#weather.dockerUntil) return
     for (const seen of this.#world.containers.values()) {
       if (seen.state === 'running') {
-        if (seen.row === 'container:init' && this.#chance.happens(0.3)) this.#world.kill(seen, 0)
+        if (seen.row === 'container:init' && this.#chance.happens(0.3)) this.#world.exit(seen, 0)
         continue
       }
-      const event = eventOf(this.#journal, {
+      if (this.#life.clock.isOver) return
+      const event = eventOf(this.#life.journal, {
         containerId: seen.containerId,
         holderId: seen.holderId,
         row: seen.row as 'sandbox',
         what: 'die',
         exitCode: seen.exitCode ?? 0,
       })
-      if (event !== undefined) this.#runner.tell(seen.holderId, event)
+      if (event !== undefined) asked(() => this.#life.runner.tell(seen.holderId, event))
     }
   }
 
   /** SIGKILL, and a new life after as long as a process takes to start; the world goes on. */
-  #die(): void {
+  #rebirth(): void {
     this.#deaths += 1
-    this.#life.isOver = true
     const bornAt = this.#timeline.now + LOCAL_MS + 1
     while ((this.#timeline.nextAt ?? bornAt) < bornAt) this.#timeline.step()
     this.#timeline.now = Math.max(this.#timeline.now, bornAt)
-    ;[this.#life, this.#journal, this.#runner, this.#reconcile] = this.#born()
-    this.#runner.resume()
-    if (!process.env.NO_SWEEP) this.#reconcile.start()
+    if (this.#chance.happens(0.01)) this.#corruptOne()
+    this.#checks.born()
+    this.#life = this.#born()
+    asked(() => {
+      this.#life.runner.resume()
+      this.#life.start()
+    })
   }
 
-  #born(): [LifeClock, Journal, Runner, Reconcile] {
-    const life = new LifeClock(this.#timeline, this.#chance)
-    const journal = new FullDiskJournal(this.#db, () => this.#timeline.now)
-    journal.isFull = () => !life.isOver && this.#chance.happens(this.#world.faults.diskFull)
-    if (journal.quarantined.length > 0) {
+  /** One row of one task's journal cannot be read any more. */
+  #corruptOne(): void {
+    const healthy = this.#life.journal.all().filter(({ id }) => !this.#corrupted.has(id))
+    if (healthy.length === 0) return
+    const { id } = this.#chance.pick(healthy)
+    const last = 'SELECT max(seq) FROM events WHERE holder = ?'
+    const { changes } = this.#db
+      .prepare(`UPDATE events SET event = '{"type":"be' WHERE seq = (${last})`)
+      .run(id)
+    if (changes > 0) this.#corrupted.add(id)
+  }
+
+  #born(): Life {
+    const clock = new LifeClock(this.#timeline, this.#chance)
+    const { now } = clock
+    const journal = new MortalJournal(this.#db, now)
+    const quarantined = journal.quarantined.map(({ id }) => id)
+    if (quarantined.some((id) => !this.#corrupted.has(id))) {
       throw new Broken(`I10: quarantined: ${JSON.stringify(journal.quarantined)}`)
     }
-    journal.follow(() => {
+    journal.mayWrite = () => {
+      if (clock.isOver) throw new Dead()
+      if (!this.#chance.happens(this.#weather.faults.diskFull)) return
+      throw new StateFileUnwritable('the disk is full')
+    }
+    journal.follow((entry, event) => {
       this.#events += 1
+      this.#checks.learned(entry, event)
     })
+    const onDefect = (error: unknown) => {
+      if (!clock.isOver) this.#defect ??= error
+    }
+    const hands = new Hands({
+      world: this.#world,
+      timeline: this.#timeline,
+      chance: this.#chance,
+      life: clock,
+      weather: this.#weather,
+      watching: this.#checks,
+    })
+    const foreign = [...this.#world.foreign.values()].flatMap(({ index }) => index ?? [])
     const placement = {
-      host,
+      host: this.#host,
       journal,
-      foreignIndices: new Set([0]),
+      foreignIndices: new Set([0, ...foreign]),
       subnet: (subnetId: string) => ({ subnetId, availabilityZone: 'z', freeAddressCount: 50 }),
     }
     const runner = new Runner({
       journal,
-      drivers: this.#world.drivers(life),
+      drivers: hands.drivers,
       choose: (entry, row) => choose(placement, entry, row),
-      clock: life,
+      clock,
       deadlineMs,
-      onDefect: (error) => {
-        if (!life.isOver) this.#defect ??= error
+      onDefect,
+      passing: () => {
+        if (clock.isOver) throw new Dead()
+        if (!this.#chance.happens(this.#mortality)) return
+        clock.isOver = true
+        throw new Dead()
       },
     })
-    const { survey, orphans } = this.#world.sweepHands(life)
+    const tell = runner.tell.bind(runner)
     const reconcile = new Reconcile({
       journal,
-      instanceId: 'i-1',
+      instanceId: INSTANCES.own,
       journalSince: 0,
-      survey,
-      orphans,
-      tell: (id, event) => runner.tell(id, event),
-      clock: life,
+      survey: hands.survey,
+      orphans: hands.orphans,
+      tell,
+      clock,
       log: { info: () => {}, warn: () => {} },
-      onDefect: (error) => {
-        if (!life.isOver) this.#defect ??= error
-      },
+      onDefect,
     })
-    return [life, journal, runner, reconcile]
-  }
-
-  /** Somebody kills a container or a pause. */
-  #hurt(): void {
-    const all = [...this.#world.containers.values()].filter((c) => c.state === 'running')
-    if (all.length > 0) this.#world.kill(this.#chance.pick(all) as Container, 137)
+    const start = () => {
+      reconcile.start()
+      watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
+    }
+    return { clock, journal, runner, placement, start }
   }
 
   #stopOne(): void {
-    const all = this.#journal.all()
+    const all = this.#life.journal.all()
     if (all.length === 0) return
     const stop = { code: 'UserInitiated', reason: 'asked' } as const
-    try {
-      this.#runner.stop(this.#chance.pick(all).id, stop)
-    } catch (error) {
-      if (!(error instanceof Failure) || error.code !== 'StateFileUnwritable') throw error
-    }
+    asked(() => this.#life.runner.stop(this.#chance.pick(all).id, stop))
   }
 
-  #leaks(): boolean {
-    const isLeak = (holderId: string, row: string) => {
-      const holder = this.#journal.get(holderId)?.holder
-      return holder === undefined || rowState(holder, row as 'sandbox').is === 'none'
-    }
-    return (
-      [...this.#world.enis.values()].some((e) => isLeak(e.holderId, 'eni:0')) ||
-      [...this.#world.containers.values()].some((c) => isLeak(c.holderId, c.row))
+  #isLeak(holderId: string, row: string): boolean {
+    if (this.#corrupted.has(holderId)) return false
+    const holder = this.#life.journal.get(holderId)?.holder
+    return holder === undefined || rowState(holder, row as 'sandbox').is === 'none'
+  }
+
+  #leaks(): string[] {
+    const enis = [...this.#world.enis.values()].filter((e) => this.#isLeak(e.holderId, 'eni:0'))
+    const containers = [...this.#world.containers.values()].filter((c) =>
+      this.#isLeak(c.holderId, c.row),
     )
+    return [...enis.map(({ eniId }) => eniId), ...containers.map((c) => c.containerId)]
   }
 
+  /** Nothing waits, nothing leaks, what is RUNNING is whole as seen from outside, the rest is gone. */
   #isSettled(): boolean {
-    if (this.#leaks()) return false
-    return this.#journal.all().every(({ id, holder }) => {
-      if (this.#runner.waiting(id).length > 0) return false
+    if (this.#toBegin > 0 || this.#leaks().length > 0) return false
+    return this.#life.journal.all().every((entry) => {
+      const { id, holder } = entry
+      if (this.#life.runner.waiting(id).length > 0) return false
       const all = rows(holder.spec).map(({ id: row }) => rowState(holder, row).is)
-      return holder.desired === 'running'
-        ? all.every((is) => is === 'held')
-        : all.every((is) => is === 'none')
+      if (holder.desired === 'stopped') return all.every((is) => is === 'none')
+      return all.every((is) => is === 'held') && this.#checks.lacks(entry) === undefined
     })
   }
 
-  /** I6, I7: the journal on the disk knew of it before it happened; it stands on something. */
-  #checkEffect(verb: 'ensure' | 'release', job: Job): void {
-    const pattern = `{"type":"began","verb":"${verb}","row":"${job.row}"%`
-    if (this.#began.get(job.holderId, pattern) === undefined)
-      throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
-    if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
-  }
-
-  /** I2: no process of a task starts before its link stands configured in its namespace. */
-  #checkStart(job: Job): void {
-    const isAgain = [...this.#world.containers.values()].some(
-      (c) => c.holderId === job.holderId && c.row === job.row,
-    )
-    const { netns } = job.details('sandbox', 'sandbox')
-    const pauseRuns = this.#world.containers.get(netns)?.state === 'running'
-    const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
-    if (isAgain || !pauseRuns) return
-    if (eni?.card !== netns || !eni.configured) throw new Broken('I2: a process before its link')
-  }
-
-  #check(): void {
-    const enis = [...this.#world.enis.values()]
-    const owners = new Set(this.#journal.all().map(({ id }) => id))
-    const taken = (key: 'ipv4' | 'index') => enis.map((e) => e[key]).filter((v) => v !== undefined)
-    for (const eni of enis) {
-      if (!owners.has(eni.holderId)) throw new Broken(`I1: ${eni.eniId} belongs to nobody`)
-    }
-    for (const key of ['ipv4', 'index'] as const) {
-      const all = taken(key)
-      if (new Set(all).size !== all.length) throw new Broken(`I3: one ${key} twice`)
-    }
-    for (const { id, holder } of this.#journal.all()) {
-      if (holder.ran) this.#ran.add(id)
-      else if (this.#ran.has(id)) throw new Broken(`I7: ${id} ran, and then never did`)
-    }
-  }
-
-  /** I4: what is RUNNING has everything, seen from outside. */
-  #checkPeace(): void {
-    for (const { id, holder } of this.#journal.all()) {
-      if (lastStatus(holder) !== 'RUNNING') continue
-      const mine = [...this.#world.containers.values()].filter((c) => c.holderId === id)
-      const pause = mine.find(({ row }) => row === 'sandbox')
-      const [eni, ...more] = [...this.#world.enis.values()].filter((e) => e.holderId === id)
-      const isWhole =
-        pause?.state === 'running' &&
-        eni !== undefined &&
-        eni.card === pause.containerId &&
-        eni.configured &&
-        eni.guarded &&
-        more.length === 0 &&
-        mine.length === holder.spec.containers.length + 1
-      if (!isWhole) {
-        const seen = JSON.stringify({ pause, eni, mine })
-        throw new Broken(`I4: ${id} is RUNNING and lacks something: ${seen}; ${this.#says()}`)
-      }
-    }
-  }
-
+  /** I8, I10: nothing but what is quarantined is left, and that is untouched. */
   #checkEmpty(): void {
-    const left = [...this.#world.enis.keys(), ...this.#world.containers.keys()]
-    if (left.length > 0) throw new Broken(`I8: left behind: ${left.join(', ')}; ${this.#says()}`)
+    const enis = [...this.#world.enis.values()]
+    const containers = [...this.#world.containers.values()]
+    const left = [...enis, ...containers].filter(({ holderId }) => !this.#corrupted.has(holderId))
+    if (left.length > 0) {
+      throw new Broken(`I8: left behind: ${JSON.stringify(left)}; ${this.#says()}`)
+    }
   }
 
   #says(): string {
-    return this.#journal
-      .all()
-      .map(({ id, holder }) => {
-        const held = rows(holder.spec).map(({ id: row }) => `${row}=${rowState(holder, row).is}`)
-        const waits = this.#runner.waiting(id).map(({ reason }) => reason)
-        return `${id.slice(-2)} ${holder.desired} ${held.join(' ')} ${waits.join('; ')}`
-      })
-      .join(' | ')
+    const { journal, runner } = this.#life
+    const tasks = journal.all().map((entry) => {
+      const { id, holder } = entry
+      const held = rows(holder.spec).map(({ id: row }) => `${row}=${rowState(holder, row).is}`)
+      const waits = runner.waiting(id).map(({ reason }) => reason)
+      const lacks = lastStatus(holder) === 'RUNNING' ? `lacks ${this.#checks.lacks(entry)}` : ''
+      return `${id.slice(-2)} ${holder.desired} ${held.join(' ')} ${waits.join('; ')} ${lacks}`
+    })
+    return `${tasks.join(' | ')}; leaks: ${this.#leaks().join(', ')}`
   }
 }

@@ -1,53 +1,11 @@
-// The world of the simulation: EC2, the host's links, Docker. It keeps what exists; it fails, delays,
-// loses replies and shows old pictures as its faults say. Effects that were asked for may land after
-// the agent that asked is dead.
+// The world of the simulation: EC2, the host's links, Docker. It keeps what exists and does what it
+// is asked, at once and truly; hands.ts is what fails, delays, lies and loses replies between it and
+// the agent. Somebody hurts it now and then, as happens to real hosts.
 
-import type { Details, Drivers, Job } from '../../agent/drivers/driver.ts'
-import type { Orphans } from '../../agent/drivers/orphans.ts'
-import type {
-  SeenContainer,
-  SeenEni,
-  SeenLink,
-  Survey,
-  TakeSurvey,
-} from '../../agent/drivers/survey.ts'
+import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { HolderId } from '../../state/spec.ts'
-import type { Chance, LifeClock, Timeline } from './time.ts'
-
-/** How the world misbehaves. Likelihoods per call, times in milliseconds. */
-export type Faults = {
-  /** The call fails and has done nothing. */
-  readonly failBefore: number
-  /** The call takes effect and its answer is lost. */
-  readonly failAfter: number
-  /** The caller's request is refused for good. */
-  readonly refuse: number
-  /** The subnet or device index is declined. */
-  readonly decline: number
-  /** The longest that one call takes. */
-  readonly latencyMs: number
-  /** The attach is answered, and the card comes later or not at all. */
-  readonly cardNever: number
-  /** The journal cannot be written. */
-  readonly diskFull: number
-  /** How old a picture EC2 may show, milliseconds. */
-  readonly staleMs: number
-  /** What a dead life asked of dockerd may land after the next life began. */
-  readonly lateDocker: boolean
-}
-
-export const noFaults: Faults = {
-  failBefore: 0,
-  failAfter: 0,
-  refuse: 0,
-  decline: 0,
-  latencyMs: 20,
-  cardNever: 0,
-  diskFull: 0,
-  staleMs: 0,
-  lateDocker: false,
-}
+import type { Chance, Timeline } from './time.ts'
 
 export type Eni = {
   readonly eniId: string
@@ -55,12 +13,18 @@ export type Eni = {
   readonly holderId: HolderId
   readonly subnetId: string
   readonly ipv4: string
+  /** Its device index, while it is attached. */
   index?: number
   guarded: boolean
   /** Where its card is: nowhere, on the host, or in a namespace. */
   card: 'none' | 'host' | string
   configured: boolean
+  /** Somebody took our tags off. */
+  stripped: boolean
 }
+
+/** A container's holder and row. */
+type Whose = { readonly holderId: HolderId; readonly row: string }
 
 export type Container = {
   readonly containerId: string
@@ -71,20 +35,28 @@ export type Container = {
   exitCode?: number
 }
 
-/** The longest that dockerd takes to do what it was asked, milliseconds. */
-export const LOCAL_MS = 50
+/** An ENI that is not this instance's: another host's, or one without any mark. Never ours to touch. */
+export type Foreign = {
+  readonly eniId: string
+  /** The instance whose mark it wears; none: no mark. */
+  readonly instanceId?: string
+  /** Its device index on this instance, where somebody attached it here. */
+  readonly index?: number
+}
 
-/** Why a simulated call failed; always what a driver would say. */
-const transient = (what: string) => new Failure('transient', 'Simulated', `${what} failed`)
+/** This instance, one beside it, and one that does not exist any more. */
+export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-00000003' }
 
 export class SimWorld {
   readonly enis = new Map<string, Eni>()
+  readonly foreign = new Map<string, Foreign>()
   readonly containers = new Map<string, Container>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
   readonly tokens = new Map<string, string>()
-  faults: Faults = noFaults
-  /** Every effect as it happens, for the checkers. */
-  onEffect: (verb: 'ensure' | 'release', job: Job) => void = () => {}
+  /** Holders that somebody hurt so that they may stop for it. */
+  readonly hurt = new Set<HolderId>()
+  /** ENIs whose card somebody took from where the agent had put it. */
+  readonly dragged = new Set<string>()
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -95,190 +67,18 @@ export class SimWorld {
     this.#chance = chance
   }
 
-  /** The hands of one life. A dead life hears nothing any more; what it asked for still happens. */
-  drivers(life: LifeClock): Drivers {
-    const make =
-      <T>(verb: 'ensure' | 'release', effect: (job: Job) => T) =>
-      (job: Job, signal: AbortSignal): Promise<T> =>
-        this.#call(life, { verb, job, signal, effect })
-    const driver = <T>(ensure: (job: Job) => T, release: (job: Job) => void) => ({
-      ensure: make('ensure', ensure),
-      release: make('release', (job: Job) => {
-        release(job)
-        return undefined
-      }),
-    })
-    const nothing = () => {}
-    return {
-      eni: driver(this.#createEni, this.#deleteEni),
-      image: driver(() => ({ imageId: 'image' }), nothing),
-      sandbox: driver(this.#startPause, (job) => this.#removeContainer(job)),
-      attachment: driver(this.#attach, this.#detach),
-      guard: driver(this.#guard, nothing),
-      link: driver(this.#takeIn, this.#giveBack),
-      container: driver(this.#startContainer, (job) => this.#removeContainer(job)),
-    }
-  }
-
-  /** What orphan is about to be given back, for the checkers. */
-  onOrphan: (what: string, id: string) => void = () => {}
-  #pictures: { at: number; enis: SeenEni[] }[] = []
-
-  /** The sweep's hands of one life. */
-  sweepHands(life: LifeClock): { survey: TakeSurvey; orphans: Orphans } {
-    const far = <T>(what: string, effect: () => T): Promise<T> => {
-      const { promise, resolve, reject } = Promise.withResolvers<T>()
-      this.#timeline.after(Math.ceil(this.#chance.next() * this.faults.latencyMs), () => {
-        try {
-          if (this.#chance.happens(this.faults.failBefore)) throw transient(what)
-          const result = effect()
-          if (this.#chance.happens(this.faults.failAfter)) throw transient(what)
-          if (!life.isOver) resolve(result)
-        } catch (error) {
-          if (!life.isOver) reject(error)
-        }
-      })
-      return promise
-    }
-    const looked = async <T>(what: string, look: () => readonly T[]) => {
-      try {
-        return { seen: await far(what, look) }
-      } catch (error) {
-        return { away: error as Failure }
-      }
-    }
-    return {
-      survey: async (): Promise<Survey> => {
-        const [enis, containers, links] = await Promise.all([
-          looked('describe', () => this.#picture()),
-          looked('list', () => this.#seenContainers()),
-          looked('links', (): SeenLink[] => []),
-        ])
-        return { enis, containers, links, ec2CallCount: 1 }
-      },
-      orphans: {
-        releaseContainer: ({ containerId }) =>
-          far('remove orphan', () => {
-            const seen = this.containers.get(containerId)
-            if (seen === undefined) return
-            this.onOrphan('container', containerId)
-            if (seen.row === 'sandbox') this.#cardsComeHome(containerId)
-            this.containers.delete(containerId)
-          }),
-        releaseLink: () => far('link', () => undefined),
-        releaseEni: ({ eniId }) =>
-          far('delete orphan', () => {
-            const eni = this.enis.get(eniId)
-            if (eni === undefined) return 'gone' as const
-            this.onOrphan('eni', eniId)
-            if (eni.index !== undefined) {
-              delete eni.index
-              eni.card = 'none'
-              return 'going' as const
-            }
-            this.enis.delete(eniId)
-            return 'gone' as const
-          }),
-        instancesThatExist: () => far('instances', () => new Set(['i-1'])),
-      },
-    }
-  }
-
-  #picture(): SeenEni[] {
-    const enis = [...this.enis.values()].map(
-      (eni): SeenEni => ({
-        what: 'eni',
-        eniId: eni.eniId,
-        wears: { instanceId: 'i-1', holderId: eni.holderId, row: 'eni:0' },
-        status: eni.index === undefined ? 'available' : 'in-use',
-        ...(eni.index === undefined
-          ? {}
-          : {
-              attachment: {
-                attachmentId: `at-${eni.eniId}`,
-                instanceId: 'i-1',
-                deviceIndex: eni.index,
-                status: 'attached',
-                isGuarded: eni.guarded,
-              },
-            }),
-      }),
-    )
-    const { now } = this.#timeline
-    this.#pictures.push({ at: now, enis })
-    const fresh = this.#pictures.filter(({ at }) => now - at <= this.faults.staleMs)
-    this.#pictures = fresh.length > 0 ? fresh : [{ at: now, enis }]
-    return this.#chance.pick(this.#pictures).enis
-  }
-
-  #seenContainers(): SeenContainer[] {
-    return [...this.containers.values()].map((c) => ({
-      what: 'container',
-      containerId: c.containerId,
-      wears: { instanceId: 'i-1', holderId: c.holderId, row: c.row as 'sandbox' },
-      isRunning: c.state === 'running',
-      createdAt: c.createdAt,
-    }))
-  }
-
-  /** Ends a container's process, as a crash or a kill would. Its pause: the namespace dies. */
-  kill(container: Container, exitCode: number): void {
-    container.state = 'exited'
-    container.exitCode = exitCode
-    if (container.row === 'sandbox') this.#cardsComeHome(container.containerId)
-  }
-
-  #call<T>(
-    life: LifeClock,
-    ask: { verb: 'ensure' | 'release'; job: Job; signal: AbortSignal; effect: (job: Job) => T },
-  ): Promise<T> {
-    const { verb, job, signal, effect } = ask
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const answer = (say: () => void) => {
-      if (!life.isOver) say()
-    }
-    // dockerd and the kernel are on this host: what they were asked is done within moments, also
-    // when whoever asked is dead, and giving up does not stop it. EC2 is far away.
-    const isLocal = !/^(eni|attachment|guard)/.test(job.row)
-    const farMs = Math.ceil(this.#chance.next() * this.faults.latencyMs)
-    const latencyMs =
-      isLocal && !(this.faults.lateDocker && verb === 'ensure') ? Math.min(LOCAL_MS, farMs) : farMs
-    const there = this.#timeline.after(latencyMs, () => {
-      const what = `${verb} ${job.row}`
-      try {
-        if (this.#chance.happens(this.faults.failBefore)) throw transient(what)
-        if (verb === 'ensure' && this.#chance.happens(this.faults.refuse)) {
-          throw new Failure('refused', 'SimulatedRefusal', `${what} was refused`)
-        }
-        this.onEffect(verb, job)
-        const result = effect(job)
-        if (this.#chance.happens(this.faults.failAfter)) throw transient(`the answer to ${what}`)
-        answer(() => resolve(result))
-      } catch (error) {
-        answer(() => reject(error))
-      }
-    })
-    // An abort reaches some calls before they leave the host, and some too late.
-    signal.addEventListener('abort', () => {
-      if (isLocal) return
-      if (this.#chance.happens(0.5)) there()
-      answer(() => reject(transient('aborted')))
-    })
-    return promise
-  }
-
-  readonly #createEni = (job: Job): Details['eni'] => {
+  /** Creates an ENI, or answers with what the token made before. `declineLikelihood`: no room. */
+  createEni(job: Job, declineLikelihood: number): Details['eni'] {
     const made = this.enis.get(this.tokens.get(job.token) ?? '')
     if (made !== undefined) return eniDetails(made)
     if (this.tokens.has(job.token)) throw new Failure('lost', 'EniGone', 'it was deleted')
     // EC2 gives one token one answer, whichever of two calls that carry it comes first.
-    if (this.#declined.has(job.token) || this.#chance.happens(this.faults.decline)) {
+    if (this.#declined.has(job.token) || this.#chance.happens(declineLikelihood)) {
       this.#declined.add(job.token)
       throw new Failure('refused', 'SubnetFull', 'no room', { ofChoice: true })
     }
-    const serial = ++this.#serial
     const eni: Eni = {
-      eniId: `eni-${serial}`,
+      eniId: `eni-${++this.#serial}`,
       token: job.token,
       holderId: job.holderId,
       subnetId: job.choice ?? '',
@@ -286,92 +86,99 @@ export class SimWorld {
       guarded: false,
       card: 'none',
       configured: false,
+      stripped: false,
     }
     this.enis.set(eni.eniId, eni)
     this.tokens.set(job.token, eni.eniId)
     return eniDetails(eni)
   }
 
-  readonly #deleteEni = (job: Job): void => {
+  deleteEni(job: Job, declineLikelihood: number): void {
     // As the driver does: a Create without an answer is repeated with its token, which answers with
     // what it made, or makes what a late one would have made; a refusal proves that there is none.
     if (job.known('eni', job.row) === undefined && !this.tokens.has(job.token)) {
       if (job.choice === undefined || this.#declined.has(job.token)) return
-      this.#createEni(job)
+      this.createEni(job, declineLikelihood)
     }
     const eni = this.#eniOf(job)
     if (eni === undefined) return
     if (eni.index !== undefined) {
       // As the driver does: an Attach that was given up may have landed late.
-      if (job.again) this.#detach(job)
-      throw transient('delete: currently in use')
+      if (job.again) this.detach(job)
+      throw new Failure('transient', 'InUse', 'currently in use')
     }
     this.enis.delete(eni.eniId)
   }
 
-  readonly #attach = (job: Job): Details['attachment'] => {
+  /** Attaches it; its card appears on the host after `appearMs`, never without one. */
+  attach(job: Job, decline: number, appearMs: number | undefined): Details['attachment'] {
     const eni = this.#eniOf(job)
     if (eni === undefined) throw new Failure('lost', 'EniGone', 'no such ENI')
     const deviceIndex = Number(job.choice)
-    if (eni.index !== undefined) return { attachmentId: `at-${eni.eniId}`, deviceIndex: eni.index }
-    const isTaken = [...this.enis.values()].some((other) => other.index === deviceIndex)
-    if (isTaken || this.#chance.happens(this.faults.decline)) {
+    const attachmentId = `at-${eni.eniId}`
+    if (eni.index !== undefined) return { attachmentId, deviceIndex: eni.index }
+    const all = [...this.enis.values(), ...this.foreign.values()]
+    if (all.some(({ index }) => index === deviceIndex) || this.#chance.happens(decline)) {
       throw new Failure('refused', 'IndexTaken', 'taken', { ofChoice: true })
     }
     eni.index = deviceIndex
-    if (!this.#chance.happens(this.faults.cardNever)) {
-      const appearMs = Math.ceil(this.#chance.next() * this.faults.latencyMs)
+    if (appearMs !== undefined) {
       this.#timeline.after(appearMs, () => {
         if (eni.index === deviceIndex && eni.card === 'none') eni.card = 'host'
       })
     }
-    return { attachmentId: `at-${eni.eniId}`, deviceIndex }
+    return { attachmentId, deviceIndex }
   }
 
-  readonly #detach = (job: Job): void => {
+  detach(job: Job): void {
     const eni = this.#eniOf(job)
-    if (eni === undefined) return
-    delete eni.index
-    eni.card = 'none'
-    eni.configured = false
+    if (eni !== undefined) unplug(eni)
   }
 
-  readonly #guard = (job: Job): Details['guard'] => {
+  guard(job: Job): Details['guard'] {
     const eni = this.#eniOf(job)
     if (eni === undefined) throw new Failure('lost', 'EniGone', 'no such ENI')
     eni.guarded = true
     return {}
   }
 
-  readonly #startPause = (job: Job): Details['sandbox'] => {
+  startPause(job: Job): Details['sandbox'] {
     const there = this.#containerOf(job)
     if (there?.state === 'exited') throw new Failure('lost', 'PauseGone', 'dead')
+    if (there === undefined && job.known('sandbox', job.row) !== undefined) {
+      throw new Failure('lost', 'PauseGone', 'gone')
+    }
     const { containerId } = there ?? this.#newContainer(job)
     return { containerId, netns: containerId }
   }
 
-  readonly #takeIn = (job: Job): Details['link'] => {
+  takeIn(job: Job): Details['link'] {
     const eni = this.#eniOf(job)
     const { netns } = job.details('sandbox', 'sandbox')
     if (this.containers.get(netns)?.state !== 'running') {
       throw new Failure('lost', 'PauseGone', 'no namespace')
     }
-    if (eni === undefined || eni.card === 'none') throw transient('find the card')
+    if (eni === undefined || eni.card === 'none') {
+      throw new Failure('transient', 'LinkNotSeen', 'no card')
+    }
     eni.card = netns
     eni.configured = true
     return { ifindex: 1, mtu: 9001, gatewayMac: '' }
   }
 
-  readonly #giveBack = (job: Job): void => {
+  giveBack(job: Job): void {
     const eni = this.#eniOf(job)
     if (eni === undefined || eni.card === 'none') return
     eni.card = 'host'
     eni.configured = false
   }
 
-  readonly #startContainer = (job: Job): Details['container'] => {
+  startContainer(job: Job): Details['container'] {
     const { netns } = job.details('sandbox', 'sandbox')
     const there = this.#containerOf(job)
+    if (there === undefined && job.known('container', job.row) !== undefined) {
+      throw new Failure('lost', 'ContainerGone', 'it was removed')
+    }
     if (there === undefined && this.containers.get(netns)?.state !== 'running') {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
@@ -379,11 +186,78 @@ export class SimWorld {
     return exitCode === undefined ? { containerId } : { containerId, exitCode }
   }
 
-  #removeContainer(job: Job): void {
-    const there = this.#containerOf(job)
+  /** Removes the container of this row, whatever it does; gone is success. */
+  removeContainer(of: Whose): void {
+    const there = this.#containerOf(of)
     if (there === undefined) return
     if (there.row === 'sandbox') this.#cardsComeHome(there.containerId)
     this.containers.delete(there.containerId)
+  }
+
+  /** What the sweep does to an ENI that nobody claims. */
+  releaseOrphan(eniId: string): 'gone' | 'going' {
+    const eni = this.enis.get(eniId)
+    if (eni === undefined) {
+      this.foreign.delete(eniId)
+      return 'gone'
+    }
+    if (eni.index === undefined) {
+      this.enis.delete(eniId)
+      return 'gone'
+    }
+    unplug(eni)
+    return 'going'
+  }
+
+  /** A container's process ends. Its pause: the namespace dies. */
+  exit(container: Container, exitCode: number): void {
+    container.state = 'exited'
+    container.exitCode = exitCode
+    if (container.row === 'sandbox') this.#cardsComeHome(container.containerId)
+  }
+
+  /** Somebody hurts the world. A drift is not worth a stop; the rest may be. */
+  mischief(): void {
+    const { enis, containers } = this
+    const attached = [...enis.values()].filter(({ index }) => index !== undefined)
+    const running = [...containers.values()].filter(({ state }) => state === 'running')
+    const inside = attached.filter(({ card }) => card !== 'none' && card !== 'host')
+    const container = running.length > 0 ? this.#chance.pick(running) : undefined
+    const eni = attached.length > 0 ? this.#chance.pick(attached) : undefined
+    const taken = inside.length > 0 ? this.#chance.pick(inside) : undefined
+    const deeds: (() => void)[] = []
+    if (container !== undefined) {
+      for (const deed of [() => this.exit(container, 137), () => this.removeContainer(container)]) {
+        deeds.push(() => {
+          this.hurt.add(container.holderId)
+          deed()
+        })
+      }
+    }
+    if (eni !== undefined) {
+      deeds.push(() => {
+        this.hurt.add(eni.holderId)
+        this.dragged.add(eni.eniId)
+        unplug(eni)
+        if (this.#chance.happens(0.5)) this.enis.delete(eni.eniId)
+      })
+      deeds.push(() => {
+        eni.guarded = false
+      })
+      deeds.push(() => {
+        eni.stripped = true
+      })
+    }
+    if (taken !== undefined) {
+      for (const card of [taken.card, 'host']) {
+        deeds.push(() => {
+          this.dragged.add(taken.eniId)
+          taken.card = card
+          taken.configured = false
+        })
+      }
+    }
+    if (deeds.length > 0) this.#chance.pick(deeds)()
   }
 
   /** The namespace is gone: the kernel brings its cards back to the host. */
@@ -397,18 +271,13 @@ export class SimWorld {
 
   #newContainer({ holderId, row }: Job): Container {
     const containerId = `c-${++this.#serial}`
-    const container: Container = {
-      containerId,
-      holderId,
-      row,
-      createdAt: this.#timeline.now,
-      state: 'running',
-    }
+    const createdAt = this.#timeline.now
+    const container: Container = { containerId, holderId, row, createdAt, state: 'running' }
     this.containers.set(containerId, container)
     return container
   }
 
-  #containerOf({ holderId, row }: Job): Container | undefined {
+  #containerOf({ holderId, row }: Whose): Container | undefined {
     return [...this.containers.values()].find((c) => c.holderId === holderId && c.row === row)
   }
 
@@ -425,6 +294,13 @@ export class SimWorld {
       if (!taken.has(ipv4)) return ipv4
     }
   }
+}
+
+function unplug(eni: Eni): void {
+  delete eni.index
+  eni.card = 'none'
+  eni.configured = false
+  eni.guarded = false
 }
 
 const eniDetails = (eni: Eni): Details['eni'] => ({

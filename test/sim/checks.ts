@@ -1,0 +1,196 @@
+// The checkers: they look at the world and at the journal from outside, share nothing with the code
+// under test but its words, and throw Broken at the first moment at which a promise is not kept.
+
+import type Sqlite from 'better-sqlite3'
+import type { Job } from '../../agent/drivers/driver.ts'
+import type { Entry } from '../../state/journal.ts'
+import type { HolderId } from '../../state/spec.ts'
+import type { Event, Verb } from '../../state/task.ts'
+import { rowState, rows } from '../../state/task.ts'
+import { SHARE, type Watching } from './hands.ts'
+import type { Timeline } from './time.ts'
+import { INSTANCES, type SimWorld } from './world.ts'
+
+/** A broken invariant. The message names it and the moment. */
+export class Broken extends Error {}
+
+/** What EC2 allows the account (burst, per second), written down apart from the agent's own table. */
+const ACCOUNT: Readonly<Record<string, readonly [number, number]>> = {
+  CreateNetworkInterface: [100, 5],
+  DeleteNetworkInterface: [100, 5],
+  ModifyNetworkInterfaceAttribute: [100, 5],
+  AttachNetworkInterface: [50, 5],
+  DetachNetworkInterface: [50, 5],
+  DescribeNetworkInterfaces: [100, 20],
+  DescribeInstances: [100, 20],
+}
+
+/** An ENI of an instance that is gone may be deleted only so long after it was first seen, ms. */
+const VANISHED_MS = 3_600_000
+
+export class Checks implements Watching {
+  readonly #world: SimWorld
+  readonly #timeline: Timeline
+  readonly #began: Sqlite.Statement<[string, string]>
+  readonly #all: () => readonly Entry[]
+  readonly #quarantined: ReadonlySet<HolderId>
+  readonly #ran = new Set<HolderId>()
+  readonly #stopped = new Set<HolderId>()
+  readonly #inFlight = new Set<string>()
+  readonly #calls = new Map<string, number>()
+  #bornAt: number
+  released = 0
+
+  constructor(options: {
+    readonly world: SimWorld
+    readonly timeline: Timeline
+    readonly db: Sqlite.Database
+    readonly all: () => readonly Entry[]
+    readonly quarantined: ReadonlySet<HolderId>
+  }) {
+    this.#world = options.world
+    this.#timeline = options.timeline
+    this.#all = options.all
+    this.#quarantined = options.quarantined
+    this.#bornAt = options.timeline.now
+    this.#began = options.db.prepare(
+      'SELECT 1 FROM events WHERE holder = ? AND event LIKE ? LIMIT 1',
+    )
+  }
+
+  /** Another life begins: what was in flight is nobody's, and its budget is its own. */
+  born(): void {
+    this.#inFlight.clear()
+    this.#calls.clear()
+    this.#bornAt = this.#timeline.now
+  }
+
+  /** I7: one step per row in flight. */
+  asked(_verb: Verb, { holderId, row }: Job): void {
+    const key = `${holderId} ${row}`
+    if (this.#inFlight.has(key)) throw new Broken(`I7: two steps of ${row} of ${holderId} at once`)
+    this.#inFlight.add(key)
+  }
+
+  answered(_verb: Verb, { holderId, row }: Job): void {
+    this.#inFlight.delete(`${holderId} ${row}`)
+  }
+
+  /** I6, I2: the journal on the disk knew of it before it happened; no process before its link. */
+  effect(verb: Verb, job: Job): void {
+    const pattern = `{"type":"began","verb":"${verb}","row":"${job.row}"%`
+    if (this.#began.get(job.holderId, pattern) === undefined) {
+      throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
+    }
+    if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
+  }
+
+  /** This host's share of the account's rates is never exceeded by one life. */
+  called(action: string): void {
+    const count = (this.#calls.get(action) ?? 0) + 1
+    this.#calls.set(action, count)
+    const [burst, perSecond] = ACCOUNT[action] ?? [0, 0]
+    const seconds = (this.#timeline.now - this.#bornAt) / 1000
+    const most = Math.max(1, burst * SHARE) + perSecond * SHARE * seconds + 1e-6
+    if (count > most) throw new Broken(`budget: ${count} ${action} in ${seconds} s`)
+  }
+
+  /** The sweep gives back only what nobody claims, and of others only what is stranded. */
+  orphan(what: 'container' | 'eni', id: string): void {
+    this.released += 1
+    const foreign = this.#world.foreign.get(id)
+    if (foreign !== undefined) {
+      const isStranded = foreign.instanceId === INSTANCES.gone && foreign.index === undefined
+      if (!isStranded) throw new Broken(`sweep: ${id} is not ours`)
+      if (this.#timeline.now - this.#bornAt < VANISHED_MS) {
+        throw new Broken(`sweep: ${id} was not looked at for an hour`)
+      }
+      return
+    }
+    const owner =
+      what === 'eni' ? this.#world.enis.get(id)?.holderId : this.#world.containers.get(id)?.holderId
+    if (owner !== undefined && this.#quarantined.has(owner)) {
+      throw new Broken(`I10: ${what} ${id} of ${owner}, which is quarantined, was given back`)
+    }
+    for (const { id: holderId, holder } of this.#all()) {
+      for (const { id: row } of rows(holder.spec)) {
+        const { is, details } = rowState(holder, row)
+        const known = details as { eniId?: string; containerId?: string } | undefined
+        if (is !== 'none' && (known?.eniId === id || known?.containerId === id)) {
+          throw new Broken(`sweep: ${what} ${id} is ${is} as ${row} of ${holderId}`)
+        }
+      }
+    }
+  }
+
+  /** I7, I9: what one event did to one holder. */
+  learned({ id, holder }: Entry, event: Event): void {
+    for (const { id: row, needs } of rows(holder.spec)) {
+      if (rowState(holder, row).is === 'none') continue
+      const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
+      if (air !== undefined) throw new Broken(`I7: ${row} of ${id} stands on ${air.row}, not there`)
+    }
+    if (holder.ran) this.#ran.add(id)
+    else if (this.#ran.has(id)) throw new Broken(`I7: ${id} ran, and then never did`)
+    if (holder.desired === 'running') {
+      if (this.#stopped.has(id)) throw new Broken(`I7: ${id} was to stop, and is to run again`)
+      return
+    }
+    if (this.#stopped.has(id)) return
+    this.#stopped.add(id)
+    // Weather stops nothing that ran: an order does, or what somebody did to it.
+    const isAsked = event.type === 'stopAsked' && event.stop.code === 'UserInitiated'
+    if (holder.ran && !isAsked && !this.#world.hurt.has(id)) {
+      throw new Broken(`I9: ${id} ran, nobody hurt it, and it stops: ${holder.stop?.reason}`)
+    }
+  }
+
+  /** I1, I3: at any moment. */
+  always(): void {
+    const enis = [...this.#world.enis.values()]
+    const owners = new Set([...this.#all().map(({ id }) => id), ...this.#quarantined])
+    for (const { eniId, holderId } of enis) {
+      if (!owners.has(holderId)) throw new Broken(`I1: ${eniId} belongs to nobody`)
+    }
+    for (const key of ['ipv4', 'index'] as const) {
+      const taken = enis.map((eni) => eni[key]).filter((value) => value !== undefined)
+      if (new Set(taken).size !== taken.length) throw new Broken(`I3: one ${key} twice`)
+    }
+  }
+
+  /** What a RUNNING task lacks, seen from outside (I4); undefined when nothing. */
+  lacks({ id, holder }: Entry): string | undefined {
+    const mine = [...this.#world.containers.values()].filter((c) => c.holderId === id)
+    const pause = mine.find(({ row }) => row === 'sandbox')
+    const [eni, ...more] = [...this.#world.enis.values()].filter((e) => e.holderId === id)
+    if (pause?.state !== 'running') return 'its pause container'
+    if (eni === undefined || more.length > 0) return `one ENI, it has ${more.length + 1}`
+    if (eni.index === undefined) return 'the attachment'
+    if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
+    if (!eni.guarded) return 'the guard'
+    return mine.length === holder.spec.containers.length + 1 ? undefined : 'a container'
+  }
+
+  /** I5: what a stopped task still tells. */
+  remembers({ id, holder, timeline }: Entry): void {
+    const pattern = '{"type":"done","verb":"ensure","row":"eni:0"%'
+    const hadEni = this.#began.get(id, pattern) !== undefined
+    const { eniId } = (rowState(holder, 'eni:0').details ?? {}) as { eniId?: string }
+    if (hadEni && eniId === undefined) throw new Broken(`I5: ${id} forgot its ENI`)
+    if (!holder.stop?.reason) throw new Broken(`I5: ${id} stopped and does not say why`)
+    if (timeline.stoppedAt === undefined) throw new Broken(`I5: ${id} does not say when it stopped`)
+  }
+
+  /** I2: no process of a task starts before its link stands configured in its namespace. */
+  #checkStart(job: Job): void {
+    const isAgain = [...this.#world.containers.values()].some(
+      (c) => c.holderId === job.holderId && c.row === job.row,
+    )
+    const { netns } = job.details('sandbox', 'sandbox')
+    const pauseRuns = this.#world.containers.get(netns)?.state === 'running'
+    const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
+    // Somebody may drag the card out between the journal's word and this moment.
+    if (isAgain || !pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return
+    if (eni.card !== netns || !eni.configured) throw new Broken('I2: a process before its link')
+  }
+}
