@@ -25,8 +25,11 @@ const ACCOUNT: Readonly<Record<string, readonly [number, number]>> = {
   DescribeInstances: [100, 20],
 }
 
-/** An ENI of an instance that is gone may be deleted only so long after it was first seen, ms. */
-const VANISHED_MS = 3_600_000
+/** Between two looks at what is given back, at least; at an ENI of an instance that is gone. */
+const APART_MS = { orphan: 60_000, stranded: 3_600_000 }
+
+/** Who is away, or holds us back, costs a launch nothing but time. */
+const WAITED_OUT = ['Ec2Unreachable', 'DockerUnreachable', 'RequestLimitExceeded']
 
 export class Checks implements Watching {
   readonly #world: SimWorld
@@ -35,7 +38,10 @@ export class Checks implements Watching {
   readonly #all: () => readonly Entry[]
   readonly #quarantined: ReadonlySet<HolderId>
   readonly #ran = new Set<HolderId>()
-  readonly #stopped = new Set<HolderId>()
+  /** Why each that is to stop is to stop. */
+  readonly #stopped = new Map<HolderId, string | undefined>()
+  /** When a look of this life first showed a thing. */
+  readonly #seen = new Map<string, number>()
   readonly #inFlight = new Set<string>()
   readonly #calls = new Map<string, number>()
   #bornAt: number
@@ -62,6 +68,7 @@ export class Checks implements Watching {
   born(): void {
     this.#inFlight.clear()
     this.#calls.clear()
+    this.#seen.clear()
     this.#bornAt = this.#timeline.now
   }
 
@@ -95,16 +102,22 @@ export class Checks implements Watching {
     if (count > most) throw new Broken(`budget: ${count} ${action} in ${seconds} s`)
   }
 
+  /** A look of the sweep shows these. */
+  looked(ids: Iterable<string>): void {
+    for (const id of ids) if (!this.#seen.has(id)) this.#seen.set(id, this.#timeline.now)
+  }
+
   /** The sweep gives back only what nobody claims, and of others only what is stranded. */
   orphan(what: 'container' | 'eni', id: string): void {
     this.released += 1
     const foreign = this.#world.foreign.get(id)
+    const knownMs = this.#timeline.now - (this.#seen.get(id) ?? this.#timeline.now)
+    if (knownMs < APART_MS[foreign === undefined ? 'orphan' : 'stranded']) {
+      throw new Broken(`sweep: ${id} was given back ${knownMs} ms after the first look`)
+    }
     if (foreign !== undefined) {
       const isStranded = foreign.instanceId === INSTANCES.gone && foreign.index === undefined
       if (!isStranded) throw new Broken(`sweep: ${id} is not ours`)
-      if (this.#timeline.now - this.#bornAt < VANISHED_MS) {
-        throw new Broken(`sweep: ${id} was not looked at for an hour`)
-      }
       return
     }
     const owner =
@@ -136,8 +149,15 @@ export class Checks implements Watching {
       if (this.#stopped.has(id)) throw new Broken(`I7: ${id} was to stop, and is to run again`)
       return
     }
-    if (this.#stopped.has(id)) return
-    this.#stopped.add(id)
+    const reason = holder.stop?.reason
+    if (this.#stopped.has(id)) {
+      if (this.#stopped.get(id) !== reason) throw new Broken(`I5: ${id} changed its reason`)
+      return
+    }
+    this.#stopped.set(id, reason)
+    if (event.type === 'refused' && WAITED_OUT.includes(event.cause.code)) {
+      throw new Broken(`I9: ${id} did not wait: ${reason}`)
+    }
     // Weather stops nothing that ran: an order does, or what somebody did to it.
     const isAsked = event.type === 'stopAsked' && event.stop.code === 'UserInitiated'
     if (holder.ran && !isAsked && !this.#world.hurt.has(id)) {

@@ -89,6 +89,8 @@ export type Watching = {
   effect(verb: Verb, job: Job): void
   /** EC2 is called. */
   called(action: string): void
+  /** A look of the sweep shows these: ENIs, containers. */
+  looked(ids: Iterable<string>): void
   /** The sweep gives something back. */
   orphan(what: 'container' | 'eni', id: string): void
 }
@@ -175,6 +177,9 @@ export class Hands {
         looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
         looked(this.#docker(() => this.#seenContainers())),
       ])
+      const { watching } = this.#options
+      if ('seen' in enis) watching.looked(enis.seen.map(({ eniId }) => eniId))
+      if ('seen' in containers) watching.looked(containers.seen.map((c) => c.containerId))
       return { enis, containers, links: { seen: [] }, ec2CallCount: 1 }
     }
   }
