@@ -21,6 +21,8 @@ export type Config = {
   readonly sweepScale: number
   /** The part of the account's EC2 call rates that this host takes. */
   readonly ec2Share: number
+  /** Whether a task's security groups are put back where somebody changed them in EC2. */
+  readonly keepGroups: boolean
   /** How long a stopped task can still be described, milliseconds. */
   readonly retentionMs: number
 }
@@ -79,6 +81,11 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: '0.1',
     rule: "the part of the account's EC2 call rates that this host takes: a number from 0.01 to 1",
     parse: (text) => inRange(text, 0.01, 1),
+  },
+  keepGroups: {
+    default: 'false',
+    rule: "true (a task's security groups are put back) or false (the change is reported)",
+    parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
   },
   retentionMs: {
     default: '10800000',

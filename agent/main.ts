@@ -107,7 +107,8 @@ async function openHands({ config, log, signal, up }: Base, state: State & { imd
   const kernel = openKernel(log)
   up.defer(() => kernel.close())
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
-  const drivers = openDrivers({ ec2, subnets, docker, kernel, host, timeoutScale })
+  const { keepGroups } = config
+  const drivers = openDrivers({ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups })
   return { budget, ec2, host, indices, docker, kernel, subnets, drivers }
 }
 
@@ -130,7 +131,7 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
   })
   up.defer(() => runner.close())
   const tell = runner.tell.bind(runner)
-  const reconcile = reconcileOf(parts, { tell, log, sweepScale: config.sweepScale })
+  const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
   const orders: Orders = {
     host,
@@ -140,6 +141,7 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
     start: (id) => runner.advance(id),
     stop: (id, stop) => runner.stop(id, stop),
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
+    noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
@@ -194,7 +196,7 @@ function placementOf(
 
 function reconcileOf(
   { journal, catalog, host, ec2, docker, kernel, onDefect }: Parts,
-  { tell, log, sweepScale }: { tell: Runner['tell']; log: Logger; sweepScale: number },
+  { tell, log, config }: { tell: Runner['tell'] } & Pick<Base, 'log' | 'config'>,
 ): Reconcile {
   const { instanceId } = host
   return new Reconcile({
@@ -207,7 +209,8 @@ function reconcileOf(
     clock: machineClock,
     log,
     onDefect,
-    times: scaled(SWEEP_MS, sweepScale),
+    keepGroups: config.keepGroups,
+    times: scaled(SWEEP_MS, config.sweepScale),
   })
 }
 

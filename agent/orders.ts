@@ -56,6 +56,9 @@ export type Finding = {
   readonly outcome?: string
 }
 
+/** What the last look at it found about a holder, and when: milliseconds since the epoch. */
+export type Noticed = Finding & { readonly seenAt: number }
+
 /** What one sweep found. A place that is `away` shows nothing, and nothing follows from that. */
 export type Sweep = {
   /** Milliseconds since the epoch. */
@@ -95,6 +98,8 @@ export type Orders = SweepOrders & {
   budget(): BudgetView
   /** What this holder is waiting for at the moment. */
   waiting(id: HolderId): readonly Waiting[]
+  /** What the sweep last found about this holder that does not agree; asks nobody. */
+  noticed(id: HolderId): readonly Noticed[]
   /** The last `lines` of a container's log: from Docker while it exists, then what was kept. */
   logs(id: HolderId, container: string, lines: number): Promise<string>
 }

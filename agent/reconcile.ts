@@ -12,11 +12,11 @@ import type { Clock } from './clock.ts'
 import type { Orphans } from './drivers/orphans.ts'
 import type { TakeSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
-import type { Finding, Sweep } from './orders.ts'
+import type { Finding, Noticed, Sweep } from './orders.ts'
 import type { OnDefect } from './runner.ts'
 import type { Claims, Suspect, Thing } from './suspects.ts'
-import { claimedEniIds, isSteady, steady, suspectsOf, unclaimed } from './suspects.ts'
-import type { Judged, Sightings, SweepTimes } from './verdict.ts'
+import { claimedEniIds, isOfRow, isSteady, steady, suspectsOf, unclaimed } from './suspects.ts'
+import type { Judged, Sighting, Sightings, SweepTimes } from './verdict.ts'
 import { asksInstances, awayFrom, awayOf, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
 
 /** Where the sweep says what it found. pino fits. */
@@ -37,6 +37,8 @@ export type ReconcileOptions = {
   readonly clock: Clock
   readonly log: SweepLog
   readonly onDefect: OnDefect
+  /** Whether a task's security groups are put back where somebody changed them: no unless told. */
+  readonly keepGroups?: boolean
   /** SWEEP_MS unless told. */
   readonly times?: SweepTimes
 }
@@ -44,7 +46,7 @@ export type ReconcileOptions = {
 /** One look, judged. Nothing is remembered of it, and nothing done, before `#sweep` does. */
 type Judgement = {
   readonly judged: readonly Judged[]
-  readonly sightings: Map<string, number>
+  readonly sightings: Map<string, Sighting>
   readonly ec2CallCount: number
   readonly sweep: Sweep
 }
@@ -55,7 +57,7 @@ export class Reconcile {
   readonly #options: ReconcileOptions
   readonly #times: SweepTimes
   readonly #end = new AbortController()
-  #sightings = new Map<string, number>()
+  #sightings = new Map<string, Sighting>()
   #busy: Promise<unknown> = Promise.resolve()
   #cancel = (): void => {}
 
@@ -77,6 +79,12 @@ export class Reconcile {
   /** What `sweep` would find and do at this moment. Looks at the world and remembers nothing. */
   plan(): Promise<Sweep> {
     return this.#inTurn(async () => (await this.#look(true)).sweep)
+  }
+
+  /** What the sweeps so far leave to be said about a holder. Looks at nothing. */
+  noticed(id: HolderId): Noticed[] {
+    const all = [...this.#sightings.values()].filter(({ finding }) => finding.holderId === id)
+    return all.map(({ finding, seenAt }) => ({ ...finding, seenAt }))
   }
 
   /** Lets go: what is in flight is aborted and awaited, and nothing follows. */
@@ -127,7 +135,7 @@ export class Reconcile {
   }
 
   async #look(isAsked: boolean): Promise<Judgement> {
-    const { journal, instanceId, journalSince, clock } = this.#options
+    const { journal, instanceId, journalSince, clock, keepGroups = false } = this.#options
     const now = clock.now()
     const begunAt = clock.elapsed()
     const before = steady(journal)
@@ -136,7 +144,8 @@ export class Reconcile {
     const asked = await this.#instances(suspects)
     const { instances } = asked
     const span = { begunAt, endedAt: clock.elapsed() }
-    const look = { now, ...span, isAsked, instanceId, instances, times: this.#times }
+    const times = this.#times
+    const look = { now, ...span, isAsked, instanceId, instances, keepGroups, times }
     const { judged, sightings } = judge(suspects, survey, this.#sightings, look)
     const away = [...awayFrom(survey), ...asked.away]
     const ec2CallCount = survey.ec2CallCount + asked.callCount
@@ -162,13 +171,15 @@ export class Reconcile {
   /** Does what the verdict says, if the journal still agrees at this moment. */
   async #act({ suspect, finding, key }: Judged): Promise<Finding> {
     const { journal, tell, log } = this.#options
-    if (finding.verdict === 'doubt' && suspect.is === 'missing') {
+    if (finding.verdict === 'doubt' && isOfRow(suspect)) {
       const { holderId, row } = suspect.owner
       const still = isSteady(journal, suspect.owner)
+      // It is the driver's now; what is still so afterwards is looked at twice again.
+      this.#sightings.delete(key)
       if (still) tell(holderId, { type: 'doubted', row, why: finding.why })
       return { ...finding, outcome: still ? 'doubted' : 'settled meanwhile' }
     }
-    if (finding.verdict !== 'release' || suspect.is === 'missing') return finding
+    if (finding.verdict !== 'release' || isOfRow(suspect)) return finding
     if (unclaimed(journal, suspect.thing) === undefined) {
       return { ...finding, verdict: 'leave', outcome: 'claimed meanwhile' }
     }
@@ -195,7 +206,9 @@ export class Reconcile {
       log.warn({ place, code }, `sweep: ${place} is away, tried again later: ${reason}`)
     }
     for (const { key, finding } of judged) {
-      if (this.#sightings.has(key) || !sightings.has(key)) continue
+      const last = this.#sightings.get(key)?.finding.verdict
+      const isNews = last === undefined || (finding.verdict === 'leave' && last !== 'leave')
+      if (!isNews || !sightings.has(key)) continue
       const text = `sweep: ${finding.what} ${finding.id}: ${finding.why}`
       if (finding.verdict === 'leave') log.warn(fieldsOf(finding), text)
       else log.info(fieldsOf(finding), text)

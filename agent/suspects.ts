@@ -4,6 +4,7 @@
 //
 //   survey ─▶ claimed by a holder? ── no ──▶ orphan, stranded, odd
 //   journal ─▶ held by a running holder, and shown? ── no ──▶ missing
+//                                        in its groups? ── no ──▶ changed
 
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
@@ -29,6 +30,8 @@ export type Suspect =
   | { readonly is: 'odd'; readonly thing: Thing; readonly why: string; readonly owner?: Steady }
   /** Held by a running holder, and not shown. */
   | { readonly is: 'missing'; readonly owner: Steady; readonly why: string }
+  /** An ENI that a running holder holds, in other security groups than the task's. */
+  | { readonly is: 'changed'; readonly owner: Steady; readonly why: string }
 
 /** A row that a running holder holds, and the id of what it holds: an ENI's, a container's. */
 export type Steady = { readonly holderId: HolderId; readonly row: RowId; readonly id: string }
@@ -62,7 +65,11 @@ export function suspectsOf(asking: Asking, survey: Survey, before: readonly Stea
   // What came to be, or was doubted, while the survey was under way is not missing from it.
   const now = new Set(steady(asking.journal).map(keyOf))
   const still = before.filter((each) => now.has(keyOf(each)))
-  return [...found, ...still.flatMap((each) => missing(asking, survey, each))]
+  return [
+    ...found,
+    ...still.flatMap((each) => missing(asking, survey, each)),
+    ...still.flatMap((each) => changed(asking.journal, survey, each)),
+  ]
 }
 
 const keyOf = ({ holderId, row, id }: Steady): string => `${holderId} ${row} ${id}`
@@ -211,8 +218,30 @@ function missing({ instanceId }: Asking, { enis, containers }: Survey, owner: St
   return isOpen ? suspect(`EC2 would not delete ${id} with this instance`) : []
 }
 
+/** Against the groups that the journal wrote down: those of the VPC, where the task named none. */
+function changed(journal: Claims, { enis }: Survey, owner: Steady): Suspect[] {
+  const { holderId, row, id } = owner
+  if (kindOf(row) !== 'eni' || !('seen' in enis)) return []
+  const worn = enis.seen.find(({ eniId }) => eniId === id)?.securityGroupIds
+  const holder = journal.get(holderId)?.holder
+  const details = holder && rowState(holder, row).details
+  const own = (details as { securityGroupIds?: readonly string[] })?.securityGroupIds
+  if (worn === undefined || own === undefined) return []
+  if (new Set(own).symmetricDifference(new Set(worn)).size === 0) return []
+  const why = `${id} wears ${words(worn)}; the task's own are ${words(own)}`
+  return [{ is: 'changed', owner, why }]
+}
+
+const words = (ids: readonly string[]): string => (ids.length === 0 ? 'no group' : ids.join(', '))
+
 /** The holder and row that a suspect is about, where it says so. */
 export function ownerOf(suspect: Suspect): Partial<Pick<Steady, 'holderId' | 'row'>> {
-  if (suspect.is === 'missing') return suspect.owner
+  if (suspect.is === 'missing' || suspect.is === 'changed') return suspect.owner
   return (suspect.is === 'odd' ? suspect.owner : undefined) ?? suspect.thing.wears ?? {}
 }
+
+/** Whether it is about a row that a holder holds, rather than about a thing in the world. */
+export const isOfRow = (
+  suspect: Suspect,
+): suspect is Extract<Suspect, { is: 'missing' | 'changed' }> =>
+  suspect.is === 'missing' || suspect.is === 'changed'

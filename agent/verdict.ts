@@ -7,7 +7,7 @@ import type { Survey } from './drivers/survey.ts'
 import { type Failure, sentence } from './failure.ts'
 import type { Finding, Sweep } from './orders.ts'
 import type { Suspect, Thing } from './suspects.ts'
-import { idOf, ownerOf } from './suspects.ts'
+import { idOf, isOfRow, ownerOf } from './suspects.ts'
 
 /** Milliseconds. */
 export type SweepTimes = {
@@ -15,7 +15,7 @@ export type SweepTimes = {
   readonly start: number
   /** Between two looks when nothing is suspected, give or take a fifth. */
   readonly every: number
-  /** At least so long between the two looks at an orphan, or at a row that EC2 does not show. */
+  /** At least so long between the two looks at an orphan, or at a row that EC2 shows otherwise. */
   readonly orphan: number
   /** Nothing younger is touched: the longest that an effect of ours may be under way. */
   readonly grace: number
@@ -39,10 +39,17 @@ export const SWEEP_MS: SweepTimes = {
 }
 
 /**
- * When the look that first saw each suspect ended (Clock.elapsed). That a suspect has been one for
- * any time at all means that two looks have seen it, and none in between has not.
+ * A suspect from one look to the next. That it has been one for any time at all means that two looks
+ * have seen it, and none in between has not.
  */
-export type Sightings = ReadonlyMap<string, number>
+export type Sighting = {
+  /** When the look that first saw it ended (Clock.elapsed). */
+  readonly firstAt: number
+  /** What the last look that saw it found, and when, milliseconds since the epoch. */
+  readonly finding: Finding
+  readonly seenAt: number
+}
+export type Sightings = ReadonlyMap<string, Sighting>
 
 /** The look that a suspect was seen by. */
 export type Look = {
@@ -56,6 +63,8 @@ export type Look = {
   readonly instanceId: string
   /** The instances asked about that exist; undefined where EC2 did not answer. */
   readonly instances: ReadonlySet<string> | undefined
+  /** Whether a task's security groups are put back where somebody changed them. */
+  readonly keepGroups: boolean
   readonly times: SweepTimes
 }
 
@@ -63,7 +72,7 @@ export type Look = {
 export type Place = 'ec2' | 'docker' | 'kernel'
 
 export function placeOf(suspect: Suspect): Place {
-  if (suspect.is !== 'missing') return PLACES[suspect.thing.what]
+  if (!isOfRow(suspect)) return PLACES[suspect.thing.what]
   return ['sandbox', 'container'].includes(kindOf(suspect.owner.row)) ? 'docker' : 'ec2'
 }
 
@@ -76,9 +85,9 @@ const PLACES: { readonly [W in Thing['what']]: Place } = {
 /** The name under which a suspect is remembered from one look to the next. It begins with its place. */
 export function keyOf(suspect: Suspect): string {
   const place = placeOf(suspect)
-  if (suspect.is !== 'missing') return `${place} ${suspect.is} ${idOf(suspect.thing)}`
+  if (!isOfRow(suspect)) return `${place} ${suspect.is} ${idOf(suspect.thing)}`
   const { holderId, row, id } = suspect.owner
-  return `${place} missing ${holderId} ${row} ${id}`
+  return `${place} ${suspect.is} ${holderId} ${row} ${id}`
 }
 
 /** Whether judging this suspect takes knowing which instances exist, this one among them. */
@@ -90,6 +99,7 @@ export type Verdict = Pick<Finding, 'verdict' | 'why'>
 /** The verdict on what was seen for so long; undefined where all is well after all. */
 export function verdictOf(suspect: Suspect, seenMs: number, look: Look): Verdict | undefined {
   if (suspect.is === 'odd') return { verdict: 'leave', why: suspect.why }
+  if (suspect.is === 'changed') return changed(suspect, seenMs, look)
   const { instances, instanceId } = look
   if (asksInstances(suspect)) {
     if (instances === undefined) {
@@ -135,6 +145,17 @@ function missing(suspect: Suspect & { is: 'missing' }, seenMs: number, look: Loo
   return { verdict: 'doubt', why }
 }
 
+/** Who changed them may have meant it (a quarantine): without the setting a person decides. */
+function changed({ why }: Suspect & { is: 'changed' }, seenMs: number, look: Look): Verdict {
+  const { keepGroups, times } = look
+  if (seenMs < times.orphan) {
+    return again(why, times.orphan, keepGroups ? 'put back' : 'reported')
+  }
+  if (keepGroups) return { verdict: 'doubt', why }
+  const remedy = 'put them back in EC2, or have enid do it (ENID_KEEP_GROUPS=true)'
+  return { verdict: 'leave', why: `${why}; changed behind our back, and left so: ${remedy}` }
+}
+
 function stranded(
   { why, thing }: Suspect & { is: 'stranded' },
   seenMs: number,
@@ -155,7 +176,7 @@ export function judge(
   survey: Survey,
   before: Sightings,
   look: Look,
-): { judged: Judged[]; sightings: Map<string, number> } {
+): { judged: Judged[]; sightings: Map<string, Sighting> } {
   // A place that is away neither confirms nor clears.
   const silent = awayFrom(survey).map(({ place }) => place)
   const sightings = new Map(
@@ -164,13 +185,14 @@ export function judge(
   const judged: Judged[] = []
   for (const suspect of suspects) {
     const key = keyOf(suspect)
-    const firstAt = before.get(key) ?? look.endedAt
+    const firstAt = before.get(key)?.firstAt ?? look.endedAt
     const verdict = verdictOf(suspect, Math.max(0, look.begunAt - firstAt), look)
     if (verdict === undefined) continue
     // A look that cannot be believed is not the first one.
     const counts = !asksInstances(suspect) || look.instances?.has(look.instanceId) === true
-    if (counts || before.has(key)) sightings.set(key, firstAt)
-    judged.push({ suspect, key, finding: { ...subjectOf(suspect), ...verdict } })
+    const finding = { ...subjectOf(suspect), ...verdict }
+    if (counts || before.has(key)) sightings.set(key, { firstAt, finding, seenAt: look.now })
+    judged.push({ suspect, key, finding })
   }
   return { judged, sightings }
 }
@@ -179,6 +201,7 @@ function subjectOf(suspect: Suspect): Pick<Finding, 'what' | 'id' | 'holderId' |
   const { holderId, row } = ownerOf(suspect)
   const owner = holderId === undefined || row === undefined ? {} : { holderId, row }
   if (suspect.is === 'missing') return { what: 'row', id: suspect.owner.id, ...owner }
+  if (suspect.is === 'changed') return { what: 'eni', id: suspect.owner.id, ...owner }
   return { what: suspect.thing.what, id: idOf(suspect.thing), ...owner }
 }
 

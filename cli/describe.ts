@@ -49,6 +49,10 @@ function inWords(task: TaskDetail): string {
       ({ verb, row, attempt, code, reason, nextTryAt }) =>
         `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; next at ${nextTryAt}`,
     ),
+    ...(task.findings ?? []).map(
+      ({ what, id, verdict, why, seenAt }) =>
+        `found: ${what} ${id}, ${verdict}: ${why}; at ${seenAt}`,
+    ),
   ]
   return parts.join('\n\n')
 }

@@ -34,6 +34,15 @@ export type WaitingView = {
   readonly nextTryAt: string
 }
 
+/** Something on which the world and the journal did not agree when the agent last looked. */
+export type FindingView = {
+  readonly what: string
+  readonly id: string
+  readonly verdict: string
+  readonly why: string
+  readonly seenAt: string
+}
+
 /** A task in a list. Times are ISO 8601. */
 export type TaskView = {
   readonly taskId: string
@@ -51,6 +60,8 @@ export type TaskView = {
   readonly enis: readonly EniView[]
   readonly containers: readonly ContainerView[]
   readonly waiting: readonly WaitingView[]
+  /** An older agent tells none. */
+  readonly findings?: readonly FindingView[]
 }
 
 /** A task with all that is known of it. */

@@ -23,6 +23,8 @@ export type DriverOptions = {
   readonly host: Host
   /** Multiplies how long one attempt waits for a network card and for the router. */
   readonly timeoutScale?: number
+  /** Whether a task's security groups are put back where somebody changed them: no unless told. */
+  readonly keepGroups?: boolean
 }
 
 /** How long one attempt at a link waits, milliseconds; the runner's deadline is longer. */
@@ -30,10 +32,10 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, timeoutScale = 1 } = options
+  const { ec2, subnets, docker, kernel, host, timeoutScale = 1, keepGroups = false } = options
   const lookup = openEniLookup(ec2)
   return {
-    eni: eniDriver({ ec2, lookup, subnets, host }),
+    eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
     attachment: attachmentDriver({ ec2, lookup, host }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker }),

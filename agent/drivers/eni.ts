@@ -22,13 +22,15 @@ export type EniOptions = {
   readonly lookup: EniLookup
   readonly subnets: Subnets
   readonly host: Host
+  /** Whether the task's security groups are put back where somebody changed them: no unless told. */
+  readonly keepGroups?: boolean
 }
 
 /**
  * The driver of `eni:<n>` rows; the choice is the subnet. A subnet without room is `refused` of the
  * choice. An ENI that was attached once and is not there any more is `lost`.
  */
-export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'eni'> {
+export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions): Driver<'eni'> {
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function create(job: Job, signal: AbortSignal, why: Purpose): Promise<Details['eni']> {
@@ -58,20 +60,45 @@ export function eniDriver({ ec2, lookup, subnets, host }: EniOptions): Driver<'e
     return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
   }
 
-  /** The known ENI as it is now, wearing the groups it should wear. */
+  /**
+   * The known ENI, in the groups that are its own: the task's, or those that EC2 filled in for none.
+   * Where the task now asks for others than it did, they are put on. Where somebody else changed
+   * them, they are put back only by setting: who quarantines an ENI must not be undone.
+   */
   async function recheck(
     job: Job,
     known: Details['eni'],
     signal: AbortSignal,
   ): Promise<Details['eni']> {
-    const seen = await lookup.byId(known.eniId, signal, launching(job))
-    if (seen === undefined) throw gone(job, known.eniId)
-    const wanted = eniOf(job).securityGroupIds
-    const worn = (seen.Groups ?? []).map(({ GroupId }) => GroupId ?? '')
-    if (wanted.length === 0 || sameSet(wanted, worn)) return { ...known, securityGroupIds: worn }
-    const input = { NetworkInterfaceId: known.eniId, Groups: [...wanted] }
-    await ec2.call('ModifyNetworkInterfaceAttribute', input, signal, launching(job))
-    return { ...known, securityGroupIds: [...wanted] }
+    const { eniId, securityGroupIds: own } = known
+    const asked = eniOf(job).securityGroupIds
+    const wanted = asked.length === 0 ? own : [...asked]
+    const isAmended = !sameSet(wanted, own)
+    const wears = async () => {
+      const seen = await lookup.byId(eniId, signal, launching(job))
+      if (seen === undefined) throw gone(job, eniId)
+      return (seen.Groups ?? []).map(({ GroupId }) => GroupId ?? '')
+    }
+    const details = { ...known, securityGroupIds: wanted }
+    if (sameSet(wanted, await wears()) || !(isAmended || keepGroups)) return details
+    await wear(job, eniId, wanted, signal)
+    const worn = isAmended ? wanted : await wears()
+    if (!sameSet(wanted, worn)) throw notShownYet(eniId, worn)
+    return details
+  }
+
+  async function wear(job: Job, eniId: string, groups: string[], signal: AbortSignal) {
+    const input = { NetworkInterfaceId: eniId, Groups: groups }
+    try {
+      await ec2.call('ModifyNetworkInterfaceAttribute', input, signal, launching(job))
+    } catch (error) {
+      if (!codeIs(error, /^InvalidGroup\.NotFound$/)) throw error
+      const message = `${eniId} cannot be put into ${groups.join(', ')}: ${(error as Failure).message}`
+      throw new Failure('refused', 'InvalidGroup.NotFound', message, {
+        hint: 'A group was deleted: the ENI stays in those it wears. Run the task again with others.',
+        cause: error,
+      })
+    }
   }
 
   /**
@@ -171,6 +198,13 @@ function gone(job: Job, eniId: string): Failure {
     : new Failure('transient', code, message, { hint: 'EC2 may not show it yet.' })
 }
 
+function notShownYet(eniId: string, worn: readonly string[]): Failure {
+  const message = `EC2 took the change of groups, but shows ${eniId} in ${worn.join(', ')}`
+  return new Failure('transient', 'SecurityGroupsNotShown', message, {
+    hint: 'EC2 may show an old picture, or somebody changes them again.',
+  })
+}
+
 function choiceOf({ row, choice }: Job): string {
   if (choice === undefined) throw new Error(`${row} has no subnet chosen`)
   return choice
@@ -187,7 +221,7 @@ const provesAbsence = (error: unknown): boolean =>
   codeIs(error, /^(Insufficient|Invalid(Subnet|Group|Parameter)|NetworkInterfaceLimit|SecurityGr)/)
 
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  new Set(a).size === new Set(b).size && a.every((item) => b.includes(item))
+  new Set(a).symmetricDifference(new Set(b)).size === 0
 
 function detailsOf(eni: NetworkInterface, subnet: Subnet, host: Host): Details['eni'] {
   const { NetworkInterfaceId: eniId, MacAddress: mac, PrivateIpAddress: ipv4 } = eni

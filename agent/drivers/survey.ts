@@ -24,6 +24,8 @@ export type SeenEni = {
   readonly wears?: Wearer
   /** EC2's word: `available`, `in-use`, `pending`, … */
   readonly status: string
+  /** The groups it wears, in EC2's order; absent where EC2 did not tell. */
+  readonly securityGroupIds?: readonly string[]
   readonly attachment?: SeenAttachment
 }
 
@@ -185,8 +187,15 @@ async function pagesOf(describe: Describe, filter: Filter): Promise<NetworkInter
 function seenEni(eni: NetworkInterface): SeenEni {
   const { NetworkInterfaceId: eniId = '', Status: status = '', Attachment: at } = eni
   const wears = wearerOf(tagsOf(eni))
-  const mark = wears === undefined ? {} : { wears }
-  if (at === undefined || at.Status === 'detached') return { what: 'eni', eniId, status, ...mark }
+  const securityGroupIds = eni.Groups?.map(({ GroupId }) => GroupId ?? '')
+  const seen = {
+    what: 'eni' as const,
+    eniId,
+    status,
+    ...(wears === undefined ? {} : { wears }),
+    ...(securityGroupIds === undefined ? {} : { securityGroupIds }),
+  }
+  if (at === undefined || at.Status === 'detached') return seen
   const attachment = {
     attachmentId: at.AttachmentId ?? '',
     // An attachment of an AWS service names no instance; index 0 is never touched.
@@ -196,7 +205,7 @@ function seenEni(eni: NetworkInterface): SeenEni {
     isGuarded: at.DeleteOnTermination ?? false,
     ...(at.AttachTime === undefined ? {} : { attachedAt: at.AttachTime.getTime() }),
   }
-  return { what: 'eni', eniId, status, ...mark, attachment }
+  return { ...seen, attachment }
 }
 
 const tagsOf = ({ TagSet: tags = [] }: NetworkInterface): Record<string, string> =>

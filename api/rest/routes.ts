@@ -14,7 +14,7 @@ import { countByStatus } from '../metrics.ts'
 import { stopTask } from '../stop-task.ts'
 import { EventsQuery, LogsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
 import { startTasks } from './start-tasks.ts'
-import { taskDetail, taskSummary } from './task-view.ts'
+import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
 
 /** Fastify with request types made from TypeBox schemas. */
 export type App = FastifyInstance<
@@ -140,6 +140,9 @@ function status(api: Api) {
     slots: { used: orders.slotsUsed(), total: orders.host.eniCountMax },
     tasks: countByStatus(api),
     waiting,
+    findings: journal
+      .all()
+      .flatMap(({ id }) => findingsOf(api, id).map((found) => ({ taskId: id, ...found }))),
     ec2Budget: orders.budget(),
     quarantined: journal.quarantined,
   }

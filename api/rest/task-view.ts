@@ -1,6 +1,7 @@
 // A task in our own words, for operators: what it holds row by row, how long each step took, and
 // what it waits for. Times are ISO 8601, durations milliseconds.
 
+import type { HolderId } from '../../state/spec.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
 import type { Timeline } from '../../state/timeline.ts'
@@ -46,7 +47,16 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
       ...rest,
       nextTryAt: new Date(nextTryAt).toISOString(),
     })),
+    findings: findingsOf(api, id),
   }
+}
+
+/** What the sweep last found about a task that does not agree with what it should hold. */
+export function findingsOf(api: Api, id: HolderId) {
+  return api.orders.noticed(id).map(({ holderId: _, seenAt, ...rest }) => ({
+    ...rest,
+    seenAt: new Date(seenAt).toISOString(),
+  }))
 }
 
 /** One task as GET /tasks/:id shows it: everything that is known. */

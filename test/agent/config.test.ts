@@ -25,6 +25,7 @@ describe('settings', () => {
       timeoutScale: 1,
       sweepScale: 1,
       ec2Share: 0.1,
+      keepGroups: false,
       retentionMs: 10_800_000,
     })
   })
@@ -39,6 +40,7 @@ describe('settings', () => {
     expect(config.stateDir).toBe('/var/b')
     expect(config.timeoutScale).toBe(2)
     expect(config.listen).toEqual({ host: '::1', port: 51_680 })
+    expect(readConfig({ ENID_KEEP_GROUPS: 'true' }).keepGroups).toBe(true)
     expect(readConfig({ ENID_LISTEN: '' }).listen).toBeUndefined()
   })
 
@@ -53,6 +55,7 @@ describe('settings', () => {
     [{ ENID_TIMEOUT_SCALE: 'fast' }, /ENID_TIMEOUT_SCALE is "fast".*0\.1 to 100/],
     [{ ENID_TIMEOUT_SCALE: ' ' }, /0\.1 to 100/],
     [{ ENID_EC2_SHARE: '0' }, /ENID_EC2_SHARE is "0".*0\.01 to 1/],
+    [{ ENID_KEEP_GROUPS: 'yes' }, /ENID_KEEP_GROUPS is "yes".*true .* or false/],
     [{ ENID_RETENTION_MS: '1' }, /ENID_RETENTION_MS is "1"/],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {

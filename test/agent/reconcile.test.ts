@@ -86,6 +86,7 @@ class Stage {
   refuses: unknown
   ec2CallCount = 1
   journalSince = 0
+  keepGroups = false
   during = () => {}
   before: (id: string) => Promise<void> | void = () => {}
 
@@ -150,6 +151,7 @@ class Stage {
         warn: (fields, text) => this.#say(`warn ${text}`, fields),
       },
       onDefect: (error) => this.defects.push(error),
+      keepGroups: this.keepGroups,
     })
   }
 
@@ -938,6 +940,151 @@ describe('what a running task should hold and is not shown', () => {
       [second, 'doubted'],
       [TASK, 'settled meanwhile'],
       [TASK, 'settled meanwhile'],
+    ])
+  })
+})
+
+describe('security groups', () => {
+  const OWN = ['sg-1', 'sg-2']
+  const WHY = "eni-1 wears sg-9; the task's own are sg-1, sg-2"
+  const LEFT = `${WHY}; changed behind our back, and left so: put them back in EC2, or have enid do it (ENID_KEEP_GROUPS=true)`
+  const wearing = (...securityGroupIds: string[]) => [
+    eni('eni-1', { attachment: attached(), securityGroupIds }),
+  ]
+  const GROUPED = {
+    ...ROWS,
+    'eni:0': { choice: 'subnet-a', details: { eniId: 'eni-1', securityGroupIds: OWN } },
+  }
+
+  /** A task that runs in OWN, and one look at it in the groups of `enis`. */
+  async function firstLook(enis: SeenEni[], keepGroups = false): Promise<void> {
+    stage.keepGroups = keepGroups
+    reconcile = stage.born()
+    stage.run()
+    // What it was born in, not what it asked for: EC2 fills in the VPC's where a task names none.
+    stage.journal.append(TASK, { type: 'doubted', row: 'eni:0', why: 'test' })
+    settleHolder(stage.journal, TASK, GROUPED)
+    stage.enis = enis
+    reconcile.start()
+    await stage.clock.pass(FIRST_MS)
+  }
+
+  test('changed behind our back are reported after two looks, and left', async () => {
+    await firstLook(wearing('sg-9'))
+    expect(stage.said).toEqual([
+      `info sweep: eni eni-1: ${WHY}; reported when it is still so after 60 s`,
+    ])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.said.slice(1)).toEqual([`warn sweep: eni eni-1: ${LEFT}`])
+    const fields = { task: TASK, row: 'eni:0', what: 'eni', id: 'eni-1' }
+    expect(stage.fields).toEqual([
+      { ...fields, verdict: 'wait' },
+      { ...fields, verdict: 'leave' },
+    ])
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.said, 'said once').toHaveLength(2)
+    expect([stage.told, stage.done]).toEqual([[], []])
+    expect(stage.asked, 'EC2 shows the ENI, so it knows this instance').toEqual([])
+  })
+
+  test('changed behind our back are doubted after two looks, where they are to be kept', async () => {
+    await firstLook(wearing('sg-9'), true)
+    expect(stage.told).toEqual([])
+    expect(stage.said).toEqual([
+      `info sweep: eni eni-1: ${WHY}; put back when it is still so after 60 s`,
+    ])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told).toEqual([[TASK, { type: 'doubted', row: 'eni:0', why: WHY }]])
+    expect(stage.journal.get(TASK)?.holder.desired).toBe('running')
+    await stage.clock.pass(10 * REST_MS)
+    expect(stage.told, 'not again before it was looked at').toHaveLength(1)
+  })
+
+  test('that are changed once more after they were put back are looked at twice again', async () => {
+    await firstLook(wearing('sg-9'), true)
+    await stage.clock.pass(SOON_MS)
+    settleHolder(stage.journal, TASK, GROUPED)
+    await stage.clock.pass(REST_MS)
+    expect(stage.told).toHaveLength(1)
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told).toHaveLength(2)
+  })
+
+  test('are told of the task until a look shows them as they were', async () => {
+    await firstLook(wearing('sg-9'))
+    await stage.clock.pass(SOON_MS)
+    const seenAt = stage.clock.time
+    const finding = { what: 'eni', id: 'eni-1', holderId: TASK, row: 'eni:0', verdict: 'leave' }
+    expect(reconcile.noticed(TASK)).toEqual([{ ...finding, why: LEFT, seenAt }])
+    expect(reconcile.noticed(STRANGER)).toEqual([])
+    stage.away.ec2 = transient('Away')
+    await stage.clock.pass(REST_MS)
+    expect(reconcile.noticed(TASK), 'EC2 is away and clears nothing').toHaveLength(1)
+    stage.away = {}
+    stage.enis = wearing(...OWN)
+    await stage.clock.pass(REST_MS)
+    expect(reconcile.noticed(TASK)).toEqual([])
+  })
+
+  test.each([true, false])('seen otherwise in one look only are forgotten (%s)', async (keep) => {
+    await firstLook(wearing('sg-9'), keep)
+    stage.enis = wearing(...OWN)
+    await stage.clock.pass(SOON_MS)
+    stage.enis = wearing('sg-9')
+    await stage.clock.pass(REST_MS)
+    expect(stage.told).toEqual([])
+    expect(reconcile.noticed(TASK)).toMatchObject([{ verdict: 'wait' }])
+  })
+
+  test.each<[string, string[]]>([
+    ['one is gone', ['sg-1']],
+    ['one came to them', ['sg-1', 'sg-2', 'sg-9']],
+    ['none is left', []],
+  ])('are changed where %s', async (_name, worn) => {
+    await firstLook(wearing(...worn), true)
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told).toHaveLength(1)
+    expect(stage.told[0]?.[1]).toMatchObject({
+      why: `eni-1 wears ${worn.join(', ') || 'no group'}; the task's own are sg-1, sg-2`,
+    })
+  })
+
+  test.each<[string, SeenEni[]]>([
+    ['in another order', wearing('sg-2', 'sg-1')],
+    ['that EC2 did not tell', [eni('eni-1', { attachment: attached() })]],
+  ])('%s are not changed', async (_name, enis) => {
+    await firstLook(enis, true)
+    expect((await reconcile.plan()).findings).toEqual([])
+  })
+
+  test('of an ENI in doubt, or of a task that is to stop, are not looked at', async () => {
+    await firstLook(wearing(...OWN), true)
+    stage.enis = wearing('sg-9')
+    stage.journal.append(TASK, { type: 'doubted', row: 'eni:0', why: 'test' })
+    expect((await reconcile.plan()).findings).toEqual([])
+    settleHolder(stage.journal, TASK, GROUPED)
+    expect((await reconcile.plan()).findings).toHaveLength(1)
+    stage.stop()
+    expect((await reconcile.plan()).findings).toEqual([])
+  })
+
+  test('an ENI that was not shown and now wears others has been seen so once only', async () => {
+    await firstLook([], true)
+    stage.enis = wearing('sg-9')
+    // Two calls, two minutes.
+    await stage.clock.pass(2 * SOON_MS)
+    expect(stage.told).toEqual([])
+    await stage.clock.pass(SOON_MS)
+    expect(stage.told).toHaveLength(1)
+  })
+
+  test('are told also of an ENI whose tags were taken off', async () => {
+    const { wears: _, ...bare } = wearing('sg-9')[0] as SeenEni
+    await firstLook([bare])
+    await stage.clock.pass(SOON_MS)
+    expect(reconcile.noticed(TASK).map(({ why }) => why)).toEqual([
+      expect.stringContaining('tags were taken off'),
+      LEFT,
     ])
   })
 })

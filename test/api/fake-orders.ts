@@ -2,7 +2,7 @@
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
 import type { Failure } from '../../agent/failure.ts'
-import type { Host, Orders, Waiting } from '../../agent/orders.ts'
+import type { Host, Noticed, Orders, Waiting } from '../../agent/orders.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
 import type { RowId, Step } from '../../state/task.ts'
@@ -37,6 +37,7 @@ export type FakeOrders = Orders & {
   readonly prepared: string[][]
   readonly started: HolderId[]
   waits: Waiting[]
+  finds: Noticed[]
   /** Carries out what may be done now, of every holder, until nothing is left to do. */
   settle(): void
 }
@@ -51,6 +52,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     prepared: [],
     started: [],
     waits: [],
+    finds: [],
     async prepare(subnetIds) {
       orders.prepared.push([...subnetIds])
       await Promise.resolve()
@@ -70,6 +72,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
       setImmediate(orders.settle)
     },
     waiting: () => orders.waits,
+    noticed: () => orders.finds,
     budget: () => ({ share: 0.1, actions: [] }),
     planSweep: async () => ({ at: 0, findings: [], away: [] }),
     sweep: async () => ({ at: 0, findings: [], away: [] }),

@@ -210,6 +210,16 @@ test('the status tells the host, the slots, and what waits for what', async () =
   })
 })
 
+test('what the sweep found of a task is shown with the task and in the status', async () => {
+  await register(rig)
+  const id = idOf(await runOne(rig))
+  const found = { what: 'eni', id: 'eni-b0aaa4b2', row: 'eni:0', verdict: 'leave' } as const
+  rig.orders.finds = [{ ...found, holderId: id, why: 'it wears sg-9', seenAt: 0 }]
+  const shown = { ...found, why: 'it wears sg-9', seenAt: '1970-01-01T00:00:00.000Z' }
+  expect((await ask('GET', `/tasks/${id}`)).body.findings).toEqual([shown])
+  expect((await ask('GET', '/status')).body.findings).toEqual([{ taskId: id, ...shown }])
+})
+
 test('events come as they are journaled, and end when the API closes', async () => {
   await register(rig)
   const response = await fetch(`${rig.url}/events`)

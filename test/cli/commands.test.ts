@@ -196,6 +196,16 @@ test('describe shows interface, containers, steps with their times, and why it s
   }
 })
 
+test('describe shows what the sweep found of the task, and nothing where an agent tells nothing', async () => {
+  const found = { what: 'eni', id: 'eni-1', verdict: 'leave', why: 'it wears sg-9' }
+  const seenAt = '2026-11-27T00:00:00.000Z'
+  agent.tasks.set(A, [task(A, { findings: [{ ...found, seenAt }] })])
+  const { stdout } = await agent.enid('describe', 'aaaa')
+  expect(stdout).toContain(`\n\nfound: eni eni-1, leave: it wears sg-9; at ${seenAt}\n`)
+  agent.tasks.set(A, [task(A)])
+  expect((await agent.enid('describe', 'aaaa')).stdout).not.toContain('found:')
+})
+
 test('stop asks in the cluster of the task, with the reason, and waits for the end', async () => {
   agent.ecs.set('StopTask', { task: {} })
   const stopping = task(A, { lastStatus: 'DEPROVISIONING', cluster: 'c' })

@@ -18,7 +18,8 @@ export type Ec2Rig = {
   fake: FakeEc2
   ec2: Ec2
   subnets: Subnets
-  eni(): Driver<'eni'>
+  /** Leaves groups that somebody changed, unless told to put them back. */
+  eni(options?: { keepGroups: boolean }): Driver<'eni'>
   attachment(): Driver<'attachment'>
   guard(): Driver<'guard'>
   /** An ENI that is there, and its holder. */
@@ -34,7 +35,8 @@ export function useEc2(): Ec2Rig {
   const rig = {
     host: newHost(),
     calls: [] as Ec2Call[],
-    eni: () => eniDriver({ ...rig, lookup: openEniLookup(rig.ec2) }),
+    eni: (options = { keepGroups: false }) =>
+      eniDriver({ ...rig, ...options, lookup: openEniLookup(rig.ec2) }),
     attachment: () => attachmentDriver({ ...rig, lookup: openEniLookup(rig.ec2) }),
     guard: () => guardDriver(rig),
     async withEni() {

@@ -126,6 +126,80 @@ test('a doubted ENI is looked up, not made again, and gets the groups it should 
   expect(rig.fake.vpc.enis.get(details.eniId)?.groups).toEqual(['sg-9'])
 })
 
+/** A job of an ENI in doubt whose groups somebody changed to sg-quarantine. */
+async function changed(groups: readonly string[] = ['sg-1', 'sg-2']) {
+  const enis = [{ subnetIds: ['subnet-a'], securityGroupIds: groups, tags: {} }]
+  const given = eniJob({ spec: spec({ enis }) })
+  const details = await rig.eni().ensure(given, never())
+  const made = rig.fake.vpc.enis.get(details.eniId)
+  if (made !== undefined) made.groups = ['sg-quarantine']
+  rig.fake.actions()
+  const known = { 'eni:0': details, 'attachment:0': { attachmentId: 'a', deviceIndex: 1 } }
+  const doubted = eniJob({ holderId: given.holderId, spec: spec({ enis }), known, again: true })
+  return { doubted, details, groups: () => rig.fake.vpc.enis.get(details.eniId)?.groups }
+}
+
+test('groups that somebody changed are left, and the task’s own stay written down', async () => {
+  const { doubted, details, groups } = await changed()
+  expect(await rig.eni().ensure(doubted, never())).toEqual(details)
+  expect(groups()).toEqual(['sg-quarantine'])
+  expect(rig.fake.actions()).toEqual(['DescribeNetworkInterfaces'])
+})
+
+test.for([
+  [
+    ['sg-1', 'sg-2'],
+    ['sg-1', 'sg-2'],
+  ],
+  [[], ['sg-default']],
+] as const)(
+  'groups that somebody changed are put back where they are to be kept, and read again: %j',
+  async ([asked, own]) => {
+    const { doubted, details, groups } = await changed(asked)
+    expect(await rig.eni({ keepGroups: true }).ensure(doubted, never())).toEqual(details)
+    expect(groups()).toEqual(own)
+    expect(rig.fake.actions()).toEqual([
+      'DescribeNetworkInterfaces',
+      'ModifyNetworkInterfaceAttribute',
+      'DescribeNetworkInterfaces',
+    ])
+    await rig.eni({ keepGroups: true }).ensure(doubted, never())
+    expect(rig.fake.actions(), 'nothing to put back').toEqual(['DescribeNetworkInterfaces'])
+  },
+)
+
+test('a group that was deleted cannot be put back: refused with the remedy, the ENI left', async () => {
+  const { doubted, groups } = await changed()
+  const words = "The security group 'sg-1' does not exist"
+  rig.fake.refuse('ModifyNetworkInterfaceAttribute', 'InvalidGroup.NotFound', words)
+  await expect(rig.eni({ keepGroups: true }).ensure(doubted, never())).rejects.toEqual(
+    failing({
+      kind: 'refused',
+      code: 'InvalidGroup.NotFound',
+      message: expect.stringMatching(/^eni-\S+ cannot be put into sg-1, sg-2: .*'sg-1' does not/),
+      hint: expect.stringContaining('A group was deleted'),
+    }),
+  )
+  expect(groups()).toEqual(['sg-quarantine'])
+})
+
+test('groups that EC2 took and does not show are not taken for put back', async () => {
+  const { doubted } = await changed()
+  const { call } = rig.ec2
+  rig.ec2 = {
+    ...rig.ec2,
+    call: async (action, ...rest) =>
+      action === 'ModifyNetworkInterfaceAttribute' ? ({} as never) : call(action, ...rest),
+  }
+  await expect(rig.eni({ keepGroups: true }).ensure(doubted, never())).rejects.toEqual(
+    failing({
+      kind: 'transient',
+      code: 'SecurityGroupsNotShown',
+      message: expect.stringContaining('sg-quarantine'),
+    }),
+  )
+})
+
 test('a doubted ENI that EC2 does not show is lost if it was attached once, else too new', async () => {
   const known = { 'eni:0': eniDetails() }
   const young = eniJob({ known, again: true })

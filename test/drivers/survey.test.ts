@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import {
   AttachNetworkInterfaceCommand,
+  CreateSecurityGroupCommand,
   DeleteTagsCommand,
   ModifyNetworkInterfaceAttributeCommand,
 } from '@aws-sdk/client-ec2'
@@ -86,6 +87,10 @@ const survey = (pageSize?: number) =>
 
 describe('in EC2', () => {
   const GONE = 'eni-00000000000000000'
+  const bare = (eniId: string | undefined) => ({
+    ...{ what: 'eni', eniId, status: 'available' },
+    securityGroupIds: [rig.defaultGroup],
+  })
   const ids = (enis: readonly SeenEni[]) => enis.map(({ eniId }) => eniId).sort()
 
   test('ENIs with our mark, of this instance and of others, on as many pages as it takes', async () => {
@@ -106,7 +111,7 @@ describe('in EC2', () => {
     expect(ec2CallCount).toBe(2)
     for (const [n, wears] of wearers.entries()) {
       const [eni] = seen(enis).filter(({ eniId }) => eniId === made[n])
-      expect(eni).toEqual({ what: 'eni', eniId: made[n], status: 'available', wears })
+      expect(eni).toEqual({ ...bare(made[n]), wears })
     }
   })
 
@@ -146,8 +151,22 @@ describe('in EC2', () => {
       return seen(enis).filter(({ eniId }) => known.includes(eniId))
     }
     await rig.ec2.send(new DeleteTagsCommand({ Resources: [NetworkInterfaceId] }))
-    expect(await look()).toEqual([{ what: 'eni', eniId: NetworkInterfaceId, status: 'available' }])
+    expect(await look()).toEqual([bare(NetworkInterfaceId)])
     expect(calls).toHaveLength(2)
+  })
+
+  test('the groups that an ENI wears now', async () => {
+    const { NetworkInterfaceId } = await rig.createEni({
+      TagSpecifications: tags(labelsOf(wearing('eni:0'))),
+    })
+    const made = { GroupName: 'quarantine', Description: 'for nobody', VpcId: rig.vpcId }
+    const { GroupId = '' } = await rig.ec2.send(new CreateSecurityGroupCommand(made))
+    const look = async () =>
+      seen((await survey()([], never())).enis).find(({ eniId }) => eniId === NetworkInterfaceId)
+    expect((await look())?.securityGroupIds).toEqual([rig.defaultGroup])
+    const Groups = [GroupId, rig.defaultGroup]
+    await rig.ec2.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, Groups }))
+    expect((await look())?.securityGroupIds?.toSorted()).toEqual(Groups.toSorted())
   })
 
   test('no second call while every known ENI is shown', async () => {
@@ -167,7 +186,7 @@ describe('in EC2', () => {
     })
     const found = seen((await survey()([], never())).enis)
     const mine = found.find(({ eniId }) => eniId === own.NetworkInterfaceId)
-    expect(mine).toEqual({ what: 'eni', eniId: own.NetworkInterfaceId, status: 'available' })
+    expect(mine).toEqual(bare(own.NetworkInterfaceId))
     expect(ids(found)).not.toContain(theirs.NetworkInterfaceId)
   })
 })
