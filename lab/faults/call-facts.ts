@@ -2,7 +2,7 @@
 // whether it is a listing with a filter or in pages. Pure; the input has been read by its schema.
 
 import type { World } from '../model/world.ts'
-import { HOLDER_TAG, type Occasion } from './fault.ts'
+import { type FaultOptions, HOLDER_TAG, type Occasion } from './fault.ts'
 
 /** An EC2 call as faults see it. */
 export type CallFacts = Occasion & {
@@ -48,6 +48,13 @@ export function factsOf(action: string, input: object, world: World): CallFacts 
 export function holderOf(world: World, eniId: string): string[] {
   const holder = world.tags.get(eniId)?.get(HOLDER_TAG)
   return holder === undefined ? [] : [holder]
+}
+
+/** The ENIs that a fault names by id or task: none where it names neither, of both what is of both. */
+export function namedEnis(world: World, { eni, task }: FaultOptions): string[] {
+  if (eni === undefined && task === undefined) return []
+  const all = [...world.enis.keys()].filter((id) => eni === undefined || id === eni)
+  return all.filter((id) => task === undefined || holderOf(world, id).includes(task))
 }
 
 function enisOf(named: Named, world: World): string[] {

@@ -34,21 +34,22 @@ export const IMDS_FAULTS = {
   },
   'imds-bare': {
     family: 'imds',
-    summary: 'IMDS lists the MACs of attached ENIs (or of --eni), and what is below them is 404',
-    options: [...SCRIPT, 'eni'],
-    onImds(plan, { eni }) {
-      if (eni === undefined || plan.bare === true) plan.bare = true
-      else plan.bare = [...(plan.bare === false ? [] : plan.bare), eni]
+    summary: 'IMDS lists the MACs of attached ENIs (or of --eni, --task), and what is below is 404',
+    options: [...SCRIPT, 'eni', 'task'],
+    onImds(plan, { eni, task }, eniIds) {
+      const isOfAll = eni === undefined && task === undefined
+      if (isOfAll || plan.bare === true) plan.bare = true
+      else plan.bare = [...(plan.bare === false ? [] : plan.bare), ...eniIds]
     },
   },
 } as const satisfies Record<string, ImdsKind>
 
-/** What IMDS may announce. It does so until the fault is taken away. */
+/** What IMDS may announce: until the fault is taken away, or to the looks that its script names. */
 export const NOTICES = {
   'spot-interruption': {
     family: 'notice',
     summary: 'IMDS spot/instance-action: this instance is terminated in --seconds (120)',
-    options: ['seconds'],
+    options: [...SCRIPT, 'seconds'],
     defaults: { seconds: 120 },
     leaves(options, givenAt) {
       const time = isoTime(timeOf(options, givenAt))
@@ -62,7 +63,7 @@ export const NOTICES = {
   'rebalance-recommendation': {
     family: 'notice',
     summary: 'IMDS events/recommendations/rebalance: an interruption has become likely',
-    options: [],
+    options: SCRIPT,
     leaves: (_options, givenAt) => ({
       'meta-data/events/recommendations/rebalance': JSON.stringify({
         noticeTime: isoTime(givenAt),
@@ -72,7 +73,7 @@ export const NOTICES = {
   'scheduled-event': {
     family: 'notice',
     summary: 'IMDS events/maintenance/scheduled: this instance is retired in --seconds (86400)',
-    options: ['seconds'],
+    options: [...SCRIPT, 'seconds'],
     defaults: { seconds: 86_400 },
     leaves(options, givenAt) {
       const event = {
@@ -90,7 +91,7 @@ export const NOTICES = {
   'target-terminated': {
     family: 'notice',
     summary: 'IMDS autoscaling/target-lifecycle-state: Auto Scaling takes this instance away',
-    options: [],
+    options: SCRIPT,
     leaves: () => ({ 'meta-data/autoscaling/target-lifecycle-state': 'Terminated' }),
   },
 } as const satisfies Record<string, NoticeKind>

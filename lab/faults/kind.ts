@@ -44,7 +44,8 @@ export type CallKind = KindWords & {
 /** A fault in the answers of IMDS. */
 export type ImdsKind = KindWords & {
   readonly family: 'imds'
-  readonly onImds: (plan: ImdsPlan, options: FaultOptions) => void
+  /** `eniIds`: those that the options name, by id or by task. */
+  readonly onImds: (plan: ImdsPlan, options: FaultOptions, eniIds: readonly string[]) => void
 }
 
 /** Something IMDS tells the instance, at paths below /latest/. */

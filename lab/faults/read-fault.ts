@@ -122,7 +122,6 @@ function take(fields: Map<string, unknown>, name: string): unknown {
   return value
 }
 
-const takes = ({ options }: Kind): string =>
-  options.length === 0 ? 'It takes no options.' : `It takes: ${options.join(', ')}.`
+const takes = ({ options }: Kind): string => `It takes: ${options.join(', ')}.`
 
 const bad = (message: string): Refusal => new Refusal('BadRequest', message)

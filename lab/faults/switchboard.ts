@@ -7,7 +7,7 @@
 import type { Logger } from 'pino'
 import type { World } from '../model/world.ts'
 import type { Region } from '../region.ts'
-import { factsOf } from './call-facts.ts'
+import { factsOf, namedEnis } from './call-facts.ts'
 import { blankPlan, type CallPlan } from './call-plan.ts'
 import { Deeds } from './deeds.ts'
 import { type Fault, type FaultOptions, isAbout, type Occasion, strikes } from './fault.ts'
@@ -157,11 +157,18 @@ export class Switchboard {
       const { kind, givenAt } = live
       if (kind.family !== 'imds' && kind.family !== 'notice') continue
       const { options } = live.fault
-      // A request is about no ENI: `eni` says of which one less is told.
-      const eniIds = options.eni === undefined ? [] : [options.eni]
-      if (!meets(live, { eniIds, holders: [] }, path)) continue
-      if (kind.family === 'imds') kind.onImds(plan, options)
-      else Object.assign(notices, kind.leaves(options, givenAt))
+      if (kind.family === 'notice') {
+        const leaves = kind.leaves(options, givenAt)
+        // In a folder it is listed; it is met, and counted, where somebody reads it.
+        const isRead = pathBelowLatest(path) in leaves
+        if (!isRead || meets(live, NOBODYS, path)) Object.assign(notices, leaves)
+        continue
+      }
+      // A request is about no ENI: `eni` and `task` say of which ones less is told.
+      const { eni, task } = options
+      const eniIds = namedEnis(this.#region.world, options)
+      const named = { eniIds: eni ? [eni] : [], holders: task ? [task] : [] }
+      if (meets(live, named, path)) kind.onImds(plan, options, eniIds)
     }
     const nowMs = this.#timers.nowMs()
     const world = this.#imdsLag.view(this.#region.worldAgo(plan.lagMs), nowMs)
@@ -211,6 +218,12 @@ export class Switchboard {
 
 /** The faults that look back, by `seconds`. */
 const LAGGING = new Set(['stale-describe', 'not-visible-yet', 'imds-stale'])
+
+/** An occasion that is about no ENI and no task. */
+const NOBODYS: Occasion = { eniIds: [], holders: [] }
+
+const pathBelowLatest = (path: string): string =>
+  (path.split('?', 1)[0] ?? '').replace(/^\/latest\//, '').replace(/\/+$/, '')
 
 /** Meets a fault with an occasion, and counts: seen when it is about it, fired when it struck. */
 function meets(

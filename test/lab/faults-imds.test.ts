@@ -62,6 +62,15 @@ describe('IMDS', () => {
     await rig.fault('imds-bare')
     expect(await below(other.MacAddress ?? '', 'subnet-id')).toMatch(/^404/)
     expect(await get('instance-id'), 'the rest is told').toMatch(/^200/)
+    await rig.ask('DELETE', 'faults')
+    const ofTask = await rig.attached('task-1')
+    await rig.fault('imds-bare', { task: 'task-1' })
+    expect(await below(ofTask.MacAddress ?? '', 'device-number')).toMatch(/^404/)
+    expect(await below(other.MacAddress ?? '', 'device-number')).toBe('200 2')
+    expect((await rig.faults())[0]).toMatchObject({ seen: 2, fired: 2 })
+    await rig.ask('DELETE', 'faults')
+    await rig.fault('imds-bare', { task: 'task-2' })
+    expect(await below(ofTask.MacAddress ?? '', 'device-number'), 'nobody’s').toBe('200 3')
   })
 })
 
@@ -81,9 +90,27 @@ describe('what IMDS announces', () => {
     expect(Date.parse(time) - Date.now()).toBeLessThanOrEqual(90_000)
     expect(await get('spot/termination-time')).toBe(`200 ${time}`)
     expect(await get('instance-life-cycle')).toBe('200 spot')
-    expect((await rig.faults())[0]?.seen, 'each look is counted').toBe(3)
+    expect(await get('instance-id'), 'no look at the notice').toMatch(/^200/)
+    expect(await get('spot/'), 'nor is a folder').toBe('200 instance-action\ntermination-time')
+    expect((await rig.faults())[0], 'each look is counted').toMatchObject({ seen: 3, fired: 3 })
     await rig.ask('DELETE', `faults/${id}`)
     expect(await get('spot/instance-action')).toMatch(/^404/)
+  })
+
+  test('to the looks that are named, and to no others, the same ones for the same seed', async () => {
+    const looks = async (options: object) => {
+      await rig.ask('DELETE', 'faults')
+      await rig.fault('spot-interruption', options)
+      const all: string[] = []
+      for (let n = 0; n < 12; n++) all.push((await get('spot/instance-action')).slice(0, 3))
+      return all
+    }
+    const others = Array(9).fill('404')
+    expect(await looks({ calls: [2] })).toEqual(['404', '200', '404', ...others])
+    expect(await looks({ times: 2 })).toEqual(['200', '200', '404', ...others])
+    const drawn = await looks({ likelihood: 0.5, seed: 4 })
+    expect(new Set(drawn)).toEqual(new Set(['200', '404']))
+    expect(await looks({ likelihood: 0.5, seed: 4 })).toEqual(drawn)
   })
 
   test('rebalance-recommendation: since when', async () => {

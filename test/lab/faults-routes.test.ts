@@ -76,7 +76,7 @@ describe('bad input', () => {
     [{ name: '__proto__' }, "There is no fault '__proto__'"],
     [{ name: 'error-500', colour: 1 }, "error-500 takes no 'colour'. It takes: calls, times,"],
     [{ name: 'throttle', times: 1 }, "throttle takes no 'times'. It takes: action."],
-    [{ name: 'target-terminated', seconds: 1 }, 'It takes no options.'],
+    [{ name: 'target-terminated', seconds: 1 }, "takes no 'seconds'. It takes: calls, times,"],
     [{ name: 'error-500', seed: 'x' }, "seed is 'x': it must be a whole number from 0 to 42949"],
     [{ name: 'error-500', seed: -1 }, "seed is '-1'"],
     [{ name: 'error-500', seed: 1.5 }, "seed is '1.5'"],
@@ -118,6 +118,27 @@ describe('bad input', () => {
     const faults = await rig.ask('GET', 'faults')
     expect(faults.answer.profile).toMatchObject({ name: 'fast' })
   })
+})
+
+/** What is about nobody's call in particular, and why. */
+const NOT_PER_TASK = {
+  throttle: 'a bucket is the whole account’s; request-limit strikes one call of one task',
+  'imds-absent': 'a host asks IMDS, not a task',
+  'imds-error': 'the same',
+  'imds-stale': 'the same',
+  'spot-interruption': 'the notice is the instance’s',
+  'rebalance-recommendation': 'the same',
+  'scheduled-event': 'the same',
+  'target-terminated': 'the same',
+}
+
+test('every fault is scripted by call and seed, and by task unless it is about none', () => {
+  const without = (...wanted: string[]) =>
+    [...KINDS]
+      .filter(([, { options }]) => wanted.some((each) => !(options as string[]).includes(each)))
+      .map(([name]) => name)
+  expect(without('calls', 'times', 'likelihood', 'seed')).toEqual(['throttle'])
+  expect(without('task').sort()).toEqual(Object.keys(NOT_PER_TASK).sort())
 })
 
 test('every kind of fault has a test that names it first', () => {
