@@ -88,6 +88,17 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(/LinkGone: the network card is gone/)
   }, 60_000)
 
+  test('an ENI that is deleted from outside, of which nothing is left', async () => {
+    await rig.define('idle', idle)
+    const [id = ''] = await rig.run('idle', [group])
+    const eniId = fact(await rig.waitFor(id, 'RUNNING'), 'networkInterfaceId')
+    await rig.fault({ name: 'eni-deleted', task: id })
+    expect(await stopped(id)).toMatch(/LinkGone|InvalidNetworkInterfaceID\.NotFound/)
+    expect(await rig.enis()).not.toContain(eniId)
+    const mine = await must('docker', ['ps', '-aq', '--filter', `label=enid:holder=${id}`])
+    expect(mine).toBe('')
+  }, 60_000)
+
   test('a stop while the task is still starting', async () => {
     await rig.define('idle', idle)
     for (const delayMs of [0, 20, 60, 120, 250, 400]) {

@@ -106,10 +106,7 @@ test('are put back where they are to be kept, and enforced, while the task runs 
 }, 60_000)
 
 test('of which one was deleted cannot be put back: told with the remedy, and tried again', async () => {
-  const body = JSON.stringify({ name: 'group-deleted', group: own })
-  const headers = { 'content-type': 'application/json' }
-  const url = `${rig.env.AWS_ENDPOINT_URL_EC2}/lab/faults`
-  expect((await fetch(url, { method: 'POST', headers, body })).ok).toBe(true)
+  await rig.fault({ name: 'group-deleted', group: own })
   const waits = async () => (await detail()).waiting.map(({ row, code }) => `${row} ${code}`)
   await expect.poll(waits, { timeout: 15_000 }).toEqual(['eni:0 InvalidGroup.NotFound'])
   const [waiting] = (await detail()).waiting

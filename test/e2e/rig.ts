@@ -141,6 +141,15 @@ export class Rig {
     return program(ENID, args, { env: { ...this.env, ...env }, timeoutMs: 10_000 })
   }
 
+  /** Switches a fault of the lab on, as `enid lab fault add` does. */
+  async fault(wish: { readonly name: string } & Record<string, unknown>): Promise<void> {
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify(wish)
+    const url = `${this.env.AWS_ENDPOINT_URL_EC2}/lab/faults`
+    const answer = await fetch(url, { method: 'POST', headers, body })
+    if (!answer.ok) fail(`fault ${wish.name}: ${await answer.text()}`)
+  }
+
   async subnetId(zone = 'a'): Promise<string> {
     const { Subnets = [] } = await this.ec2.send(new DescribeSubnetsCommand({}))
     const found = Subnets.find(({ AvailabilityZone }) => AvailabilityZone?.endsWith(zone))

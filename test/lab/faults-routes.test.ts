@@ -141,6 +141,28 @@ test('every fault is scripted by call and seed, and by task unless it is about n
   expect(without('task').sort()).toEqual(Object.keys(NOT_PER_TASK).sort())
 })
 
+test('docs/lab.md names every fault, which of them are of no task, and a test that there is', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/lab.md'), 'utf8')
+  const weather = text.slice(text.indexOf('## Bad weather'))
+  const rows = weather.split('\n').filter((line) => /^\| .*`/.test(line) && !line.includes('---'))
+  const switches = rows.slice(1).map((row) => row.split(' | ')[1] ?? '')
+  const named = switches.flatMap((cell) => [...cell.matchAll(/`([a-z0-9-]+)`( †)?/g)])
+  const profiles = ['fast', 'aws', 'hostile']
+  expect(named.map(([, name]) => name).sort()).toEqual([...KINDS.keys(), ...profiles].sort())
+  const marked = named.filter(([, , mark]) => mark !== undefined).map(([, name]) => name)
+  expect(marked.sort()).toEqual(Object.keys(NOT_PER_TASK).sort())
+  expect(weather).toContain(`names ${KINDS.size} faults`)
+  for (const row of rows.slice(1)) {
+    let file = ''
+    for (const [, word, title] of row.matchAll(/(?:([a-z]+) )?"([^"]+)"/g)) {
+      file = word ?? file
+      const tests = readFileSync(join(import.meta.dirname, `faults-${file}.test.ts`), 'utf8')
+      expect(tests, `faults-${file}`).toContain(`'${title}`)
+    }
+    expect(file, row).not.toBe('')
+  }
+})
+
 test('every kind of fault has a test that names it first', () => {
   const files = readdirSync(import.meta.dirname).filter((name) => /^faults-.*\.test/.test(name))
   const texts = files.map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
