@@ -3,13 +3,7 @@
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 const options = {
-  mutate: [
-    'state/task.ts',
-    'state/exits.ts',
-    'state/status.ts',
-    'state/allocation.ts',
-    'state/timeline.ts',
-  ],
+  mutate: ['state/*.ts', 'agent/{runner,reconcile,suspects,verdict,budget,token-bucket}.ts'],
   testRunner: 'vitest',
   vitest: { configFile: 'stryker.vitest.config.ts' },
   coverageAnalysis: 'perTest',
@@ -20,7 +14,7 @@ const options = {
   // TypeScript 7 lacks the call that rewriting a tsconfig needs; ours needs no rewriting.
   tsconfigFile: 'tsconfig.none.json',
   tempDirName: '.stryker-tmp',
-  ignorePatterns: ['dist', 'docs', 'lab', 'cli', 'scripts', 'systemd', 'agent', 'api'],
+  ignorePatterns: ['dist', 'docs', 'systemd'],
 }
 
 // biome-ignore lint/style/noDefaultExport: Stryker reads the default export.

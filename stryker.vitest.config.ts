@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config'
 
 const config = defineConfig({
   test: {
-    include: ['test/state/task.test.ts', 'test/state/crash.test.ts', 'test/state/status.test.ts'],
+    include: [
+      'test/state/{task,crash,status,journal}.test.ts',
+      'test/agent/{runner,reconcile,budget}.test.ts',
+    ],
     testTimeout: 30_000,
   },
 })

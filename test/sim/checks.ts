@@ -9,7 +9,7 @@ import type { Event, Verb } from '../../state/task.ts'
 import { rowState, rows } from '../../state/task.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
-import { INSTANCES, type SimWorld } from './world.ts'
+import { type Eni, INSTANCES, OWN_GROUPS, type SimWorld } from './world.ts'
 
 /** A broken invariant. The message names it and the moment. */
 export class Broken extends Error {}
@@ -42,6 +42,7 @@ export class Checks implements Watching {
   readonly #stopped = new Map<HolderId, string | undefined>()
   /** When a look of this life first showed a thing. */
   readonly #seen = new Map<string, number>()
+  readonly #inQuarantine = new Set<string>()
   readonly #inFlight = new Set<string>()
   readonly #calls = new Map<string, number>()
   #bornAt: number
@@ -168,6 +169,7 @@ export class Checks implements Watching {
   /** I1, I3: at any moment. */
   always(): void {
     const enis = [...this.#world.enis.values()]
+    this.#quarantine(enis)
     const owners = new Set([...this.#all().map(({ id }) => id), ...this.#quarantined])
     for (const { eniId, holderId } of enis) {
       if (!owners.has(holderId)) throw new Broken(`I1: ${eniId} belongs to nobody`)
@@ -175,6 +177,17 @@ export class Checks implements Watching {
     for (const key of ['ipv4', 'index'] as const) {
       const taken = enis.map((eni) => eni[key]).filter((value) => value !== undefined)
       if (new Set(taken).size !== taken.length) throw new Broken(`I3: one ${key} twice`)
+    }
+  }
+
+  /** Who put an ENI into quarantine is not undone, but by setting. */
+  #quarantine(enis: readonly Eni[]): void {
+    for (const { eniId, groups } of enis) {
+      const isIn = groups !== OWN_GROUPS
+      if (isIn) this.#inQuarantine.add(eniId)
+      else if (!this.#world.keepGroups && this.#inQuarantine.has(eniId)) {
+        throw new Broken(`groups: ${eniId} was taken out of its quarantine`)
+      }
     }
   }
 
@@ -188,6 +201,7 @@ export class Checks implements Watching {
     if (eni.index === undefined) return 'the attachment'
     if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
     if (!eni.guarded) return 'the guard'
+    if (this.#world.keepGroups && eni.groups !== OWN_GROUPS) return 'its own groups'
     return mine.length === holder.spec.containers.length + 1 ? undefined : 'a container'
   }
 

@@ -345,11 +345,12 @@ export class Hands {
   #seenEnis(): SeenEni[] {
     const { world } = this.#options
     const own = [...world.enis.values()].map(
-      ({ eniId, holderId, index, guarded, stripped }): SeenEni => ({
+      ({ eniId, holderId, index, guarded, stripped, groups }): SeenEni => ({
         what: 'eni',
         eniId,
         ...(stripped ? {} : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
         status: index === undefined ? 'available' : 'in-use',
+        securityGroupIds: groups,
         ...(index === undefined ? {} : { attachment: attachment(eniId, index, guarded) }),
       }),
     )

@@ -124,6 +124,7 @@ class Simulation {
       availabilityZone: 'z',
       eniCountMax,
     } as Host
+    this.#world.keepGroups = this.#chance.happens(0.5)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
     this.#checks = new Checks({
       world: this.#world,
@@ -383,6 +384,7 @@ class Simulation {
       clock,
       log: { info: () => {}, warn: () => {} },
       onDefect,
+      keepGroups: this.#world.keepGroups,
     })
     const start = () => {
       reconcile.start()

@@ -21,7 +21,11 @@ export type Eni = {
   configured: boolean
   /** Somebody took our tags off. */
   stripped: boolean
+  groups: string[]
 }
+
+/** The security groups of every simulated task. */
+export const OWN_GROUPS = ['sg-own']
 
 /** A container's holder and row. */
 type Whose = { readonly holderId: HolderId; readonly row: string }
@@ -57,6 +61,8 @@ export class SimWorld {
   readonly hurt = new Set<HolderId>()
   /** ENIs whose card somebody took from where the agent had put it. */
   readonly dragged = new Set<string>()
+  /** Whether a task's groups are put back. */
+  keepGroups = false
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -70,7 +76,11 @@ export class SimWorld {
   /** Creates an ENI, or answers with what the token made before. `declineLikelihood`: no room. */
   createEni(job: Job, declineLikelihood: number): Details['eni'] {
     const made = this.enis.get(this.tokens.get(job.token) ?? '')
-    if (made !== undefined) return eniDetails(made)
+    if (made !== undefined) {
+      // As the driver does: an ENI in doubt is put back into its own groups, by setting.
+      if (this.keepGroups) made.groups = OWN_GROUPS
+      return eniDetails(made)
+    }
     if (this.tokens.has(job.token)) throw new Failure('lost', 'EniGone', 'it was deleted')
     // EC2 gives one token one answer, whichever of two calls that carry it comes first.
     if (this.#declined.has(job.token) || this.#chance.happens(declineLikelihood)) {
@@ -87,6 +97,7 @@ export class SimWorld {
       card: 'none',
       configured: false,
       stripped: false,
+      groups: OWN_GROUPS,
     }
     this.enis.set(eni.eniId, eni)
     this.tokens.set(job.token, eni.eniId)
@@ -247,6 +258,9 @@ export class SimWorld {
       deeds.push(() => {
         eni.stripped = true
       })
+      deeds.push(() => {
+        eni.groups = ['sg-quarantine']
+      })
     }
     if (taken !== undefined) {
       for (const card of [taken.card, 'host']) {
@@ -312,5 +326,5 @@ const eniDetails = (eni: Eni): Details['eni'] => ({
   ipv4PrefixLength: 24,
   ipv4Gateway: '10.0.0.1',
   privateDnsName: eni.ipv4,
-  securityGroupIds: [],
+  securityGroupIds: OWN_GROUPS,
 })
