@@ -16,9 +16,11 @@ import {
   addAddress,
   addressBytes,
   removeAddress,
+  removeDefaultRoute,
   removeNeighbour,
   setDefaultRoute,
   setLink,
+  setSubnetRoute,
 } from '../../agent/drivers/kernel/rtnetlink.ts'
 import {
   addressText,
@@ -57,6 +59,16 @@ const sentByIp: [command: string, ours: NetlinkRequest, hex: string][] = [
     'ip route replace default via 10.0.1.1 proto static onlink',
     setDefaultRoute(7, '10.0.1.1'),
     '2c000000180005053b1b016b00000000 02000000fe04000104000000 080005000a000101 0800040007000000',
+  ],
+  [
+    'ip route replace 10.0.1.0/24 proto kernel scope link src 10.0.1.5',
+    setSubnetRoute(7, { network: '10.0.1.0', prefixLength: 24, source: '10.0.1.5' }),
+    '34000000180005053b1b016b00000000 02180000fe02fd0100000000 080001000a000100 080007000a000105 0800040007000000',
+  ],
+  [
+    'ip route del default via 10.0.1.9 metric 50',
+    removeDefaultRoute(7, { ipv6: false, gateway: '10.0.1.9', metric: 50 }),
+    '34000000190005003b1b016b00000000 02000000fe00ff0000000000 080005000a000109 0800060032000000 0800040007000000',
   ],
   [
     'ip link set up',
@@ -148,14 +160,23 @@ describe('what we read', () => {
 
   test('a default route in both families, and nothing of other tables or types', () => {
     const route = setDefaultRoute(7, 'fe80:ec2::1').body
-    const expected = { destination: 'default', gateway: 'fe80:ec2::1', ifindex: 7, ipv6: true }
-    expect(decodeRoute(route)).toEqual(expected)
+    const to = { destination: 'default', gateway: 'fe80:ec2::1', ifindex: 7, ipv6: true }
+    expect(decodeRoute(route)).toEqual({ ...to, metric: 0 })
+    const metric = bytes('0800060000040000')
+    expect(decodeRoute(Buffer.concat([route, metric]))).toEqual({ ...to, metric: 1024 })
     const local = Buffer.from(route)
     local[4] = 255
     expect(decodeRoute(local)).toBeUndefined()
     const blackhole = Buffer.from(route)
     blackhole[7] = 6
     expect(decodeRoute(blackhole)).toBeUndefined()
+  })
+
+  test('a route of several ways names the link of the first', () => {
+    // RTA_MULTIPATH of two nexthops, as `ip route add default nexthop … nexthop …` sends it.
+    const ways = '24000900 1000000007000000 080005000a000109 1000000008000000 080005000a000108'
+    const route = decodeRoute(bytes(`02000000fe03000100000000 ${ways}`))
+    expect(route).toMatchObject({ destination: 'default', gateway: undefined, ifindex: 7 })
   })
 
   test('a neighbour with and without its MAC', () => {

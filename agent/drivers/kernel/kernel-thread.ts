@@ -12,6 +12,8 @@ export type KernelEvents = {
   announced(mac: string): void
   /** The kernel dropped announcements: look again. */
   overrun(): void
+  /** A link, an address, a route or an nftables rule changed in a namespace that is held. */
+  changed(netns: string): void
   /** The worker died; every call from now on rejects. */
   died(error: Error): void
 }
@@ -117,6 +119,9 @@ export class KernelThread {
         return
       case 'overrun':
         this.#events.overrun()
+        return
+      case 'changed':
+        this.#events.changed(message.netns)
         return
       case 'result':
         this.#inFlight?.resolve(message.value)

@@ -62,11 +62,21 @@ export interface Kernel {
   /** How the link differs from what is expected, empty when it does not. Sends no packet. */
   verify(expectation: LinkExpectation, options?: CallOptions): Promise<Difference[]>
 
-  /** Keeps the namespace, so that its link can be given back after its last process. Idempotent. */
+  /**
+   * Keeps the namespace, so that its link can be given back after its last process, and listens
+   * for changes in it. Idempotent.
+   */
   holdNetns(netns: string): Promise<void>
 
   /** Ends a hold; none is success. While one lasts, the kernel cannot bring the link home. */
   dropNetns(netns: string): Promise<void>
+
+  /**
+   * Calls back with a held namespace's path after something in it changed: a link, an address, a
+   * route or an nftables rule, by whomever, us included. At most 20 times a second for each; what
+   * changed is not told. Answers what ends that.
+   */
+  onChange(listener: (netns: string) => void): () => void
 
   /** Ends the worker, every hold included; what still waits is rejected. */
   close(): Promise<void>
@@ -85,6 +95,7 @@ type Watcher = { readonly mac: string; look(): void }
 /** Starts the worker. A worker that cannot work rejects the first call. */
 export function openKernel(log: KernelLog): Kernel {
   const watchers = new Set<Watcher>()
+  const listeners = new Set<(netns: string) => void>()
   const thread = new KernelThread({
     announced: (mac) => {
       for (const watcher of watchers) if (watcher.mac === mac) watcher.look()
@@ -92,6 +103,9 @@ export function openKernel(log: KernelLog): Kernel {
     overrun: () => {
       log.warn({ watchers: watchers.size }, 'link announcements were dropped; looking again')
       for (const watcher of watchers) watcher.look()
+    },
+    changed: (netns) => {
+      for (const listener of listeners) listener(netns)
     },
     died: (error) => log.error({ err: error }, 'the kernel worker died'),
   })
@@ -113,6 +127,10 @@ export function openKernel(log: KernelLog): Kernel {
     },
     holdNetns: (netns) => thread.call('holdNetns', { netns }),
     dropNetns: (netns) => thread.call('dropNetns', { netns }),
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     close: () => thread.close(),
   }
 }

@@ -15,6 +15,7 @@ export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
+export const SO_RCVBUF = 8
 export const SO_RCVTIMEO = 20
 export const SO_BINDTODEVICE = 25
 export const SO_RCVBUFFORCE = 33
@@ -38,6 +39,11 @@ const c = {
   setns: libc.func('int setns(int fd, int type)'),
   eventfd: libc.func('int eventfd(uint32_t initial, int flags)'),
   poll: libc.func('int poll(_Inout_ uint8_t *fds, uint64_t count, int timeoutMs)'),
+  epoll_create1: libc.func('int epoll_create1(int flags)'),
+  epoll_ctl: libc.func('int epoll_ctl(int epoll, int op, int fd, const uint8_t *event)'),
+  epoll_wait: libc.func(
+    'int epoll_wait(int epoll, _Out_ uint8_t *events, int count, int timeoutMs)',
+  ),
   close: libc.func('int close(int fd)'),
   abort: libc.func('void abort()'),
 }
@@ -138,6 +144,42 @@ export function pollReadable(fds: readonly number[], timeoutMs: number): readonl
   // An interrupted poll is an empty answer: the caller polls again anyway.
   if (Number(c.poll(table, fds.length, timeoutMs)) <= 0) return fds.map(() => false)
   return fds.map((_, i) => table.readInt16LE(i * 8 + 6) !== 0)
+}
+
+/** struct epoll_event is packed on x86-64 alone (sys/epoll.h); `data` is ours, and holds the fd. */
+const EPOLL_EVENT = process.arch === 'x64' ? { size: 12, data: 4 } : { size: 16, data: 8 }
+const EPOLL_CTL = { add: 1, modify: 3 }
+const EPOLL_BATCH = 64
+
+/** epoll_create1(2). It can be polled itself: it is readable when something in it is. */
+export function epollCreate(): number {
+  return orThrow(
+    'epoll_create1',
+    call(() => c.epoll_create1(SOCK_CLOEXEC)),
+  )
+}
+
+/**
+ * Has `epoll` say once that `fd` can be read, and then no more until it is told to `modify`. A
+ * closed fd leaves by itself.
+ */
+export function epollOnce(epoll: number, op: keyof typeof EPOLL_CTL, fd: number): void {
+  const EPOLLIN = 1
+  const EPOLLONESHOT = 1 << 30
+  const event = Buffer.alloc(EPOLL_EVENT.size)
+  event.writeUInt32LE(EPOLLIN | EPOLLONESHOT)
+  event.writeInt32LE(fd, EPOLL_EVENT.data)
+  const result = call(() => c.epoll_ctl(epoll, EPOLL_CTL[op], fd, event))
+  orThrow(`epoll_ctl(${op})`, result)
+}
+
+/** Which can be read now, without waiting: some of them when they are many. */
+export function epollReadable(epoll: number): number[] {
+  const { size, data } = EPOLL_EVENT
+  const events = Buffer.alloc(EPOLL_BATCH * size)
+  const result = call(() => c.epoll_wait(epoll, events, EPOLL_BATCH, 0))
+  const count = orThrow('epoll_wait', result)
+  return Array.from({ length: count }, (_, i) => events.readInt32LE(i * size + data))
 }
 
 /** close(2), for what was opened here (not for what node:fs opened). */

@@ -10,6 +10,7 @@ import fs from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { KernelError } from './kernel-error.ts'
 import { abort, setNetns } from './libc.ts'
+import { Monitors } from './monitors.ts'
 
 const NSFS_MAGIC = 0x6e736673
 
@@ -23,6 +24,8 @@ export function errnoOf(error: unknown): string {
 export class Namespaces {
   /** The thread's own namespace, for links that come back. */
   readonly homeFd: number
+  /** What hears of changes in the namespaces that are held. */
+  readonly monitors = new Monitors()
   readonly #homeInode: number
   readonly #held = new Map<string, number>()
 
@@ -57,9 +60,17 @@ export class Namespaces {
     }
   }
 
-  /** Keeps the namespace alive after its last process. Twice is once. */
+  /** Keeps the namespace alive after its last process, and listens in it. Twice is once. */
   hold(path: string): void {
-    if (!this.#held.has(path)) this.#held.set(path, this.#open(path))
+    if (this.#held.has(path)) return
+    const fd = this.#open(path)
+    try {
+      this.enter(fd, () => this.monitors.open(path))
+    } catch (error) {
+      fs.closeSync(fd)
+      throw error
+    }
+    this.#held.set(path, fd)
   }
 
   /** Lets go of it; not held is success. */
@@ -67,6 +78,8 @@ export class Namespaces {
     const fd = this.#held.get(path)
     if (fd === undefined) return
     this.#held.delete(path)
+    // Sockets would keep it alive as well as the file does.
+    this.monitors.close(path)
     fs.closeSync(fd)
   }
 
@@ -87,6 +100,7 @@ export class Namespaces {
   /** Lets go of everything. */
   close(): void {
     for (const path of [...this.#held.keys()]) this.drop(path)
+    this.monitors.end()
     fs.closeSync(this.homeFd)
   }
 

@@ -39,9 +39,11 @@ export type RouteRecord = {
   /** `default`, or CIDR. */
   readonly destination: string
   readonly gateway: string | undefined
-  /** 0 when the route names no link. */
+  /** 0 when the route names no link; the first one's where a route has several ways. */
   readonly ifindex: number
   readonly ipv6: boolean
+  /** The least wins. */
+  readonly metric: number
 }
 
 /** A neighbour: what ARP or NDP knows of an address. */
@@ -112,10 +114,15 @@ export function decodeRoute(body: Buffer): RouteRecord | undefined {
   return {
     destination: destination === undefined ? 'default' : `${addressText(destination)}/${body[1]}`,
     gateway: gateway && addressText(gateway),
-    ifindex: u32(attributes, RTA.OIF) ?? 0,
+    ifindex: u32(attributes, RTA.OIF) ?? firstHop(attributes.get(RTA.MULTIPATH)),
     ipv6: body[0] === AF_INET6,
+    metric: u32(attributes, RTA.PRIORITY) ?? 0,
   }
 }
+
+/** The link of the first `struct rtnexthop`: length (2), flags, hops, ifindex (4). */
+const firstHop = (multipath: Buffer | undefined): number =>
+  multipath === undefined || multipath.length < 8 ? 0 : multipath.readInt32LE(4)
 
 /** Decodes RTM_NEWNEIGH; undefined for families other than IPv4 and IPv6. */
 export function decodeNeighbour(body: Buffer): NeighbourRecord | undefined {

@@ -24,6 +24,7 @@ export const RTM_NEWADDR = 20
 const RTM_DELADDR = 21
 const RTM_GETADDR = 22
 export const RTM_NEWROUTE = 24
+const RTM_DELROUTE = 25
 const RTM_GETROUTE = 26
 export const RTM_NEWNEIGH = 28
 const RTM_DELNEIGH = 29
@@ -140,24 +141,89 @@ export function removeAddress(
 
 export const RT_TABLE_MAIN = 254
 export const RTN_UNICAST = 1
-export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 }
+export const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, MULTIPATH: 9, TABLE: 15 }
+/** The metric of a default route that names none, as ours does not. */
+export const METRIC = { ipv4: 0, ipv6: 1024 }
+const RTPROT_KERNEL = 2
+const RTPROT_STATIC = 4
+const RT_SCOPE_LINK = 253
+const RT_SCOPE_NOWHERE = 255
+
+type RouteHeader = {
+  readonly protocol: number
+  readonly prefixLength?: number
+  readonly scope?: number
+  readonly type?: number
+  readonly flags?: number
+}
+
+function routeHeader(family: number, route: RouteHeader): Buffer {
+  const header = Buffer.alloc(12)
+  header[0] = family
+  header[1] = route.prefixLength ?? 0
+  header[4] = RT_TABLE_MAIN
+  header[5] = route.protocol
+  header[6] = route.scope ?? 0
+  header[7] = route.type ?? RTN_UNICAST
+  header.writeUInt32LE(route.flags ?? 0, 8)
+  return header
+}
 
 /** Sets the default route through a gateway that need not lie in a subnet of the link. */
 export function setDefaultRoute(ifindex: number, gateway: string): NetlinkRequest {
-  const RTPROT_STATIC = 4
   const RTNH_F_ONLINK = 4
   const bytes = addressBytes(gateway)
-  const header = Buffer.alloc(12)
-  header[0] = family(bytes)
-  header[4] = RT_TABLE_MAIN
-  header[5] = RTPROT_STATIC
-  header[7] = RTN_UNICAST
-  header.writeUInt32LE(RTNH_F_ONLINK, 8)
+  const header = routeHeader(family(bytes), { protocol: RTPROT_STATIC, flags: RTNH_F_ONLINK })
   return {
     type: RTM_NEWROUTE,
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
     body: Buffer.concat([header, attribute(RTA.GATEWAY, bytes), attributeU32(RTA.OIF, ifindex)]),
     what: `set the default route via ${gateway}`,
+  }
+}
+
+/** Sets the route to a subnet on the link as the kernel does when it gets an address of it. */
+export function setSubnetRoute(
+  ifindex: number,
+  subnet: { readonly network: string; readonly prefixLength: number; readonly source: string },
+): NetlinkRequest {
+  const { network, prefixLength, source } = subnet
+  const bytes = addressBytes(network)
+  const scope = RT_SCOPE_LINK
+  const header = routeHeader(family(bytes), { prefixLength, protocol: RTPROT_KERNEL, scope })
+  const parts = [
+    header,
+    attribute(RTA.DST, bytes),
+    attribute(RTA.PREFSRC, addressBytes(source)),
+    attributeU32(RTA.OIF, ifindex),
+  ]
+  return {
+    type: RTM_NEWROUTE,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+    body: Buffer.concat(parts),
+    what: `set the route to ${network}/${prefixLength}`,
+  }
+}
+
+/** Removes a default route of the link; without a gateway the first one. ESRCH: there is none. */
+export function removeDefaultRoute(
+  ifindex: number,
+  route: { readonly ipv6: boolean; readonly gateway: string | undefined; readonly metric: number },
+): NetlinkRequest {
+  const { ipv6, gateway, metric } = route
+  // Of any protocol, scope and type.
+  const any = { protocol: 0, scope: RT_SCOPE_NOWHERE, type: 0 }
+  const parts = [
+    routeHeader(ipv6 ? AF_INET6 : AF_INET, any),
+    ...(gateway === undefined ? [] : [attribute(RTA.GATEWAY, addressBytes(gateway))]),
+    attributeU32(RTA.PRIORITY, metric),
+    attributeU32(RTA.OIF, ifindex),
+  ]
+  return {
+    type: RTM_DELROUTE,
+    flags: NLM_F_ACK,
+    body: Buffer.concat(parts),
+    what: `remove the default route via ${gateway ?? 'no gateway'} metric ${metric}`,
   }
 }
 

@@ -7,7 +7,7 @@ import type { Nftables } from './libnftables.ts'
 import type { Difference, Link, LinkExpectation } from './link.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes, dumpAddresses, dumpLinks, dumpRoutes } from './rtnetlink.ts'
-import type { LinkRecord } from './rtnetlink-record.ts'
+import type { LinkRecord, RouteRecord } from './rtnetlink-record.ts'
 import { addressText, decodeAddress, decodeLink, decodeRoute } from './rtnetlink-record.ts'
 
 const SCOPE_LINK = 253
@@ -50,25 +50,46 @@ export function cidrsExpected({ ipv4, ipv6 = [] }: LinkExpectation): string[] {
   ]
 }
 
-/** The addresses that a link has, without the link-local ones, which the kernel gives itself. */
+/** The addresses that a link has, without IPv6's link-local ones, which the kernel gives itself. */
 export function cidrsSeen(netlink: NetlinkSocket, ifindex: number): string[] {
   return netlink
     .dump(dumpAddresses(), decodeAddress)
-    .filter((address) => address.ifindex === ifindex && address.scope !== SCOPE_LINK)
+    .filter((seen) => seen.ifindex === ifindex)
+    .filter(({ scope, address }) => scope !== SCOPE_LINK || !address.includes(':'))
     .map(({ address, prefixLength }) => `${address}/${prefixLength}`)
 }
 
-function gatewaysExpected({ ipv4Gateway, ipv6 = [], ipv6Gateway }: LinkExpectation): string[] {
+/** The gateways that a link's default routes should have, in the kernel's own spelling. */
+export function gatewaysExpected({
+  ipv4Gateway,
+  ipv6 = [],
+  ipv6Gateway,
+}: LinkExpectation): string[] {
   if (ipv6.length === 0 || ipv6Gateway === undefined) return [ipv4Gateway]
   return [ipv4Gateway, addressText(addressBytes(ipv6Gateway))]
 }
 
-function gatewaysSeen(netlink: NetlinkSocket, ifindex: number): string[] {
-  return netlink
-    .dump(dumpRoutes(), decodeRoute)
-    .filter((route) => route.ifindex === ifindex && route.destination === 'default')
-    .map((route) => route.gateway ?? 'none')
+/** The subnets that should be on the link itself: an IPv4 address brings its own, a /32 none. */
+export function subnetsExpected({ ipv4 }: LinkExpectation) {
+  return ipv4
+    .filter(({ prefixLength }) => prefixLength < 32)
+    .map(({ address, prefixLength }) => {
+      const mask = (0xffffffff << (32 - prefixLength)) >>> 0
+      const network = Buffer.alloc(4)
+      network.writeUInt32BE((addressBytes(address).readUInt32BE() & mask) >>> 0)
+      return { network: addressText(network), prefixLength, source: address }
+    })
 }
+
+/** The unicast routes of a link. */
+export function routesSeen(netlink: NetlinkSocket, ifindex: number): RouteRecord[] {
+  return netlink.dump(dumpRoutes(), decodeRoute).filter((route) => route.ifindex === ifindex)
+}
+
+export const isDefault = ({ destination }: RouteRecord): boolean => destination === 'default'
+
+const isOnLink = ({ destination, gateway }: RouteRecord, subnet: string): boolean =>
+  destination === subnet && gateway === undefined
 
 /** How a link inside a namespace differs from what is expected; empty when it does not. */
 export function differences(
@@ -80,6 +101,8 @@ export function differences(
   const link = links.find((candidate) => isCard(candidate, mac))
   if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
   const list = (words: readonly string[]): string => [...words].sort().join(' ')
+  const routes = routesSeen(netlink, link.ifindex)
+  const subnets = subnetsExpected(expectation).map((s) => `${s.network}/${s.prefixLength}`)
   const mtuExpected = link.mtuMax === 0 ? mtu : Math.min(mtu, link.mtuMax)
   const rows: [what: string, expected: string, seen: string][] = [
     ['name', name, link.name],
@@ -90,7 +113,12 @@ export function differences(
     [
       'default routes',
       list(gatewaysExpected(expectation)),
-      list(gatewaysSeen(netlink, link.ifindex)),
+      list(routes.filter(isDefault).map(({ gateway }) => gateway ?? 'none')),
+    ],
+    [
+      'subnet routes',
+      list(subnets),
+      list(subnets.filter((subnet) => routes.some((route) => isOnLink(route, subnet)))),
     ],
     [
       'IMDS block',

@@ -9,10 +9,28 @@ import { setIpv6, type World, workInside } from './inside.ts'
 import { KernelError, located } from './kernel-error.ts'
 import type { LinkExpectation, TakeInTimings, TakenIn } from './link.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
-import { addAddress, dumpAddresses, removeAddress, setDefaultRoute, setLink } from './rtnetlink.ts'
+import {
+  addAddress,
+  dumpAddresses,
+  METRIC,
+  removeAddress,
+  removeDefaultRoute,
+  setDefaultRoute,
+  setLink,
+  setSubnetRoute,
+} from './rtnetlink.ts'
 import type { LinkRecord } from './rtnetlink-record.ts'
 import { decodeAddress } from './rtnetlink-record.ts'
-import { cidrsExpected, cidrsSeen, differences, linkByMac } from './survey.ts'
+import {
+  cidrsExpected,
+  cidrsSeen,
+  differences,
+  gatewaysExpected,
+  isDefault,
+  linkByMac,
+  routesSeen,
+  subnetsExpected,
+} from './survey.ts'
 
 const LOOPBACK_IFINDEX = 1
 
@@ -114,7 +132,10 @@ function ensureImds({ nft }: Inside, { name, alias, blockImds }: LinkExpectation
   else nft.run('lift the IMDS block', unblockCommands(name, listing))
 }
 
-/** Sysctls, MTU, alias, up, exactly the expected addresses, default routes. Answers the MTU. */
+/**
+ * Sysctls, MTU, alias, up, exactly the expected addresses and default routes. Other routes of the
+ * link are left alone: a task that may set them has its reasons. Answers the MTU.
+ */
 function configure(
   world: World,
   { netlink, fd }: Inside,
@@ -122,7 +143,7 @@ function configure(
   request: LinkExpectation,
 ): number {
   const { ifindex } = link
-  const { name, alias, ipv4, ipv4Gateway, ipv6 = [], ipv6Gateway } = request
+  const { name, alias, ipv4, ipv6 = [] } = request
   setIpv6(world, fd, name, ipv6.length > 0)
   const mtu = ensureMtu(netlink, link, mtuFor(link, request.mtu))
 
@@ -134,7 +155,16 @@ function configure(
   })
   netlink.transact(removals, ['EADDRNOTAVAIL'])
 
-  const gateways = ipv6.length > 0 && ipv6Gateway !== undefined ? [ipv6Gateway] : []
+  const gateways = gatewaysExpected(request)
+  // A default route that somebody added may win over ours by its metric.
+  const strays = routesSeen(netlink, ifindex)
+    .filter(isDefault)
+    .filter(({ gateway = '', metric, ipv6 }) => {
+      return !gateways.includes(gateway) || metric !== (ipv6 ? METRIC.ipv6 : METRIC.ipv4)
+    })
+  const noStrays = strays.map((route) => removeDefaultRoute(ifindex, route))
+  netlink.transact(noStrays, ['ESRCH'])
+
   netlink.transact(
     [
       setLink(LOOPBACK_IFINDEX, { up: true }),
@@ -142,7 +172,8 @@ function configure(
       setLink(ifindex, { up: true }),
       ...ipv4.map(({ address, prefixLength }) => addAddress(ifindex, address, prefixLength)),
       ...ipv6.map((address) => addAddress(ifindex, address, 128)),
-      ...[ipv4Gateway, ...gateways].map((gateway) => setDefaultRoute(ifindex, gateway)),
+      ...subnetsExpected(request).map((subnet) => setSubnetRoute(ifindex, subnet)),
+      ...gateways.map((gateway) => setDefaultRoute(ifindex, gateway)),
     ],
     ['EEXIST'],
   )

@@ -1,8 +1,10 @@
 // The kernel worker: the one thread that enters namespaces and waits for the kernel. It has no event
-// loop of its own. It sleeps in poll(2) on the link announcements and on the bell that the main
-// thread rings after posting a request, and does one thing at a time, synchronously.
+// loop of its own. It sleeps in poll(2) on the link announcements, on the monitors in the tasks'
+// namespaces and on the bell that the main thread rings after posting a request, and does one thing
+// at a time, synchronously.
 //
 //   main ──post, ring──▶ poll ──▶ request ──▶ result        host's links ──▶ poll ──▶ announcement
+//                                               something in a held namespace ──▶ poll ──▶ changed
 
 import fs from 'node:fs'
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
@@ -44,6 +46,7 @@ export type FromWorker =
   | { readonly kind: 'defect'; readonly error: unknown }
   | { readonly kind: 'announced'; readonly mac: string }
   | { readonly kind: 'overrun' }
+  | { readonly kind: 'changed'; readonly netns: string }
 
 /** A sleep ends this often, because terminate() waits for the thread to be awake. */
 const POLL_MS = 200
@@ -98,6 +101,7 @@ function run(): void {
   if (port === null) throw new Error('worker.ts runs as a worker thread, started by kernel.ts')
   const post = (message: FromWorker): void => port.postMessage(message)
   const world: World = { namespaces: new Namespaces(), home: new NetlinkSocket() }
+  const { monitors } = world.namespaces
   const monitor = new NetlinkSocket(RTMGRP_LINK)
   const calls = createCalls(world)
   // The main thread closes the bell, after this thread's end: it must not ring a number that has
@@ -111,9 +115,11 @@ function run(): void {
       post(perform(calls, received.message))
       continue
     }
-    const [rung, announced] = pollReadable([bellFd, monitor.fd], POLL_MS)
+    const sleepMs = Math.min(POLL_MS, monitors.deafMs())
+    const [rung, announced] = pollReadable([bellFd, monitor.fd, monitors.fd], sleepMs)
     if (rung) fs.readSync(bellFd, Buffer.alloc(8))
     if (announced) announce(post, monitor)
+    for (const netns of monitors.changed()) post({ kind: 'changed', netns })
   }
   monitor.close()
   world.home.close()
