@@ -13,6 +13,7 @@ import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
+import { watchLinks } from './drift.ts'
 import { watchContainers } from './drivers/container-events.ts'
 import { openDocker } from './drivers/docker.ts'
 import { openDrivers } from './drivers/drivers.ts'
@@ -38,7 +39,7 @@ import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { SWEEP_MS } from './verdict.ts'
-import { eventOf, watchLinks } from './watch.ts'
+import { eventOf } from './watch.ts'
 
 /**
  * How long an ensure may go on failing before its task gives up, milliseconds. The link's is what

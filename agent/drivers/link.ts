@@ -2,6 +2,7 @@
 // configured, cut off from the metadata service and verified, all before a container starts there.
 // What is done and in which order is the kernel hands' business; this says what is wanted.
 
+import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import type { Details, Driver, Job } from './driver.ts'
 import { numberOf } from './driver.ts'
@@ -13,6 +14,9 @@ import { aliasOf } from './mark.ts'
 
 /** The MTU inside a VPC (EC2 user guide, "Network MTU"). A link that allows less gets its most. */
 const VPC_MTU = 9001
+
+/** How long a card that was in the task once is looked for before it counts as gone, milliseconds. */
+const GONE_MS = 600
 
 /** The router of every VPC subnet, since November 2022, under a fixed link-local address. */
 const ROUTER_IPV6 = 'fe80:ec2::1'
@@ -36,8 +40,13 @@ export function linkDriver(options: LinkOptions): Driver<'link'> {
   async function takeIn(job: Job, signal: AbortSignal): Promise<Details['link']> {
     const wanted = expectationOf(job, host)
     const take = () => kernel.takeIn(wanted, { signal, gatewayTimeoutMs })
-    const timeoutMs = Math.min(appearTimeoutMs, job.leftMs)
-    const appear = () => kernel.waitForLink(wanted.mac, { timeoutMs, signal })
+    const wasHeld = job.known('link', job.row) !== undefined
+    const timeoutMs = Math.min(wasHeld ? GONE_MS : appearTimeoutMs, job.leftMs)
+    const appear = () =>
+      kernel.waitForLink(wanted.mac, { timeoutMs, signal }).catch((error) => {
+        if (!wasHeld || !(error instanceof KernelError) || error.errno !== 'ETIMEDOUT') throw error
+        throw linkGone(error)
+      })
     // In doubt the card may be inside already, where waiting for it on the host would be in vain.
     if (!job.again) await appear()
     const { ifindex, mtu, gatewayMac } = await take().catch(async (error) => {
@@ -65,6 +74,13 @@ export function linkDriver(options: LinkOptions): Driver<'link'> {
     },
   }
 }
+
+/** A card that was in its task, and is neither there nor on the host. */
+export const linkGone = (cause?: Error): Failure =>
+  new Failure('lost', 'LinkGone', "the task's network card is gone from the host", {
+    hint: 'Its ENI was detached or deleted from outside: see by whom, and run the task again.',
+    cause,
+  })
 
 /** How the link of this row should stand, once it was told by `verify` or before `takeIn`. */
 export function expectationOf(job: Job, { instanceId }: Host): LinkExpectation {

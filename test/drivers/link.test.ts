@@ -93,6 +93,26 @@ test('one attempt waits half a minute for a card, or as long as its task still h
   expect(waits).toEqual([30_000, 2_000])
 })
 
+test('a card that was in the task once and is nowhere any more is lost, and soon', async () => {
+  const { kernel } = kernelByHand(refusal('ENODEV'))
+  const waited: number[] = []
+  const nowhere = {
+    ...kernel,
+    waitForLink: async (_: string, { timeoutMs }: { timeoutMs: number }) => {
+      waited.push(timeoutMs)
+      throw refusal('ETIMEDOUT')
+    },
+  }
+  const link = { ifindex: 7, mtu: 9001, gatewayMac: '02:00:00:00:00:09' }
+  const known = { 'eni:0': eniDetails(), sandbox, 'link:0': link }
+  const ended = linkDriver({ kernel: nowhere, host }).ensure(
+    newJob({ again: true, known }),
+    never(),
+  )
+  await expect(ended).rejects.toEqual(failing({ kind: 'lost', code: 'LinkGone' }))
+  expect(waited).toEqual([600])
+})
+
 test.for([
   ['ETIMEDOUT', undefined, 'transient', 'LinkNotSeen'],
   ['EHOSTUNREACH', '/ns', 'refused', 'GatewaySilent'],

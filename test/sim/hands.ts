@@ -206,7 +206,7 @@ export class Hands {
   }
 
   /** What looks at links. The MAC of a simulated ENI is its id; the kernel is never away. */
-  get eyes(): Pick<Kernel, 'verify' | 'findLink'> {
+  get eyes(): Pick<Kernel, 'verify' | 'findLink' | 'onChange'> {
     const { world } = this.#options
     const look = <T>(at: () => T): Promise<T> =>
       this.#later(LOCAL_MS, at).catch(() => {
@@ -220,10 +220,15 @@ export class Hands {
           if (eni?.card !== netns) return different('mac')
           return eni.configured ? [] : different('route')
         }),
-      findLink: (mac) =>
+      findLink: (mac, netns = 'host') =>
         look(() =>
-          world.enis.get(mac)?.card === 'host' ? { ifindex: 1, name: 'eth1' } : undefined,
+          world.enis.get(mac)?.card === netns ? { ifindex: 1, name: 'eth1' } : undefined,
         ),
+      // Only the life of the moment listens.
+      onChange: (listener) => {
+        world.changed = listener
+        return () => {}
+      },
     }
   }
 

@@ -5,13 +5,14 @@
 //                                                    checks.ts looks at both from outside
 
 import Sqlite from 'better-sqlite3'
+import { watchLinks } from '../../agent/drift.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
 import type { PlacementFacts } from '../../agent/placement.ts'
 import { choose, room } from '../../agent/placement.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
-import { eventOf, watchLinks } from '../../agent/watch.ts'
+import { eventOf } from '../../agent/watch.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'

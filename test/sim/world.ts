@@ -3,6 +3,7 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
+import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Chance, Timeline } from './time.ts'
@@ -63,6 +64,8 @@ export class SimWorld {
   readonly dragged = new Set<string>()
   /** Whether a task's groups are put back. */
   keepGroups = false
+  /** Hears of changes in namespaces. */
+  changed: (netns: string) => void = () => {}
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -170,10 +173,12 @@ export class SimWorld {
       throw new Failure('lost', 'PauseGone', 'no namespace')
     }
     if (eni === undefined || eni.card === 'none') {
-      throw new Failure('transient', 'LinkNotSeen', 'no card')
+      const wasHeld = job.known('link', job.row) !== undefined
+      throw wasHeld ? linkGone() : new Failure('transient', 'LinkNotSeen', 'no card')
     }
     eni.card = netns
     eni.configured = true
+    this.#tellChanged(netns)
     return { ifindex: 1, mtu: 9001, gatewayMac: '' }
   }
 
@@ -249,6 +254,7 @@ export class SimWorld {
       deeds.push(() => {
         this.hurt.add(eni.holderId)
         this.dragged.add(eni.eniId)
+        this.#tellChanged(eni.card)
         unplug(eni)
         if (this.#chance.happens(0.5)) this.enis.delete(eni.eniId)
       })
@@ -266,12 +272,18 @@ export class SimWorld {
       for (const card of [taken.card, 'host']) {
         deeds.push(() => {
           this.dragged.add(taken.eniId)
+          this.#tellChanged(taken.card)
           taken.card = card
           taken.configured = false
         })
       }
     }
     if (deeds.length > 0) this.#chance.pick(deeds)()
+  }
+
+  /** The kernel tells of what changed in a namespace; now and then that is missed. */
+  #tellChanged(netns: string): void {
+    if (this.#chance.happens(0.8)) this.changed(netns)
   }
 
   /** The namespace is gone: the kernel brings its cards back to the host. */
