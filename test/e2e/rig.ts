@@ -112,6 +112,25 @@ export class Rig {
     return agent === undefined ? null : await end(agent, signal)
   }
 
+  /** The CPU time that the agent has used, all its threads, milliseconds. */
+  agentCpuMs(): number {
+    const stat = readFileSync(`/proc/${this.#agent?.process.pid}/stat`, 'utf8')
+    // After the name, which may hold anything: state is field 3, utime 14, stime 15, in 10 ms.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return 10 * (Number(fields[11]) + Number(fields[12]))
+  }
+
+  /** Stops the agent for the time of `work`, as a machine that is too busy would. */
+  async pauseAgent(work: () => Promise<void>): Promise<void> {
+    const agent = this.#agent?.process ?? fail('no agent')
+    agent.kill('SIGSTOP')
+    try {
+      await work()
+    } finally {
+      agent.kill('SIGCONT')
+    }
+  }
+
   /** Waits until the agent is dead by its own hand. Throws when it lives on. */
   async agentDeath(timeoutMs = 20_000): Promise<void> {
     const agent = this.#agent?.process
