@@ -20,6 +20,8 @@ export function jobOf(
 ): Job {
   const { id, holder } = entry
   const { choice, struck } = rowState(holder, step.row)
+  const container = /^container:(.+)/.exec(step.row)?.[1]
+  const { answeredExitId } = (container && holder.facts[container]) || {}
   const known = <K>(row: RowId) => rowState(holder, row).details as K | undefined
   return {
     holderId: id,
@@ -28,6 +30,7 @@ export function jobOf(
     again: step.again || retried,
     leftMs,
     ...(choice === undefined ? {} : { choice }),
+    ...(answeredExitId === undefined ? {} : { answeredExitId }),
     token: clientToken(id, step.row, struck.length),
     known: (_kind, row) => known(row),
     details: (kind, row) => {

@@ -8,7 +8,8 @@ import { rowState } from '../state/task.ts'
 
 /** One line per journal row, with constant keys. */
 export function logEvent(log: Logger, { id, holder, timeline }: Entry, event: Event): void {
-  const row = 'row' in event ? event.row : undefined
+  const ofContainer = 'container' in event ? (`container:${event.container}` as const) : undefined
+  const row = 'row' in event ? event.row : ofContainer
   const last = timeline.steps.findLast((s) => s.row === row)
   const durationMs =
     event.type === 'done' && last?.doneAt !== undefined ? last.doneAt - last.beganAt : undefined

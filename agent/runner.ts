@@ -7,7 +7,7 @@
 // is right.
 
 import { StateFileUnwritable } from '../state/database.ts'
-import { exitStop } from '../state/exits.ts'
+import { consequence } from '../state/exits.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json } from '../state/spec.ts'
 import type { Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
@@ -71,14 +71,17 @@ export class Runner {
     this.#options = options
   }
 
-  /** Takes up every holder of the journal. What is local may have changed meanwhile: doubt it. */
+  /**
+   * Takes up every holder of the journal. What is local may have changed meanwhile: all of it is
+   * doubted before anything is done, so that nothing is started on what was not looked at.
+   */
   resume(): void {
     for (const { id, holder } of this.#options.journal.all()) {
       for (const { id: row } of rows(holder.spec)) {
         const isLocal = ['sandbox', 'link', 'container'].includes(kindOf(row))
         if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
           continue
-        this.tell(id, { type: 'doubted', row, why: 'the agent started' })
+        this.#write(id, { type: 'doubted', row, why: 'the agent started' })
       }
       this.advance(id)
     }
@@ -86,16 +89,21 @@ export class Runner {
 
   /** Writes down what was seen of a holder, and acts on what follows. */
   tell(id: HolderId, event: Event): void {
+    if (this.#write(id, event)) this.advance(id)
+  }
+
+  /** Whether it was written. Where the disk is full, it is told again in a moment. */
+  #write(id: HolderId, event: Event): boolean {
     const { journal, clock } = this.#options
-    if (this.#closed || journal.get(id) === undefined) return
+    if (this.#closed || journal.get(id) === undefined) return false
     try {
       journal.append(id, event)
     } catch (error) {
       if (!(error instanceof StateFileUnwritable)) throw error
       clock.after(UNWRITABLE_MS, () => this.tell(id, event))
-      return
+      return false
     }
-    this.advance(id)
+    return true
   }
 
   /**
@@ -126,9 +134,9 @@ export class Runner {
     const entry = journal.get(id)
     if (entry === undefined) return
     const { holder } = entry
-    const stop = exitStop(holder)
-    if (stop !== undefined) {
-      this.tell(id, { type: 'stopAsked', stop })
+    const event = consequence(holder)
+    if (event !== undefined) {
+      this.tell(id, event)
       return
     }
     if (holder.desired === 'stopped') this.#giveUpEnsures(id)
@@ -248,10 +256,10 @@ export class Runner {
     const name = row.slice(row.indexOf(':') + 1)
     journal.atOnce(() => {
       if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
-      const exitCode = (details as Partial<Details['container']>)?.exitCode ?? remains?.exitCode
+      const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
       const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
-      if (kindOf(row) === 'container' && exitCode !== undefined && isNews) {
-        journal.append(id, { type: 'exited', container: name, exitCode })
+      if (kindOf(row) === 'container' && exit !== undefined && isNews) {
+        journal.append(id, { type: 'exited', container: name, ...exit })
       }
       const done: Event = { type: 'done', verb, row }
       journal.append(id, details === undefined ? done : { ...done, details: details as Json })

@@ -4,7 +4,7 @@
 //   dockerd's events ──▶ exited, healthSeen, lost sandbox
 
 import type { Journal } from '../state/journal.ts'
-import type { Event } from '../state/task.ts'
+import type { Event, Exit, Facts } from '../state/task.ts'
 import { kindOf, rowState } from '../state/task.ts'
 import type { ContainerEvent } from './drivers/container-events.ts'
 
@@ -27,9 +27,7 @@ export function eventOf(journal: Journal, event: ContainerEvent): Event | undefi
   if (kindOf(row) !== 'container') return undefined
   const container = row.slice('container:'.length)
   const facts = holder.facts[container]
-  if (event.what === 'die' && facts?.exitCode === undefined) {
-    return { type: 'exited', container, exitCode: event.exitCode }
-  }
+  if (event.what === 'die') return exitedOf(container, event, facts)
   if (event.what === 'destroy' && isRunning && facts?.exitCode === undefined) {
     return { type: 'exited', container, exitCode: VANISHED_EXIT_CODE }
   }
@@ -37,4 +35,18 @@ export function eventOf(journal: Journal, event: ContainerEvent): Event | undefi
     return { type: 'healthSeen', container, healthy: event.healthy }
   }
   return undefined
+}
+
+/** An exit is news once; docker may tell of one that was answered, and is over, once more. */
+function exitedOf(container: string, exit: Exit, facts: Facts = {}): Event | undefined {
+  const { exitCode, exitId, ranMs } = exit
+  const isAnswered = exitId !== undefined && exitId === facts.answeredExitId
+  if (facts.exitCode !== undefined || isAnswered) return undefined
+  return {
+    type: 'exited',
+    container,
+    exitCode,
+    ...(exitId === undefined ? {} : { exitId }),
+    ...(ranMs === undefined ? {} : { ranMs }),
+  }
 }

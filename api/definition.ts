@@ -23,6 +23,7 @@ import { dockerLabels, environment } from './rules/environment.ts'
 import { healthChecks } from './rules/health-check.ts'
 import { memory } from './rules/memory.ts'
 import { onePortEach, ports } from './rules/ports.ts'
+import { restartPolicies } from './rules/restart-policy.ts'
 import type { Rule } from './rules/rule.ts'
 import { supported } from './rules/supported.ts'
 import {
@@ -55,6 +56,7 @@ const RULES: readonly Rule[] = [
   dependencies,
   noCycle,
   startedHow,
+  restartPolicies,
   ({ tags }) => checkTags(tags ?? [], 'tags', clientError),
   size,
 ]

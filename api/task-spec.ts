@@ -4,10 +4,11 @@
 import type {
   ContainerDefinition,
   ContainerOverride,
+  ContainerRestartPolicy,
   HealthCheck as EcsHealthCheck,
   TaskOverride,
 } from '@aws-sdk/client-ecs'
-import type { Condition, ContainerSpec, HealthCheck } from '../state/spec.ts'
+import type { Condition, ContainerSpec, HealthCheck, Restart } from '../state/spec.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
 import type { DefinitionBody } from './definition.ts'
 import { checkEnvironment } from './rules/environment.ts'
@@ -105,6 +106,7 @@ function asInvalid(rule: () => void): void {
 export function containerSpec(container: ContainerDefinition): ContainerSpec {
   const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
   const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
+  const { restartPolicy: policy } = container
   return {
     name: container.name ?? '',
     image: container.image ?? '',
@@ -127,6 +129,7 @@ export function containerSpec(container: ContainerDefinition): ContainerSpec {
     ...(memory === undefined ? {} : { memoryMiB: memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),
     ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),
+    ...(policy?.enabled ? { restart: restartSpec(policy) } : {}),
   }
 }
 
@@ -137,4 +140,10 @@ const healthCheckSpec = (check: EcsHealthCheck): HealthCheck => ({
   timeoutMs: (check.timeout ?? 5) * 1000,
   retries: check.retries ?? 3,
   startPeriodMs: (check.startPeriod ?? 0) * 1000,
+})
+
+/** ECS's default period is 300 s; it ignores no exit code by default. */
+const restartSpec = (policy: ContainerRestartPolicy): Restart => ({
+  ignoredExitCodes: policy.ignoredExitCodes ?? [],
+  attemptPeriodMs: (policy.restartAttemptPeriod ?? 300) * 1000,
 })

@@ -67,9 +67,12 @@ const eniInWords = (eni: EniView): string =>
     ['name', eni.privateDnsName],
   ])
 
-const containerRow = ({ name, image, lastStatus, healthy, exitCode }: ContainerView): string[] => {
+const containerRow = (container: ContainerView): string[] => {
+  const { name, image, lastStatus, healthy, exitCode, restartCount = 0 } = container
   const health = healthy === undefined ? '' : healthy ? ' (healthy)' : ' (unhealthy)'
-  return [name, image, `${lastStatus}${health}`, exitCode === undefined ? '-' : String(exitCode)]
+  const again = restartCount === 0 ? '' : `, restarted ${restartCount}×`
+  const status = `${lastStatus}${health}${again}`
+  return [name, image, status, exitCode === undefined ? '-' : String(exitCode)]
 }
 
 const stepRow = (step: TaskDetail['steps'][number]): string[] => [

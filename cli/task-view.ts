@@ -22,6 +22,7 @@ export type ContainerView = {
   readonly lastStatus: string
   readonly exitCode?: number
   readonly healthy?: boolean
+  readonly restartCount?: number
 }
 
 /** Something that is being tried again. */

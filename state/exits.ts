@@ -1,40 +1,73 @@
 // The second small table: what follows from a container's exit or health. Pure, like task.ts.
 //
-//   essential exited                                → the task stops
+//   exited, and its restart policy answers that     → it is started again, once its row is held
+//   essential exited otherwise, or unhealthy        → the task stops
 //   a waiter can never start (its edge cannot hold) → the task stops
 //   anything else                                   → nothing; a waiter is woken by nextSteps itself
 
-import type { Condition } from './spec.ts'
-import type { Facts, Holder, Stop } from './task.ts'
+import type { Condition, ContainerSpec } from './spec.ts'
+import type { Event, Facts, Holder, Stop } from './task.ts'
 import { rowState } from './task.ts'
 
-/** Why this holder must stop because of what its containers did, or undefined. */
-export function exitStop(holder: Holder): Stop | undefined {
+/** What follows now, as the event that is to be written down; undefined where nothing does. */
+export function consequence(holder: Holder): Event | undefined {
   if (holder.desired === 'stopped') return undefined
-  for (const { name, essential } of holder.spec.containers) {
-    const { exitCode, healthy } = holder.facts[name] ?? {}
-    if (essential && exitCode !== undefined) {
+  const stop = overForGood(holder) ?? unreachable(holder)
+  return stop === undefined ? restart(holder) : { type: 'stopAsked', stop }
+}
+
+/**
+ * Whether this exit is answered by another start (ECS, "container restart policies"): it ran for
+ * its attempt period, and the code is not one that is meant. There is no backoff: what ends sooner
+ * stays ended.
+ */
+function isAnswered({ restart }: ContainerSpec, { exitCode, exitId, ranMs }: Facts): boolean {
+  if (restart === undefined || exitCode === undefined || exitId === undefined) return false
+  if (restart.ignoredExitCodes.includes(exitCode)) return false
+  return ranMs !== undefined && ranMs >= restart.attemptPeriodMs
+}
+
+/** While a step may be at work on the row, what it found may be older than the exit: not yet. */
+function restart(holder: Holder): Event | undefined {
+  for (const container of holder.spec.containers) {
+    const { name } = container
+    const facts = holder.facts[name] ?? {}
+    if (facts.exitId === undefined || !isAnswered(container, facts)) continue
+    if (rowState(holder, `container:${name}`).is !== 'held') continue
+    return { type: 'restartAsked', container: name, exitId: facts.exitId }
+  }
+  return undefined
+}
+
+function overForGood(holder: Holder): Stop | undefined {
+  for (const container of holder.spec.containers) {
+    const { name, essential } = container
+    const facts = holder.facts[name] ?? {}
+    if (!essential || isAnswered(container, facts)) continue
+    if (facts.exitCode !== undefined) {
       return {
         code: 'EssentialContainerExited',
-        reason: `Essential container in task exited: ${name} (exit code ${exitCode})`,
+        reason: `Essential container in task exited: ${name} (exit code ${facts.exitCode})`,
       }
     }
-    if (essential && healthy === false) {
+    if (facts.healthy === false) {
       return {
         code: 'EssentialContainerExited',
         reason: `Task failed container health checks: ${name}`,
       }
     }
   }
-  return unreachable(holder)
+  return undefined
 }
 
 function unreachable(holder: Holder): Stop | undefined {
-  for (const { name, dependsOn } of holder.spec.containers) {
+  const { containers } = holder.spec
+  for (const { name, dependsOn } of containers) {
     if (rowState(holder, `container:${name}`).is !== 'none') continue
     for (const { container, condition } of dependsOn) {
       const facts = holder.facts[container] ?? {}
-      if (!cannotHold[condition](facts)) continue
+      const other = containers.find((c) => c.name === container)
+      if (!cannotHold[condition](facts) || (other && isAnswered(other, facts))) continue
       return {
         code: 'TaskFailedToStart',
         reason:

@@ -36,6 +36,14 @@ export type HealthCheck = {
   readonly startPeriodMs: number
 }
 
+/** Which exits are answered by starting the container again, in place. */
+export type Restart = {
+  /** Exits with these codes are meant, and stay. */
+  readonly ignoredExitCodes: readonly number[]
+  /** It must have run for so long, or it is not worth another start. */
+  readonly attemptPeriodMs: number
+}
+
 /** One container of the task. */
 export type ContainerSpec = {
   readonly name: string
@@ -55,6 +63,8 @@ export type ContainerSpec = {
   readonly memoryMiB?: number
   readonly memoryReservationMiB?: number
   readonly healthCheck?: HealthCheck
+  /** Absent: an exit stays an exit. */
+  readonly restart?: Restart
   /** How long SIGTERM may take before SIGKILL. */
   readonly stopTimeoutMs: number
 }

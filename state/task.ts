@@ -56,7 +56,8 @@ export type Event =
   | { readonly type: 'amended'; readonly spec: Spec; readonly rows: readonly RowId[] }
   | { readonly type: 'assigned'; readonly spec: Spec; readonly rows: readonly RowId[] }
   | { readonly type: 'stopAsked'; readonly stop: Stop }
-  | { readonly type: 'exited'; readonly container: string; readonly exitCode: number }
+  | ({ readonly type: 'exited'; readonly container: string } & Exit)
+  | { readonly type: 'restartAsked'; readonly container: string; readonly exitId: string }
   | { readonly type: 'healthSeen'; readonly container: string; readonly healthy: boolean }
 
 /** One row as it stands. `details` outlive the release: a stopped task still knows its ENI. */
@@ -69,8 +70,22 @@ export type RowState = {
   readonly details?: Json
 }
 
-/** Facts about a container, beside its row. */
-export type Facts = { readonly exitCode?: number; readonly healthy?: boolean }
+/** How a container ended. Without a name and a time (it was removed) nothing can answer it. */
+export type Exit = {
+  readonly exitCode: number
+  /** A name that no other exit of this container has. */
+  readonly exitId?: string
+  /** How long it had run since its last start, milliseconds. */
+  readonly ranMs?: number
+}
+
+/** Facts about a container, beside its row: of its present run, but for what counts its restarts. */
+export type Facts = Partial<Exit> & {
+  readonly healthy?: boolean
+  readonly restartCount?: number
+  /** The exit that the last restart answers: a container still in it is to be started again. */
+  readonly answeredExitId?: string
+}
 
 export type Holder = {
   readonly spec: Spec
@@ -163,7 +178,7 @@ export function nextSteps(holder: Holder, others: Others = alone): Step[] {
   const verb: Verb = holder.desired === 'running' ? 'ensure' : 'release'
   const due = (row: Row): boolean =>
     verb === 'ensure'
-      ? is(holder, row.id) !== 'held' && row.needs.every((need) => isMet(holder, need, others))
+      ? is(holder, row.id) !== 'held' && row.needs.every((need) => isMet(holder, row, need, others))
       : is(holder, row.id) !== 'none' && !dependants(holder, row.id, all, others)
   return all.filter(due).map(({ id }) => ({ verb, row: id, again: is(holder, id) === 'unsure' }))
 }
@@ -175,9 +190,11 @@ function dependants(holder: Holder, row: RowId, all: readonly Row[], others: Oth
   return others.standsOn(row) || all.some((r) => is(holder, r.id) !== 'none' && needsIt(r))
 }
 
-function isMet(holder: Holder, need: Need, others: Others): boolean {
+function isMet(holder: Holder, row: Row, need: Need, others: Others): boolean {
   if (need.holder !== undefined) return others.holding(need.holder, need.row) === 'held'
   if (is(holder, need.row) !== 'held') return false
+  // A condition is for the first start: what was met then may have been restarted since.
+  if (is(holder, row.id) !== 'none') return true
   const facts = holder.facts[need.row.slice('container:'.length)] ?? {}
   switch (need.condition) {
     case 'COMPLETE':
@@ -215,7 +232,9 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'assigned':
       return event.rows.reduce(doubt, { ...holder, spec: event.spec })
     case 'exited':
-      return fact(holder, event.container, { exitCode: event.exitCode })
+      return exited(holder, event)
+    case 'restartAsked':
+      return restartAsked(holder, event)
     case 'healthSeen':
       return fact(holder, event.container, { healthy: event.healthy })
   }
@@ -258,6 +277,23 @@ function declined(holder: Holder, row: RowId): Holder {
   const { choice: _, ...rest } = rowState(holder, row)
   const state = { ...rest, is: 'none' as const, struck: [...struck, choice] }
   return { ...holder, rows: { ...holder.rows, [row]: state } }
+}
+
+function exited(holder: Holder, { container, ...told }: Event & { type: 'exited' }): Holder {
+  const { type: _, ...exit } = told
+  const { answeredExitId } = holder.facts[container] ?? {}
+  // Told once more after it was answered, it is no exit of the present run.
+  if (exit.exitId !== undefined && exit.exitId === answeredExitId) return holder
+  return fact(holder, container, exit)
+}
+
+/** The run that ended is over, its facts with it; the row is made sure of again like any other. */
+function restartAsked(holder: Holder, event: Event & { type: 'restartAsked' }): Holder {
+  const { exitId, restartCount = 0 } = holder.facts[event.container] ?? {}
+  if (holder.desired === 'stopped' || exitId !== event.exitId) return holder
+  const facts: Facts = { restartCount: restartCount + 1, answeredExitId: exitId }
+  const begun = { ...holder, facts: { ...holder.facts, [event.container]: facts } }
+  return doubt(begun, `container:${event.container}`)
 }
 
 /** Whether the task runs: all rows held, but for the guards, which nothing needs. */

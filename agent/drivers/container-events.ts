@@ -6,8 +6,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HolderId } from '../../state/spec.ts'
-import type { RowId } from '../../state/task.ts'
+import type { Exit, RowId } from '../../state/task.ts'
 import { Failure } from '../failure.ts'
+import { exitOf } from './container-exit.ts'
 import type { ContainerFacts, Docker } from './docker.ts'
 import { MARK } from './driver.ts'
 
@@ -18,7 +19,7 @@ export type ContainerEvent = {
   readonly row: RowId
 } & (
   | { readonly what: 'start' | 'oom' | 'destroy' }
-  | { readonly what: 'die'; readonly exitCode: number }
+  | ({ readonly what: 'die' } & Exit)
   | { readonly what: 'health'; readonly healthy: boolean }
 )
 
@@ -78,7 +79,7 @@ async function watchOnce(
       const lines = (rest + chunk.toString()).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) {
-        const event = eventOf(JSON.parse(line) as Line)
+        const event = await eventOf(docker, JSON.parse(line) as Line, signal)
         if (event !== undefined) onEvent(event)
       }
     }
@@ -107,23 +108,33 @@ async function howThingsStand(
   return told
 }
 
-function eventsOf({ Id: containerId, Config, State }: ContainerFacts): ContainerEvent[] {
+function eventsOf(facts: ContainerFacts): ContainerEvent[] {
+  const { Id: containerId, Config, State } = facts
   const wearer = { containerId, ...wearerOf(Config.Labels) }
-  if (!State.Running) return [{ ...wearer, what: 'die', exitCode: State.ExitCode }]
+  if (!State.Running) return [{ ...wearer, what: 'die', ...exitOf(facts) }]
   const health = State.Health?.Status
   if (health !== 'healthy' && health !== 'unhealthy') return []
   return [{ ...wearer, what: 'health', healthy: health === 'healthy' }]
 }
 
-function eventOf({ Action, Actor }: Line): ContainerEvent | undefined {
+async function eventOf(
+  docker: Docker,
+  { Action, Actor }: Line,
+  signal: AbortSignal,
+): Promise<ContainerEvent | undefined> {
   const wearer = { containerId: Actor.ID, ...wearerOf(Actor.Attributes) }
   switch (Action) {
     case 'start':
     case 'oom':
     case 'destroy':
       return { ...wearer, what: Action }
-    case 'die':
-      return { ...wearer, what: 'die', exitCode: Number(Actor.Attributes.exitCode) }
+    case 'die': {
+      // Which exit that was, and after how long, only the container tells, if it is still there.
+      const facts = await docker.inspect(Actor.ID, signal)
+      const told = { exitCode: Number(Actor.Attributes.exitCode) }
+      if (facts === undefined) return { ...wearer, what: 'die', ...told }
+      return { ...wearer, what: 'die', ...exitOf(facts), ...(facts.State.Running ? told : {}) }
+    }
     case 'health_status: healthy':
     case 'health_status: unhealthy':
       return { ...wearer, what: 'health', healthy: Action.endsWith(' healthy') }

@@ -1,12 +1,14 @@
-// One container of a task: created in the pause container's namespaces, started once, never twice.
-// What becomes of it afterwards is a fact that container-events.ts tells; this row only says that it
-// was started.
+// One container of a task: created in the pause container's namespaces, started once, and once more
+// for each exit that is answered. What becomes of it afterwards is a fact that container-events.ts
+// tells; this row only says that it was started.
 //
-//   in doubt:  none ─▶ create, start    created ─▶ start    runs or has exited ─▶ take it as it is
+//   in doubt:  none ─▶ create, start    created, or still in the answered exit ─▶ start
+//              runs or has exited ─▶ take it as it is
 
 import type { ContainerSpec, HealthCheck } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
+import { exitOf } from './container-exit.ts'
 import { logTail } from './container-logs.ts'
 import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
 import { isNameTaken } from './docker.ts'
@@ -39,22 +41,29 @@ export function containerDriver(options: {
       return { containerId }
     } catch (error) {
       const own = isNameTaken(error) && (await findContainer(docker, wearerOf(job), signal))
-      if (own) return await adopt(own, signal)
+      if (own) return await adopt(job, own, signal)
       throw error
     }
   }
 
-  async function adopt(facts: ContainerFacts, signal: AbortSignal): Promise<Details['container']> {
+  async function adopt(
+    { answeredExitId }: Job,
+    facts: ContainerFacts,
+    signal: AbortSignal,
+  ): Promise<Details['container']> {
     const { Id: containerId, State: state } = facts
-    if (state.Status === 'created') await docker.start(containerId, signal)
-    if (state.Running || state.Status === 'created') return { containerId }
-    return { containerId, exitCode: state.ExitCode }
+    if (state.Running) return { containerId }
+    if (state.Status !== 'created' && state.FinishedAt !== answeredExitId) {
+      return { containerId, exit: exitOf(facts) }
+    }
+    await docker.start(containerId, signal)
+    return { containerId }
   }
 
   return {
     async ensure(job, signal) {
       const found = job.again ? await findContainer(docker, wearerOf(job), signal) : undefined
-      if (found !== undefined) return await adopt(found, signal)
+      if (found !== undefined) return await adopt(job, found, signal)
       const known = job.known('container', job.row)
       return known === undefined ? await make(job, signal) : vanished(job, known)
     },
@@ -69,7 +78,7 @@ export function containerDriver(options: {
       const wasStarted = after !== undefined && after.State.Status !== 'created'
       return {
         ...(tail === undefined ? {} : { logTail: tail }),
-        ...(wasStarted ? { exitCode: after.State.ExitCode } : {}),
+        ...(wasStarted ? { exit: exitOf(after) } : {}),
       }
     },
   }
@@ -81,7 +90,7 @@ export function containerDriver(options: {
  */
 function vanished(job: Job, known: Details['container']): Details['container'] {
   const { essential, name } = containerOf(job)
-  if (!essential) return { exitCode: VANISHED_EXIT_CODE, ...known }
+  if (!essential) return { ...known, exit: { exitCode: VANISHED_EXIT_CODE } }
   const id = known.containerId.slice(0, 12)
   throw new Failure('lost', 'ContainerGone', `container ${name} (${id}) is gone`, {
     hint: 'It was removed behind the back of the agent: use `enid stop` to end a task.',

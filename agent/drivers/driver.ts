@@ -3,7 +3,7 @@
 // throws a Failure that says who must act.
 
 import type { ContainerSpec, EniSpec, HolderId, Spec } from '../../state/spec.ts'
-import type { RowId, RowKind } from '../../state/task.ts'
+import type { Exit, RowId, RowKind } from '../../state/task.ts'
 
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
 export type Details = {
@@ -26,7 +26,8 @@ export type Details = {
   attachment: { attachmentId: string; deviceIndex: number }
   guard: Record<string, never>
   link: { ifindex: number; mtu: number; gatewayMac: string }
-  container: { containerId: string; exitCode?: number }
+  /** `exit`: it was found exited. */
+  container: { containerId: string; exit?: Exit }
   address: { ipv4: string }
 }
 
@@ -41,6 +42,8 @@ export type Job = {
   readonly leftMs: number
   /** The journaled choice: a subnet id, a device index. Release: that of the last ensure. */
   readonly choice?: string
+  /** A container that is still in this exit is to be started again. */
+  readonly answeredExitId?: string
   /** The journaled client token of this row and choice. */
   readonly token: string
   /** Details of this row or another, when it is or was held. Throws a defect where there are none. */
@@ -50,7 +53,7 @@ export type Job = {
 }
 
 /** What a release leaves behind that is worth keeping. */
-export type Remains = { readonly logTail?: string; readonly exitCode?: number }
+export type Remains = { readonly logTail?: string; readonly exit?: Exit }
 
 export type Driver<K extends RowKind> = {
   /** Find it or make it. Runs again after every doubt. */

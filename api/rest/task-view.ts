@@ -35,14 +35,21 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
         securityGroupIds: eni?.securityGroupIds ?? spec.securityGroupIds,
       }
     }),
-    containers: holder.spec.containers.map(({ name, image, essential }) => ({
-      name,
-      image,
-      essential,
-      lastStatus: containerStatus(holder, name),
-      ...holder.facts[name],
-      ...detailsOf(holder, 'container', `container:${name}`),
-    })),
+    containers: holder.spec.containers.map(({ name, image, essential, restart }) => {
+      const { exitCode, healthy, restartCount = 0 } = holder.facts[name] ?? {}
+      const { containerId } = detailsOf(holder, 'container', `container:${name}`) ?? {}
+      return {
+        name,
+        image,
+        essential,
+        lastStatus: containerStatus(holder, name),
+        ...(exitCode === undefined ? {} : { exitCode }),
+        ...(healthy === undefined ? {} : { healthy }),
+        // As task metadata has it: only where there is a policy.
+        ...(restart === undefined ? {} : { restartCount }),
+        ...(containerId === undefined ? {} : { containerId }),
+      }
+    }),
     waiting: api.orders.waiting(id).map(({ nextTryAt, ...rest }) => ({
       ...rest,
       nextTryAt: new Date(nextTryAt).toISOString(),

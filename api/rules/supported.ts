@@ -47,6 +47,7 @@ const CONTAINER_TAKEN = [
   'dependsOn',
   'healthCheck',
   'stopTimeout',
+  'restartPolicy',
 ]
 
 const RESOLVER = `${AWSVPC} the resolver is the VPC's (its DHCP options); leave it out`
@@ -66,7 +67,6 @@ const CONTAINER_INSTEAD: Readonly<Record<string, string>> = {
   repositoryCredentials: 'Log dockerd in to the registry (docker login), and leave it out',
   privileged: 'Privileged containers are refused: they could leave their network namespace',
   linuxParameters: 'Leave it out; capabilities are those that Docker gives by default',
-  restartPolicy: 'Leave it out: an essential container that exits stops the task',
   startTimeout: 'Leave it out: a dependency that can no longer be met stops the task',
   versionConsistency: 'Name the image by digest (image@sha256:…) to fix its version',
   ulimits: "Leave it out: the limits are dockerd's (default-ulimits)",

@@ -126,7 +126,7 @@ describe('the straight way', () => {
         ...drivers,
         container: {
           ...drivers.container,
-          ensure: async () => ({ containerId: 'c', exitCode: 5 }),
+          ensure: async () => ({ containerId: 'c', exit: { exitCode: 5 } }),
         },
       },
     })
@@ -513,4 +513,92 @@ test('containers start in the order of their edges, each when its fact is known'
   runner.tell('a', { type: 'healthSeen', container: 'db', healthy: true })
   await settle()
   expect(status()).toBe('RUNNING')
+})
+
+describe('a container that is started again', () => {
+  const restart = { ignoredExitCodes: [], attemptPeriodMs: 60_000 }
+  const kept = spec({ containers: [container('web', {}, { restart })] })
+  const exited = { type: 'exited', container: 'web', exitCode: 1, ranMs: 60_000 } as const
+  const answers: (string | undefined)[] = []
+
+  beforeEach(async () => {
+    answers.length = 0
+    world.script = ({ verb, job }) => {
+      if (job.row === 'container:web' && verb === 'ensure') answers.push(job.answeredExitId)
+    }
+    begin('a', kept)
+    await settle()
+    events.length = 0
+  })
+
+  test('is ensured again, the driver told for which exit, and its task runs on', async () => {
+    runner.tell('a', { ...exited, exitId: 'first' })
+    runner.tell('a', { ...exited, exitId: 'first' })
+    expect(status()).toBe('RUNNING')
+    await settle()
+    expect(events.filter((e) => e !== 'exited')).toEqual([
+      'restartAsked',
+      'began ensure container:web',
+      'done ensure container:web',
+    ])
+    expect(answers).toEqual([undefined, 'first'])
+    expect(world.calls.at(-1)).toBe('ensure container:web again')
+    expect(status()).toBe('RUNNING')
+    runner.tell('a', { ...exited, exitId: 'second', ranMs: 59_999 })
+    await settle()
+    expect(status()).toBe('STOPPED')
+  })
+
+  test('is not forgotten over a death between the exit, the restart and the start', async () => {
+    await runner.close()
+    journal.append('a', { ...exited, exitId: 'first' })
+    start()
+    runner.resume()
+    await settle()
+    expect(answers).toEqual([undefined, undefined, 'first'])
+    await runner.close()
+    journal.append('a', { ...exited, exitId: 'second' })
+    journal.append('a', { type: 'restartAsked', container: 'web', exitId: 'second' })
+    start()
+    runner.resume()
+    await settle()
+    expect(answers.slice(3)).toEqual(['second'])
+    expect(status()).toBe('RUNNING')
+    expect(holder().facts.web?.restartCount).toBe(2)
+  })
+
+  test('that Docker does not start is tried again for ever, and shown; the task runs on', async () => {
+    world.script = ({ job }) => {
+      if (job.row !== 'container:web' || job.answeredExitId === undefined) return
+      throw new Failure('refused', 'CannotStartContainerError', 'no memory')
+    }
+    runner.tell('a', { ...exited, exitId: 'first' })
+    await clock.pass(3_600_000)
+    expect(status()).toBe('RUNNING')
+    expect(runner.waiting('a')[0]).toMatchObject({ code: 'CannotStartContainerError' })
+    world.script = () => {}
+    await clock.pass(60_000)
+    expect(rowState(holder(), 'container:web').is).toBe('held')
+  })
+
+  test('is asked for once the disk has room again, and not once the task is to stop', async () => {
+    const append = journal.append.bind(journal)
+    const full = () => {
+      throw new StateFileUnwritable('SQLITE_FULL')
+    }
+    journal.append = full
+    runner.tell('a', { ...exited, exitId: 'first' })
+    await clock.pass(5_000)
+    journal.append = append
+    await clock.pass(5_000)
+    expect(answers).toEqual([undefined, 'first'])
+    journal.append = (id, event) => (event.type === 'restartAsked' ? full() : append(id, event))
+    runner.tell('a', { ...exited, exitId: 'second' })
+    runner.stop('a', stop)
+    journal.append = append
+    await clock.pass(5_000)
+    expect(status()).toBe('STOPPED')
+    expect(answers).toHaveLength(2)
+    expect(defects).toEqual([])
+  })
 })

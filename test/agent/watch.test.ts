@@ -47,6 +47,19 @@ describe('what Docker tells', () => {
     expect(say('container:web', { what: 'health', healthy: false })).toBeDefined()
   })
 
+  test('an exit that was answered by a restart is no news, also when docker tells of it again', () => {
+    climb()
+    const died = { what: 'die', exitCode: 1, exitId: 'first', ranMs: 60_000 }
+    const exited = say('container:web', died)
+    const told = { exitCode: 1, exitId: 'first', ranMs: 60_000 }
+    expect(exited).toEqual({ type: 'exited', container: 'web', ...told })
+    if (exited) journal.append('a', exited)
+    journal.append('a', { type: 'restartAsked', container: 'web', exitId: 'first' })
+    expect(say('container:web', died)).toBeUndefined()
+    expect(say('container:web', { ...died, exitId: 'second' })).toMatchObject({ exitId: 'second' })
+    expect(say('container:web', { what: 'destroy' })).toMatchObject({ exitCode: 137 })
+  })
+
   test('a container removed behind our back counts as killed while the task runs', () => {
     climb()
     const killed = { type: 'exited', container: 'web', exitCode: 137 }

@@ -77,6 +77,23 @@ describe('a container of a task definition', () => {
     ['timeout', { healthCheck: { ...healthCheck, timeout: 61 } }, /2 to 60/],
     ['retries', { healthCheck: { ...healthCheck, retries: 11 } }, /1 to 10/],
     ['startPeriod', { healthCheck: { ...healthCheck, startPeriod: 301 } }, /0 to 300/],
+    [
+      'ignoredExitCodes',
+      {
+        restartPolicy: { enabled: true, ignoredExitCodes: Array.from({ length: 51 }, (_, n) => n) },
+      },
+      /51 exit codes; at most 50/,
+    ],
+    [
+      'restartAttemptPeriod',
+      { restartPolicy: { enabled: true, restartAttemptPeriod: 59 } },
+      /59 is outside 60 to 1800 seconds/,
+    ],
+    [
+      'restartAttemptPeriod',
+      { restartPolicy: { enabled: false, restartAttemptPeriod: 1801 } },
+      /1801 is outside 60 to 1800 seconds/,
+    ],
     ['environment[0].name', { environment: [{ name: 'A=B', value: 'c' }] }, /no "="/],
     ['environment[1].name', { environment: [{ name: 'A' }, { name: 'A' }] }, /unique/],
     ['dockerLabels', { dockerLabels: { 'enid:holder': 'x' } }, /agent's own/],
@@ -102,6 +119,16 @@ describe('a container of a task definition', () => {
     ['command', { command: ['\ud800'] }, 'containerDefinitions[0].command[0]'],
     ['dockerLabels', { dockerLabels: { a: 1 } }, 'containerDefinitions[0].dockerLabels.a'],
     ['image', { image: {} }, 'containerDefinitions[0].image'],
+    [
+      'restartPolicy',
+      { restartPolicy: { restartAttemptPeriod: 60 } },
+      'containerDefinitions[0].restartPolicy.enabled',
+    ],
+    [
+      'restartPolicy',
+      { restartPolicy: { enabled: true, ignoredExitCodes: [0, '1'] } },
+      'containerDefinitions[0].restartPolicy.ignoredExitCodes[1]',
+    ],
   ])('with a wrong %s is refused by the whole path', (_name, change, field) => {
     const container = Object.assign(nginx(), JSON.parse('{}'))
     for (const [key, value] of Object.entries(change as object)) {
@@ -216,6 +243,7 @@ describe('what is accepted', () => {
         dockerLabels: { empty: '' },
         stopTimeout: 5,
         healthCheck: { ...healthCheck, interval: 10, retries: 2 },
+        restartPolicy: { enabled: true, ignoredExitCodes: [0], restartAttemptPeriod: 180 },
       }),
     }
     const { essential: _, portMappings: __, ...rest } = container

@@ -64,8 +64,16 @@ describe('RunTask', () => {
         stopTimeout: 5,
         healthCheck,
         memoryReservation: 256,
+        restartPolicy: { enabled: true, ignoredExitCodes: [0], restartAttemptPeriod: 60 },
       }),
-      { name: 'init', image: 'busybox', memory: 16, essential: false },
+      {
+        ...{ name: 'init', image: 'busybox', memory: 16, essential: false },
+        restartPolicy: { enabled: true },
+      },
+      {
+        ...{ name: 'off', image: 'busybox', memory: 16, essential: false },
+        restartPolicy: { enabled: false, restartAttemptPeriod: 60 },
+      },
     )
     const override = {
       name: 'nginx',
@@ -101,6 +109,7 @@ describe('RunTask', () => {
           retries: 3,
           startPeriodMs: 0,
         },
+        restart: { ignoredExitCodes: [0], attemptPeriodMs: 60_000 },
       },
       {
         name: 'init',
@@ -112,13 +121,20 @@ describe('RunTask', () => {
         cpuShares: 2,
         memoryMiB: 16,
         stopTimeoutMs: 30_000,
+        restart: { ignoredExitCodes: [], attemptPeriodMs: 300_000 },
       },
+      expect.not.objectContaining({ restart: expect.anything() }),
     ])
     const task = await describeOne(rig, arn)
-    expect(task).toMatchObject({ cpu: '7', memory: '316' })
-    expect(task.overrides?.containerOverrides).toEqual([override, { name: 'init' }])
+    expect(task).toMatchObject({ cpu: '7', memory: '332' })
+    expect(task.overrides?.containerOverrides).toEqual([
+      override,
+      { name: 'init' },
+      { name: 'off' },
+    ])
     expect(task.containers?.map(({ cpu, memory }) => [cpu, memory])).toEqual([
       ['7', '300'],
+      ['0', '16'],
       ['0', '16'],
     ])
   })

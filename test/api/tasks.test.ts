@@ -121,6 +121,26 @@ describe('DescribeTasks', () => {
     })
   })
 
+  test('tells a restarted container as running, and how often it was, where ECS has no word', async () => {
+    const restartPolicy = { enabled: true, restartAttemptPeriod: 60 }
+    await register(rig, nginx({ restartPolicy }))
+    const arn = await runOne(rig)
+    await describeOne(rig, arn)
+    const id = arn.split('/').at(-1) ?? ''
+    const inOurWords = async () =>
+      ((await (await fetch(`${rig.url}/tasks/${id}`)).json()) as { containers: object[] })
+        .containers[0]
+    expect(await inOurWords()).toMatchObject({ restartCount: 0 })
+    const exit = { exitCode: 1, exitId: 'first', ranMs: 60_000 }
+    rig.journal.append(id, { type: 'exited', container: 'nginx', ...exit })
+    rig.journal.append(id, { type: 'restartAsked', container: 'nginx', exitId: 'first' })
+    const { lastStatus, containers } = await describeOne(rig, arn)
+    expect([lastStatus, containers?.[0]?.lastStatus]).toEqual(['RUNNING', 'RUNNING'])
+    expect(containers?.[0]).not.toHaveProperty('exitCode')
+    expect(await inOurWords()).toMatchObject({ lastStatus: 'RUNNING', restartCount: 1 })
+    expect(await inOurWords()).not.toHaveProperty('exitCode')
+  })
+
   test('names what is missing, and refuses what is no id', async () => {
     const id = 'f'.repeat(32)
     const { tasks, failures } = await rig.ecs.send(new DescribeTasksCommand({ tasks: [id] }))

@@ -182,7 +182,8 @@ describe('a task is named by', () => {
 
 test('describe shows interface, containers, steps with their times, and why it stopped', async () => {
   const exit = { name: 'app', image: 'x', lastStatus: 'STOPPED', exitCode: 137 }
-  const stopped = { lastStatus: 'STOPPED', desiredStatus: 'STOPPED', containers: [exit] }
+  const again = { name: 'log', image: 'x', lastStatus: 'RUNNING', healthy: true, restartCount: 2 }
+  const stopped = { lastStatus: 'STOPPED', desiredStatus: 'STOPPED', containers: [exit, again] }
   const why = { stopCode: 'EssentialContainerExited', stoppedReason: 'app exited' }
   agent.tasks.set(A, [task(A, { ...stopped, ...why })])
   const { stdout } = await agent.enid('describe', 'aaaa')
@@ -190,6 +191,7 @@ test('describe shows interface, containers, steps with their times, and why it s
     /^stopped +EssentialContainerExited: app exited$/m,
     /^address +10\.0\.0\.35$/m,
     /^app +x +STOPPED +137$/m,
+    /^log +x +RUNNING \(healthy\), restarted 2× +-$/m,
     /^ensure eni:0 +2 ms +120 ms +1$/m,
   ]) {
     expect(stdout).toMatch(text)

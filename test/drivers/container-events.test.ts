@@ -37,6 +37,13 @@ async function start(row: string, line: string, ...options: string[]): Promise<C
   return { containerId, holderId, row } as ContainerEvent
 }
 
+/** What docker says of a container's last exit, beside its code. */
+async function exit({ containerId }: ContainerEvent): Promise<{ exitId: string; ranMs: unknown }> {
+  await docker('wait', containerId)
+  const exitId = await docker('inspect', '--format', '{{.State.FinishedAt}}', containerId)
+  return { exitId, ranMs: expect.any(Number) }
+}
+
 /** A unix socket that passes everything on to dockerd, until it is cut. */
 async function openProxy() {
   const folder = await mkdtemp(join(tmpdir(), 'enid-docker-'))
@@ -111,10 +118,40 @@ test('start, exit with its code and removal are told as they happen', async () =
       .poll(() => events)
       .toEqual([
         { ...app, what: 'start' },
-        { ...app, what: 'die', exitCode: 3 },
+        { ...app, what: 'die', exitCode: 3, ...(await exit(app)) },
       ])
     await docker('rm', app.containerId)
     await expect.poll(() => events.at(-1)).toEqual({ ...app, what: 'destroy' })
+  })
+})
+
+test('each exit of a container that is started again has a name and a length of its own', async () => {
+  await watching(async ({ events }) => {
+    const app = await start('container:app', '/busybox sleep 0.6; exit 4')
+    const first = await exit(app)
+    await docker('start', app.containerId)
+    const second = await exit(app)
+    expect(second.exitId).not.toBe(first.exitId)
+    const deaths = () => events.filter((event) => event.what === 'die')
+    const told = { ...app, what: 'die', exitCode: 4 }
+    await expect.poll(deaths).toEqual([
+      { ...told, ...first },
+      { ...told, ...second },
+    ])
+    for (const death of deaths()) expect(death).toMatchObject({ ranMs: expect.toSatisfy(between) })
+  })
+  function between(ranMs: number): boolean {
+    return ranMs >= 600 && ranMs < 5000
+  }
+})
+
+test('an exit that somebody answered by himself at once is told without its length', async () => {
+  await watching(async ({ events }) => {
+    const app = await start('container:app', 'exec /busybox sleep 60')
+    await docker('restart', '--time=0', app.containerId)
+    await expect.poll(() => events.filter(({ what }) => what === 'start')).toHaveLength(2)
+    const death = events.find((event) => event.what === 'die')
+    expect(death).toMatchObject({ exitCode: 137, exitId: expect.stringMatching(/^20/) })
   })
 })
 
@@ -146,7 +183,7 @@ test('what happened before the first connection, and while it was away, is told'
   const early = await start('container:early', 'exit 1')
   await docker('wait', early.containerId)
   await watching(async ({ events, proxy, counts }) => {
-    expect(events).toEqual([{ ...early, what: 'die', exitCode: 1 }])
+    expect(events).toEqual([{ ...early, what: 'die', exitCode: 1, ...(await exit(early)) }])
     const pause = await start('sandbox', 'exec /busybox sleep 60')
     await expect.poll(() => events.at(-1)).toEqual({ ...pause, what: 'start' })
     proxy.cut()
@@ -156,7 +193,7 @@ test('what happened before the first connection, and while it was away, is told'
     proxy.mend()
     await expect
       .poll(() => events, { timeout: 10_000 })
-      .toContainEqual({ ...pause, what: 'die', exitCode: 137 })
+      .toContainEqual({ ...pause, what: 'die', exitCode: 137, ...(await exit(pause)) })
     expect(counts.connected).toBe(2)
   })
 })

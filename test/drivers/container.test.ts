@@ -1,7 +1,7 @@
 // Goal: a container is created and started once, whatever a death left behind; what it wrote and how
 // it ended outlive it. Method: the real dockerd; the oracle is the docker command.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { containerDriver } from '../../agent/drivers/container.ts'
 import { containerLogs, LOG_TAIL_BYTES } from '../../agent/drivers/container-logs.ts'
 import { openDocker } from '../../agent/drivers/docker.ts'
@@ -57,6 +57,7 @@ const knowing = (given: Job, made: Details['container']): Job =>
 
 const failing = (failure: Record<string, unknown>) => expect.objectContaining(failure)
 const SLEEP = 'echo up; exec /busybox sleep 60'
+const finishedAt = (id: string) => docker('inspect', '--format', '{{.State.FinishedAt}}', id)
 
 test('everything that the spec says reaches Docker', async () => {
   const healthCheck = {
@@ -122,15 +123,69 @@ test('it is started once: one that runs is adopted, one that has exited is not s
   const { State: before } = await inspect<{ State: object }>(containerId)
   expect(await driver.ensure({ ...over, again: true }, never())).toEqual({
     containerId,
-    exitCode: 7,
+    exit: { exitCode: 7, exitId: await finishedAt(containerId), ranMs: expect.any(Number) },
   })
   expect((await inspect<{ State: object }>(containerId)).State).toEqual(before)
+})
+
+describe('one whose exit is answered', () => {
+  /** Runs for a second, then ends with a code that counts its runs. */
+  const COUNTING = 'echo run >> /runs; /busybox sleep 1; exit $(/busybox wc -l < /runs)'
+  const runs = async (id: string) => Number(await docker('wait', id))
+  const startedAt = (id: string) => docker('inspect', '--format', '{{.State.StartedAt}}', id)
+
+  test('is started again in place, once for each exit, and knows how long it ran', async () => {
+    const given = newJob(COUNTING, { again: true })
+    const { containerId } = await driver.ensure(given, never())
+    expect(await runs(containerId)).toBe(1)
+    const { exit } = await driver.ensure(given, never())
+    expect(exit).toMatchObject({ exitCode: 1, exitId: await finishedAt(containerId) })
+    expect(exit?.ranMs).toBeGreaterThanOrEqual(1000)
+    expect(exit?.ranMs).toBeLessThan(10_000)
+
+    const answering = { ...given, answeredExitId: exit?.exitId ?? '' }
+    expect(await driver.ensure(answering, never())).toEqual({ containerId })
+    // The agent died here, or the answer was lost: it looks again, and leaves what runs alone.
+    const second = await startedAt(containerId)
+    expect(await driver.ensure(answering, never())).toEqual({ containerId })
+    expect(await runs(containerId)).toBe(2)
+    expect(await startedAt(containerId)).toBe(second)
+    // It died for longer than that run: the next exit is another one, which nothing answers yet.
+    const later = await driver.ensure(answering, never())
+    expect(later).toMatchObject({ containerId, exit: { exitCode: 2 } })
+    expect(later.exit?.exitId).toBe(await finishedAt(containerId))
+    expect(later.exit?.exitId).not.toBe(exit?.exitId)
+    expect(await startedAt(containerId)).toBe(second)
+  })
+
+  test('and that Docker cannot start is still in that exit, so it is tried again', async () => {
+    const given = newJob('/busybox cp /busybox /kept; /busybox rm /busybox; exit 3', {
+      again: true,
+    })
+    const { containerId } = await driver.ensure(given, never())
+    await docker('wait', containerId)
+    const answering = { ...given, answeredExitId: await finishedAt(containerId) }
+    const why = { kind: 'refused', code: 'CannotStartContainerError' }
+    await expect(driver.ensure(answering, never())).rejects.toEqual(failing(why))
+    await expect(driver.ensure(answering, never())).rejects.toEqual(failing(why))
+  })
+
+  test('and that somebody removed is not made anew: lost if essential, else over', async () => {
+    const given = newJob('exit 3', { essential: false })
+    const made = await driver.ensure(given, never())
+    await docker('wait', made.containerId)
+    const answeredExitId = await finishedAt(made.containerId)
+    await docker('rm', made.containerId)
+    const answering = { ...knowing(given, made), answeredExitId }
+    expect(await driver.ensure(answering, never())).toEqual({ ...made, exit: { exitCode: 137 } })
+    expect(await wearing(MARK.holder, holderId)).toEqual([])
+  })
 })
 
 test('one that was created but not started is started', async () => {
   const given = newJob(SLEEP, { again: true })
   const marks = Object.entries(mark(host, given)).flatMap(([k, v]) => ['--label', `${k}=${v}`])
-  const id = await docker('create', ...marks, image, '/busybox', 'sleep', '60')
+  const id = await docker('create', '--network=none', ...marks, image, '/busybox', 'sleep', '60')
   expect(await driver.ensure(given, never())).toEqual({ containerId: id })
   expect((await inspect<{ State: { Running: boolean } }>(id)).State.Running).toBe(true)
 })
@@ -158,9 +213,9 @@ test('release lets it end in its own way, and keeps its log and exit code', asyn
   const made = await driver.ensure(given, never())
   await expect.poll(() => containerLogs(connection, made.containerId, 10, never())).toBe('up\n')
   const begun = performance.now()
-  expect(await driver.release(knowing(given, made), never())).toEqual({
+  expect(await driver.release(knowing(given, made), never())).toMatchObject({
     logTail: 'up\nbye\n',
-    exitCode: 5,
+    exit: { exitCode: 5 },
   })
   expect(performance.now() - begun).toBeLessThan(5_000)
   expect(await driver.release(knowing(given, made), never())).toBeUndefined()
@@ -173,7 +228,9 @@ test('one that does not end is killed after its stop timeout', async () => {
   const made = await driver.ensure(given, never())
   await expect.poll(() => containerLogs(connection, made.containerId, 10, never())).toBe('up\n')
   const begun = performance.now()
-  expect(await driver.release(knowing(given, made), never())).toMatchObject({ exitCode: 137 })
+  expect(await driver.release(knowing(given, made), never())).toMatchObject({
+    exit: { exitCode: 137 },
+  })
   expect(performance.now() - begun).toBeGreaterThan(900)
 })
 
@@ -199,7 +256,10 @@ test('one that was removed behind our back is lost if essential, else over', asy
   const lost = driver.ensure(knowing(given, made), never())
   await expect(lost).rejects.toEqual(failing({ kind: 'lost', code: 'ContainerGone' }))
   const aside = newJob(SLEEP, { essential: false })
-  expect(await driver.ensure(knowing(aside, made), never())).toEqual({ ...made, exitCode: 137 })
+  expect(await driver.ensure(knowing(aside, made), never())).toEqual({
+    ...made,
+    exit: { exitCode: 137 },
+  })
   expect(await wearing(MARK.holder, holderId)).toEqual([])
 })
 

@@ -199,7 +199,7 @@ export class SimWorld {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
     const { containerId, exitCode } = there ?? this.#newContainer(job)
-    return exitCode === undefined ? { containerId } : { containerId, exitCode }
+    return exitCode === undefined ? { containerId } : { containerId, exit: { exitCode } }
   }
 
   /** Removes the container of this row, whatever it does; gone is success. */

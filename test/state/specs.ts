@@ -39,6 +39,11 @@ export const SPECS = {
   'a task of two containers, one waiting for the other': spec({
     containers: [container('web', { db: 'HEALTHY' }), container('db', {}, { essential: false })],
   }),
+  'a task whose container is started again': spec({
+    containers: [
+      container('web', {}, { restart: { ignoredExitCodes: [], attemptPeriodMs: 60_000 } }),
+    ],
+  }),
   'a task of two ENIs': spec({ enis: [eni, eni] }),
   'a spare': spec({ kind: 'spare', containers: [] }),
   'a shared ENI': spec({ kind: 'shared', containers: [] }),

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'vitest'
 import { chooseSubnet, clientToken, freeDeviceIndex } from '../../state/allocation.ts'
-import { exitStop } from '../../state/exits.ts'
+import { consequence } from '../../state/exits.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
-import type { Event, Holder, RowId } from '../../state/task.ts'
+import type { Event, Exit, Holder, RowId, Stop } from '../../state/task.ts'
 import { learn, newHolder, nextSteps } from '../../state/task.ts'
 import { newTimeline, note } from '../../state/timeline.ts'
 import { container, spec } from './specs.ts'
@@ -81,8 +81,14 @@ describe('status', () => {
   })
 })
 
+/** Why it is to stop, if that is what follows. */
+function stopOf(h: Holder): Stop | undefined {
+  const event = consequence(h)
+  return event?.type === 'stopAsked' ? event.stop : undefined
+}
+
 describe('what follows from an exit', () => {
-  const of = (h: Holder) => exitStop(h)?.reason
+  const of = (h: Holder) => stopOf(h)?.reason
   const exited = (exitCode: number) =>
     learn(running, { type: 'exited', container: 'web', exitCode })
   const pair = (condition: 'SUCCESS' | 'HEALTHY' | 'COMPLETE' | 'START') =>
@@ -93,31 +99,31 @@ describe('what follows from an exit', () => {
     )
   const b = (h: Holder, exitCode: number) => learn(h, { type: 'exited', container: 'b', exitCode })
 
-  test('nothing follows from nothing', () => expect(exitStop(running)).toBeUndefined())
+  test('nothing follows from nothing', () => expect(stopOf(running)).toBeUndefined())
 
   test('an essential container takes its task along, whatever its exit code', () => {
     expect(of(exited(0))).toBe('Essential container in task exited: web (exit code 0)')
-    expect(exitStop(exited(3))).toEqual({
+    expect(stopOf(exited(3))).toEqual({
       code: 'EssentialContainerExited',
       reason: 'Essential container in task exited: web (exit code 3)',
     })
-    expect(exitStop(learn(exited(3), stopAsked))).toBeUndefined()
+    expect(stopOf(learn(exited(3), stopAsked))).toBeUndefined()
   })
 
   test('a waiter that waits is no reason to stop', () => {
     for (const condition of ['SUCCESS', 'HEALTHY', 'COMPLETE', 'START'] as const) {
-      expect(exitStop(pair(condition))).toBeUndefined()
+      expect(stopOf(pair(condition))).toBeUndefined()
     }
   })
 
   test('an essential container that fails its health checks takes its task along', () => {
     const sick = learn(running, { type: 'healthSeen', container: 'web', healthy: false })
-    expect(exitStop(sick)).toEqual({
+    expect(stopOf(sick)).toEqual({
       code: 'EssentialContainerExited',
       reason: 'Task failed container health checks: web',
     })
     const well = learn(sick, { type: 'healthSeen', container: 'web', healthy: true })
-    expect(exitStop(well)).toBeUndefined()
+    expect(stopOf(well)).toBeUndefined()
   })
 
   test('a waiter that can never start stops the task, and says whom it waited for', () => {
@@ -125,10 +131,10 @@ describe('what follows from an exit', () => {
       'TaskDependencyError: container a waits for b to be SUCCESS, which can no longer happen ' +
         '(exit code 1)',
     )
-    expect(exitStop(b(pair('SUCCESS'), 0))).toBeUndefined()
-    expect(exitStop(b(pair('COMPLETE'), 1))).toBeUndefined()
-    expect(exitStop(b(pair('START'), 1))).toBeUndefined()
-    expect(exitStop(b(pair('HEALTHY'), 0))?.code).toBe('TaskFailedToStart')
+    expect(stopOf(b(pair('SUCCESS'), 0))).toBeUndefined()
+    expect(stopOf(b(pair('COMPLETE'), 1))).toBeUndefined()
+    expect(stopOf(b(pair('START'), 1))).toBeUndefined()
+    expect(stopOf(b(pair('HEALTHY'), 0))?.code).toBe('TaskFailedToStart')
     const sick = learn(pair('HEALTHY'), { type: 'healthSeen', container: 'b', healthy: false })
     expect(of(sick)).toContain('(healthy: false)')
   })
@@ -141,7 +147,123 @@ describe('what follows from an exit', () => {
       else h = step(h, next.row)
     }
     expect(h.ran).toBe(true)
-    expect(exitStop(b(h, 1))).toBeUndefined()
+    expect(stopOf(b(h, 1))).toBeUndefined()
+  })
+})
+
+describe('a container with a restart policy', () => {
+  const restart = { ignoredExitCodes: [0, 42], attemptPeriodMs: 60_000 }
+  const held = (h: Holder): Holder => {
+    const next = nextSteps(h)[0]
+    return next === undefined ? h : held(step(h, next.row))
+  }
+  const kept = held(newHolder(spec({ containers: [container('web', {}, { restart })] })))
+  const exit: Exit = { exitCode: 1, exitId: 'first', ranMs: 60_000 }
+  const exited = (change: Partial<Exit> = {}, h = kept) =>
+    learn(h, { type: 'exited', container: 'web', ...exit, ...change })
+  const asked: Event = { type: 'restartAsked', container: 'web', exitId: 'first' }
+  const restarted = learn(exited(), asked)
+
+  test('is started again when it ran for its attempt period, essential or not', () => {
+    expect(consequence(exited())).toEqual(asked)
+    const aside = { essential: false, restart }
+    const two = held(newHolder(spec({ containers: [container('a'), container('web', {}, aside)] })))
+    expect(consequence(exited({}, two))).toEqual(asked)
+    expect(consequence(exited({ ranMs: 59_999 }, two))).toBeUndefined()
+  })
+
+  test.each<[string, Partial<Exit>]>([
+    ['ended too soon', { ranMs: 59_999 }],
+    ['ended with a code that is ignored', { exitCode: 42 }],
+    ['ended before a clock that went back', { ranMs: -1 }],
+  ])('is not started again when it %s: an essential one stops its task', (_why, change) => {
+    expect(consequence(exited(change))).toMatchObject({
+      type: 'stopAsked',
+      stop: { code: 'EssentialContainerExited' },
+    })
+  })
+
+  test('is not started again when nobody can tell which exit it was, as in old journals', () => {
+    const old = learn(kept, { type: 'exited', container: 'web', exitCode: 1 })
+    expect(consequence(old)?.type).toBe('stopAsked')
+    const nameless = learn(kept, { type: 'exited', container: 'web', exitCode: 1, ranMs: 9e9 })
+    expect(consequence(nameless)?.type).toBe('stopAsked')
+  })
+
+  test('is not started again without a policy, nor once its task is to stop', () => {
+    expect(consequence(exited({}, running))?.type).toBe('stopAsked')
+    const stopped = learn(exited(), stopAsked)
+    expect(consequence(stopped)).toBeUndefined()
+    expect(learn(stopped, asked)).toBe(stopped)
+  })
+
+  test('waits with it while a step may be at work on its row', () => {
+    const doubted = learn(kept, { type: 'doubted', row: 'container:web', why: 'looked' })
+    expect(consequence(exited({}, doubted))).toBeUndefined()
+    expect(consequence(step(exited({}, doubted), 'container:web'))).toEqual(asked)
+  })
+
+  test('is made sure of again, and its task stays RUNNING with it', () => {
+    expect(nextSteps(restarted)).toEqual([{ verb: 'ensure', row: 'container:web', again: true }])
+    expect(restarted.facts.web).toEqual({ restartCount: 1, answeredExitId: 'first' })
+    expect(consequence(restarted)).toBeUndefined()
+    const back = step(restarted, 'container:web')
+    for (const h of [exited(), restarted, back]) expect(lastStatus(h)).toBe('RUNNING')
+    for (const h of [restarted, back]) expect(containerStatus(h, 'web')).toBe('RUNNING')
+  })
+
+  test('answers each exit once, however often it is told; the next one is another', () => {
+    const back = step(restarted, 'container:web')
+    expect(exited({}, back)).toBe(back)
+    expect(learn(back, asked)).toBe(back)
+    const second = { ...asked, exitId: 'second' }
+    const again = exited({ exitId: 'second' }, back)
+    expect(consequence(again)).toEqual(second)
+    expect(learn(again, second).facts.web?.restartCount).toBe(2)
+  })
+
+  test('begins its health anew, and an unhealthy one that has ended is started again', () => {
+    const sick = learn(kept, { type: 'healthSeen', container: 'web', healthy: false })
+    expect(consequence(sick)?.type).toBe('stopAsked')
+    expect(consequence(exited({}, sick))).toEqual(asked)
+    expect(learn(exited({}, sick), asked).facts.web).not.toHaveProperty('healthy')
+  })
+
+  describe('for which another one waits', () => {
+    const pair = (condition: 'SUCCESS' | 'COMPLETE' | 'HEALTHY') =>
+      held(
+        newHolder(
+          spec({
+            containers: [
+              container('a', { web: condition }),
+              container('web', {}, { essential: false, restart }),
+            ],
+          }),
+        ),
+      )
+
+    test.each(['SUCCESS', 'COMPLETE', 'HEALTHY'] as const)(
+      'holds it back through a restart (%s), and a failure is none before the last exit',
+      (condition) => {
+        const h = exited({}, pair(condition))
+        expect(consequence(h)).toEqual(asked)
+        const back = step(learn(h, asked), 'container:web')
+        expect(nextSteps(back)).toEqual([])
+        expect(consequence(back)).toBeUndefined()
+        const last = exited({ exitId: 'second', ranMs: 1 }, back)
+        if (condition === 'COMPLETE') expect(nextSteps(last)[0]?.row).toBe('container:a')
+        else expect(consequence(last)?.type).toBe('stopAsked')
+      },
+    )
+
+    test('does not hold it back once it has started', () => {
+      let h = pair('HEALTHY')
+      h = held(learn(h, { type: 'healthSeen', container: 'web', healthy: true }))
+      h = step(learn(exited({}, h), asked), 'container:web')
+      expect(h.facts.web?.healthy).toBeUndefined()
+      const doubted = learn(h, { type: 'doubted', row: 'container:a', why: 'the agent started' })
+      expect(nextSteps(doubted)).toEqual([{ verb: 'ensure', row: 'container:a', again: true }])
+    })
   })
 })
 

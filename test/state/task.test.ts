@@ -3,6 +3,7 @@
 // kind of holder, and check the invariants (docs/task-lifecycle.md) in each.
 
 import { describe, expect, test } from 'vitest'
+import { consequence } from '../../state/exits.ts'
 import type { Spec } from '../../state/spec.ts'
 import type { Event, Holder, Others, Step } from '../../state/task.ts'
 import {
@@ -56,7 +57,23 @@ function events(h: Holder): Event[] {
     if (is === 'held') out.push({ type: 'doubted', row, why: 'looked' })
     if (is === 'held') out.push({ type: 'lost', row, cause })
   }
-  return out
+  return [...out, ...exits(h)]
+}
+
+/** Two exits of each container that may be started again, each told twice; and what follows. */
+function exits(h: Holder): Event[] {
+  const out: Event[] = []
+  for (const { name, restart } of h.spec.containers) {
+    const { restartCount = 0, exitCode, answeredExitId } = h.facts[name] ?? {}
+    if (restart === undefined || rowState(h, `container:${name}`).is === 'none') continue
+    const exit = { type: 'exited', container: name, exitCode: 1, ranMs: 60_000 } as const
+    if (restartCount < 2 && exitCode === undefined) {
+      out.push({ ...exit, exitId: `exit ${restartCount}` })
+    }
+    if (answeredExitId !== undefined) out.push({ ...exit, exitId: answeredExitId })
+  }
+  const next = consequence(h)
+  return next === undefined ? out : [...out, next]
 }
 
 /** Every state that can be reached, walked once for each spec. */
@@ -128,6 +145,19 @@ describe.each(small)('%s', (_name, start) => {
       }
     })
     expect(states).toBeGreaterThan(20)
+  })
+
+  test('asks once for the restart that an exit calls for, and of a row that is held', () => {
+    reach(start, (h) => {
+      const event = consequence(h)
+      if (event?.type !== 'restartAsked') return
+      expect(h.desired).toBe('running')
+      expect(rowState(h, `container:${event.container}`).is).toBe('held')
+      const after = learn(h, event)
+      expect(rowState(after, `container:${event.container}`).is).toBe('unsure')
+      expect(consequence(after)).toBeUndefined()
+      expect(learn(after, event)).toBe(after)
+    })
   })
 
   test('always has a step to do until it holds everything or nothing', () => {
