@@ -81,7 +81,8 @@ export class Runner {
         const isLocal = ['sandbox', 'link', 'container'].includes(kindOf(row))
         if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
           continue
-        this.#write(id, { type: 'doubted', row, why: 'the agent started' })
+        const doubted: Event = { type: 'doubted', row, why: 'the agent started' }
+        this.#write(id, doubted, () => this.tell(id, doubted))
       }
       this.advance(id)
     }
@@ -89,18 +90,18 @@ export class Runner {
 
   /** Writes down what was seen of a holder, and acts on what follows. */
   tell(id: HolderId, event: Event): void {
-    if (this.#write(id, event)) this.advance(id)
+    if (this.#write(id, event, () => this.tell(id, event))) this.advance(id)
   }
 
-  /** Whether it was written. Where the disk is full, it is told again in a moment. */
-  #write(id: HolderId, event: Event): boolean {
+  /** Whether it was written. Where the disk is full, `again` is called in a moment. */
+  #write(id: HolderId, event: Event, again: () => void): boolean {
     const { journal, clock } = this.#options
     if (this.#closed || journal.get(id) === undefined) return false
     try {
       journal.append(id, event)
     } catch (error) {
       if (!(error instanceof StateFileUnwritable)) throw error
-      clock.after(UNWRITABLE_MS, () => this.tell(id, event))
+      clock.after(UNWRITABLE_MS, again)
       return false
     }
     return true
@@ -136,7 +137,8 @@ export class Runner {
     const { holder } = entry
     const event = consequence(holder)
     if (event !== undefined) {
-      this.tell(id, event)
+      const again = () => this.advance(id)
+      if (this.#write(id, event, again)) again()
       return
     }
     if (holder.desired === 'stopped') this.#giveUpEnsures(id)

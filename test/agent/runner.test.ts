@@ -599,6 +599,7 @@ describe('a container that is started again', () => {
     await clock.pass(5_000)
     expect(status()).toBe('STOPPED')
     expect(answers).toHaveLength(2)
+    expect(events.filter((e) => e === 'restartAsked')).toHaveLength(1)
     expect(defects).toEqual([])
   })
 })

@@ -46,6 +46,19 @@ describe('task definitions', () => {
     }
   })
 
+  test('are described with the restart policy as it was given, and nothing added', async () => {
+    const policies = [{ enabled: true }, { enabled: false, restartAttemptPeriod: 1800 }]
+    const given = policies.map((restartPolicy, n) => ({
+      ...nginx({ name: `c${n}`, portMappings: [] }),
+      restartPolicy,
+    }))
+    await register(rig, ...given)
+    const asked = new DescribeTaskDefinitionCommand({ taskDefinition: 'nginx-awsvpc' })
+    const { taskDefinition } = await rig.ecs.send(asked)
+    const told = taskDefinition?.containerDefinitions?.map(({ restartPolicy }) => restartPolicy)
+    expect(told).toEqual(policies)
+  })
+
   test('out of use can be read, but not run', async () => {
     await register(rig)
     const taskDefinition = 'nginx-awsvpc:1'

@@ -9,7 +9,8 @@ import type { Event, Verb } from '../../state/task.ts'
 import { rowState, rows } from '../../state/task.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
-import { type Eni, INSTANCES, OWN_GROUPS, type SimWorld } from './world.ts'
+import type { Container, Eni, SimWorld } from './world.ts'
+import { deservesStart, INSTANCES, OWN_GROUPS } from './world.ts'
 
 /** A broken invariant. The message names it and the moment. */
 export class Broken extends Error {}
@@ -45,8 +46,11 @@ export class Checks implements Watching {
   readonly #inQuarantine = new Set<string>()
   readonly #inFlight = new Set<string>()
   readonly #calls = new Map<string, number>()
+  readonly #answeredExits = new Set<string>()
   #bornAt: number
   released = 0
+  /** Containers that were started again by their policy. */
+  restarts = 0
 
   constructor(options: {
     readonly world: SimWorld
@@ -60,6 +64,7 @@ export class Checks implements Watching {
     this.#all = options.all
     this.#quarantined = options.quarantined
     this.#bornAt = options.timeline.now
+    options.world.onRestart = (container) => this.#restarted(container)
     this.#began = options.db.prepare(
       'SELECT 1 FROM events WHERE holder = ? AND event LIKE ? LIMIT 1',
     )
@@ -144,6 +149,9 @@ export class Checks implements Watching {
       const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
       if (air !== undefined) throw new Broken(`I7: ${row} of ${id} stands on ${air.row}, not there`)
     }
+    if (event.type === 'restartAsked' && holder.desired === 'stopped') {
+      throw new Broken(`I7: a restart was asked of ${id}, which is to stop`)
+    }
     if (holder.ran) this.#ran.add(id)
     else if (this.#ran.has(id)) throw new Broken(`I7: ${id} ran, and then never did`)
     if (holder.desired === 'running') {
@@ -202,7 +210,19 @@ export class Checks implements Watching {
     if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
     if (!eni.guarded) return 'the guard'
     if (this.#world.keepGroups && eni.groups !== OWN_GROUPS) return 'its own groups'
-    return mine.length === holder.spec.containers.length + 1 ? undefined : 'a container'
+    const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
+    const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)
+    return isWhole ? undefined : 'a container'
+  }
+
+  /** A start answers one exit, which the policy lets it answer; no exit is answered twice. */
+  #restarted(container: Container): void {
+    const { holderId, row, exit } = container
+    const key = `${exit?.exitId} of ${row} of ${holderId}`
+    if (this.#answeredExits.has(key)) throw new Broken(`${key} was answered twice`)
+    if (!deservesStart(container)) throw new Broken(`${key} was answered against its policy`)
+    this.#answeredExits.add(key)
+    this.restarts += 1
   }
 
   /** I5: what a stopped task still tells. */

@@ -45,6 +45,7 @@ export type Outcome = {
   readonly lifecycles: number
   readonly released: number
   readonly deaths: number
+  readonly restarts: number
   readonly events: number
   /** How tasks ended or stand, for a look at whether the run was worth anything. */
   readonly reasons: Readonly<Record<string, number>>
@@ -172,9 +173,9 @@ class Simulation {
       const reason = (entry.holder.stop?.reason ?? '').split(':')[0] ?? ''
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
-    const { released } = this.#checks
+    const { released, restarts } = this.#checks
     const [deaths, events] = [this.#deaths, this.#events]
-    return { lifecycles: this.#begun, released, deaths, events, reasons }
+    return { lifecycles: this.#begun, released, deaths, restarts, events, reasons }
   }
 
   /** Faults of every size, none at all among them. */
@@ -213,8 +214,11 @@ class Simulation {
     const { journal, placement, runner } = this.#life
     const id = n.toString(16).padStart(32, '0')
     const eni = { subnetIds, securityGroupIds: [], tags: {} }
+    const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
     const containers = this.#chance.pick([
       [container('web')],
+      [container('web', {}, { restart })],
+      [container('web', { log: 'START' }), container('log', {}, { essential: false, restart })],
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
@@ -234,6 +238,7 @@ class Simulation {
       if (this.#chance.happens(0.02)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
       if (this.#chance.happens(0.02)) this.#world.mischief()
+      if (this.#chance.happens(0.02)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
       if (this.#chance.happens(0.003)) this.#timeline.skewMs += this.#chance.pick([-2, 2]) * HOUR_MS
       if (this.#chance.happens(0.004)) this.#goAway('ec2Until')
@@ -292,7 +297,7 @@ class Simulation {
         holderId: seen.holderId,
         row: seen.row as 'sandbox',
         what: 'die',
-        exitCode: seen.exitCode ?? 0,
+        ...(seen.exit ?? { exitCode: 0 }),
       })
       if (event !== undefined) asked(() => this.#life.runner.tell(seen.holderId, event))
     }

@@ -7,12 +7,13 @@ import { simulate } from './run.ts'
 const SEED_COUNT = 200
 
 test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leave nothing`, async () => {
-  const total = { lifecycles: 0, deaths: 0 }
+  const total = { lifecycles: 0, deaths: 0, restarts: 0 }
   for (let seed = 1; seed <= SEED_COUNT; seed++) {
     try {
-      const { lifecycles, deaths } = await simulate(seed)
+      const { lifecycles, deaths, restarts } = await simulate(seed)
       total.lifecycles += lifecycles
       total.deaths += deaths
+      total.restarts += restarts
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error })
     }
@@ -20,6 +21,7 @@ test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leav
   // A simulation in which nothing ever happens proves nothing.
   expect(total.lifecycles).toBeGreaterThan(2 * SEED_COUNT)
   expect(total.deaths).toBeGreaterThan(SEED_COUNT)
+  expect(total.restarts).toBeGreaterThan(SEED_COUNT / 4)
 }, 120_000)
 
 test('the same seed gives the same run', async () => {

@@ -5,7 +5,8 @@
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
-import type { HolderId } from '../../state/spec.ts'
+import type { ContainerSpec, HolderId } from '../../state/spec.ts'
+import type { Exit } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
 export type Eni = {
@@ -36,9 +37,19 @@ export type Container = {
   readonly holderId: HolderId
   readonly row: string
   readonly createdAt: number
+  /** Of the task's definition; none for a pause. */
+  readonly spec: ContainerSpec | undefined
   state: 'running' | 'exited'
-  exitCode?: number
+  startedAt: number
+  /** The exit it is in, or was in last. */
+  exit?: Exit
 }
+
+/** Whether its restart policy answers its exit, read off ECS's rule once more. */
+export const deservesStart = ({ spec, exit }: Container): boolean =>
+  spec?.restart !== undefined &&
+  (exit?.ranMs ?? -1) >= spec.restart.attemptPeriodMs &&
+  !spec.restart.ignoredExitCodes.includes(exit?.exitCode ?? 0)
 
 /** An ENI that is not this instance's: another host's, or one without any mark. Never ours to touch. */
 export type Foreign = {
@@ -66,6 +77,8 @@ export class SimWorld {
   keepGroups = false
   /** Hears of changes in namespaces. */
   changed: (netns: string) => void = () => {}
+  /** Told of a container in an exit, just before it is started again. */
+  onRestart: (container: Container) => void = () => {}
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -198,8 +211,17 @@ export class SimWorld {
     if (there === undefined && this.containers.get(netns)?.state !== 'running') {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
-    const { containerId, exitCode } = there ?? this.#newContainer(job)
-    return exitCode === undefined ? { containerId } : { containerId, exit: { exitCode } }
+    const container = there ?? this.#newContainer(job)
+    const { containerId, exit } = container
+    if (container.state === 'running' || exit === undefined) return { containerId }
+    if (exit.exitId !== job.answeredExitId) return { containerId, exit }
+    if (this.containers.get(netns)?.state !== 'running') {
+      throw new Failure('refused', 'CannotStartContainerError', 'no namespace to join')
+    }
+    this.onRestart(container)
+    container.state = 'running'
+    container.startedAt = this.#timeline.now
+    return { containerId }
   }
 
   /** Removes the container of this row, whatever it does; gone is success. */
@@ -228,8 +250,20 @@ export class SimWorld {
   /** A container's process ends. Its pause: the namespace dies. */
   exit(container: Container, exitCode: number): void {
     container.state = 'exited'
-    container.exitCode = exitCode
+    const ranMs = this.#timeline.now - container.startedAt
+    container.exit = { exitCode, exitId: `exit-${++this.#serial}`, ranMs }
     if (container.row === 'sandbox') this.#cardsComeHome(container.containerId)
+  }
+
+  /** A container's process crashes. Where its policy answers that, it is no reason to stop. */
+  crash(): void {
+    const running = [...this.containers.values()].filter(
+      ({ spec, state }) => spec !== undefined && state === 'running',
+    )
+    if (running.length === 0) return
+    const container = this.#chance.pick(running)
+    this.exit(container, 1)
+    if (!deservesStart(container)) this.hurt.add(container.holderId)
   }
 
   /** Somebody hurts the world. A drift is not worth a stop; the rest may be. */
@@ -295,10 +329,13 @@ export class SimWorld {
     }
   }
 
-  #newContainer({ holderId, row }: Job): Container {
+  #newContainer({ holderId, row, spec }: Job): Container {
     const containerId = `c-${++this.#serial}`
     const createdAt = this.#timeline.now
-    const container: Container = { containerId, holderId, row, createdAt, state: 'running' }
+    const container: Container = {
+      ...{ containerId, holderId, row, createdAt, startedAt: createdAt, state: 'running' },
+      spec: spec.containers.find(({ name }) => row === `container:${name}`),
+    }
     this.containers.set(containerId, container)
     return container
   }
