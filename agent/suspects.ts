@@ -81,9 +81,12 @@ export const isSteady = (journal: Claims, owner: Steady): boolean =>
 /** What a survey should show: the rows of running holders that it can see into. */
 export function steady(journal: Claims): Steady[] {
   return journal.all().flatMap(({ id: holderId, holder }) => {
-    if (!holder.ran || holder.desired !== 'running') return []
+    if (holder.desired !== 'running') return []
     return rows(holder.spec).flatMap(({ id: row }) => {
-      const id = rowState(holder, row).is === 'held' ? heldId(holder, row) : undefined
+      // EC2 may show an old picture of what has just been made; Docker shows what is.
+      const isShown = holder.ran || ['sandbox', 'container'].includes(kindOf(row))
+      const isHeld = isShown && rowState(holder, row).is === 'held'
+      const id = isHeld ? heldId(holder, row) : undefined
       return id === undefined ? [] : [{ holderId, row, id }]
     })
   })

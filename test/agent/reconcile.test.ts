@@ -865,12 +865,23 @@ describe('what a running task should hold and is not shown', () => {
     ])
   })
 
-  test('not what a task that never ran holds: it has its own deadlines', async () => {
+  const holdOnly = (...held: readonly (readonly [row: string, details: object])[]) => {
     stage.journal.begin(TASK, spec())
-    for (const type of ['began', 'done'] as const) {
-      const event = { type, verb: 'ensure', row: 'eni:0', details: { eniId: 'eni-1' } } as Event
-      stage.journal.append(TASK, event)
+    for (const [row, details] of held) {
+      stage.journal.append(TASK, { type: 'began', verb: 'ensure', row } as Event)
+      stage.journal.append(TASK, { type: 'done', verb: 'ensure', row, details } as Event)
     }
+  }
+
+  test('a container that Docker lost before its task ran, on one look', async () => {
+    holdOnly(['eni:0', { eniId: 'eni-1' }], ['sandbox', { containerId: 'c-gone' }])
+    reconcile.start()
+    await stage.clock.pass(20_000)
+    expect(stage.told).toMatchObject([[TASK, { type: 'doubted', row: 'sandbox' }]])
+  })
+
+  test('not what a task that never ran has in EC2: it has its own deadlines', async () => {
+    holdOnly(['eni:0', { eniId: 'eni-1' }])
     await twoLooks()
     await stage.clock.pass(REST_MS)
     expect(stage.told).toEqual([])

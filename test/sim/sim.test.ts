@@ -21,7 +21,7 @@ test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leav
   // A simulation in which nothing ever happens proves nothing.
   expect(total.lifecycles).toBeGreaterThan(2 * SEED_COUNT)
   expect(total.deaths).toBeGreaterThan(SEED_COUNT)
-  expect(total.restarts).toBeGreaterThan(SEED_COUNT / 4)
+  expect(total.restarts).toBeGreaterThan(SEED_COUNT / 10)
 }, 120_000)
 
 test('the same seed gives the same run', async () => {
