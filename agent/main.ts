@@ -13,7 +13,9 @@ import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
+import { Drain, stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
+import { bootId } from './drivers/boot-id.ts'
 import { watchContainers } from './drivers/container-events.ts'
 import { openDocker } from './drivers/docker.ts'
 import { openDrivers } from './drivers/drivers.ts'
@@ -30,6 +32,7 @@ import { openSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
 import { foreignIndices, knowHost, StateOfAnotherHost, untilFound } from './known-host.ts'
+import { watchNotices } from './notice.ts'
 import type { Base, State } from './open-state.ts'
 import { journalSince, openState, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
@@ -82,7 +85,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
 
   const defect = Promise.withResolvers<never>()
   defect.promise.catch(() => {})
-  await serve(base, { ...state, ...hands, onDefect: defect.reject })
+  await serve(base, { ...state, ...hands, imds, onDefect: defect.reject })
 
   const over = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -109,15 +112,20 @@ async function openHands({ config, log, signal, up }: Base, state: State & { imd
   up.defer(() => kernel.close())
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
-  const drivers = openDrivers({ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups })
-  return { budget, ec2, host, indices, docker, kernel, subnets, drivers }
+  const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
+  const hostLeftMs = () => drain.leftMs()
+  const hands = { ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, hostLeftMs }
+  const drivers = openDrivers(hands)
+  return { budget, ec2, host, indices, docker, kernel, subnets, drain, drivers }
 }
 
-type Parts = State & Awaited<ReturnType<typeof openHands>> & { onDefect: (error: unknown) => void }
+type Parts = State &
+  Awaited<ReturnType<typeof openHands>> & { imds: Imds; onDefect: (error: unknown) => void }
 
 /** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
 async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<void> {
   const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
+  const { drain, imds } = parts
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
   const placement = placementOf(parts, { log, signal: ended })
@@ -125,6 +133,7 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
     journal,
     drivers,
     choose: (entry, row) => choose(placement, entry, row),
+    hold: (entry, step) => drain.hold(entry, step),
     clock: machineClock,
     deadlineMs: scaled(DEADLINE_MS, config.timeoutScale),
     onDefect,
@@ -134,6 +143,7 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
   const tell = runner.tell.bind(runner)
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
+  const enforce = () => stopDrained(drain, journal, runner)
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
@@ -144,6 +154,12 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
+    draining: () => drain.view(),
+    drain: (order) => {
+      drain.ask(order)
+      enforce()
+    },
+    undrain: () => drain.takeBack(),
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
@@ -152,6 +168,8 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
   up.defer(() => api.close())
 
   const following = subnets.follow(ended).catch(onDefect)
+  // Stops at once what the drain of an earlier life has left to be stopped.
+  up.defer(watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
   reconcile.start()
   const watching = watchContainers(

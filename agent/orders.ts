@@ -79,7 +79,31 @@ export type SweepOrders = {
   sweep(): Promise<Sweep>
 }
 
-export type Orders = SweepOrders & {
+/** Why this host takes no tasks. */
+export type Draining = {
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly why: string
+  /** When the instance ends, where that was announced: milliseconds since the epoch. */
+  readonly endsAt?: number
+}
+
+/** What may be asked of the drain: whether this host takes tasks. */
+export type DrainOrders = {
+  /** Undefined while it does. */
+  draining(): Draining | undefined
+  /**
+   * No task is taken on from here on, restarts included; `stopTasks` stops those that there are.
+   * Throws StateFileUnwritable, or a Failure `transient`, where that cannot be written down.
+   */
+  drain(order: { readonly why: string; readonly stopTasks: boolean }): void
+  /** Takes the host back, also against a notice that stands: a person knows better than IMDS. */
+  undrain(): void
+}
+
+type HostOrders = SweepOrders & DrainOrders
+
+export type Orders = HostOrders & {
   readonly host: Host
   /**
    * Learns of these subnets what placement needs (asks EC2 for those not seen yet).

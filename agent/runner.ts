@@ -30,6 +30,8 @@ export type RunnerOptions = {
    * Throws a Failure `refused` with the numbers when none is left.
    */
   readonly choose: (entry: Entry, row: RowId) => string | undefined
+  /** Why a step is not to begin now, if so: shown as waiting, asked again, never past a deadline. */
+  readonly hold?: (entry: Entry, step: Step) => Failure | undefined
   readonly clock: Clock
   /** How long an ensure of this kind may go on failing before the task gives up, milliseconds. */
   readonly deadlineMs: Readonly<Record<keyof Drivers, number>>
@@ -214,6 +216,8 @@ export class Runner {
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
     const passing = this.#options.passing ?? (() => {})
     try {
+      const held = this.#options.hold?.(this.#entry(id), mine.step)
+      if (held !== undefined) throw held
       passing('before began', verb, row)
       if (!mine.began) this.#begin(id, mine)
       mine.began = true

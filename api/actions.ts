@@ -21,6 +21,7 @@ import {
   StopTask$,
   TagResource$,
   UntagResource$,
+  UpdateContainerInstancesState$,
 } from '@aws-sdk/client-ecs'
 import type { Api } from './api.ts'
 import { AwsError } from './aws-error.ts'
@@ -45,6 +46,7 @@ import { startTask } from './start-task.ts'
 import { stopTask } from './stop-task.ts'
 import { tagResource } from './tag-resource.ts'
 import { untagResource } from './untag-resource.ts'
+import { updateContainerInstancesState } from './update-container-instances-state.ts'
 
 type Action = (api: Api, input: unknown) => Promise<unknown>
 
@@ -74,6 +76,10 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ['StopTask', action(StopTask$, stopTask)],
   ['TagResource', action(TagResource$, tagResource)],
   ['UntagResource', action(UntagResource$, untagResource)],
+  [
+    'UpdateContainerInstancesState',
+    action(UpdateContainerInstancesState$, updateContainerInstancesState),
+  ],
 ])
 
 /** Their names, for answers that say what there is. */

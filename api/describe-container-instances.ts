@@ -1,4 +1,4 @@
-// DescribeContainerInstances: this host, with its ENI slots as attributes.
+// DescribeContainerInstances: this host, with its ENI slots as attributes, and whether it takes tasks.
 
 import { availableParallelism, totalmem } from 'node:os'
 import type {
@@ -21,6 +21,15 @@ export function describeContainerInstances(
 ): DescribeContainerInstancesResponse {
   const cluster = activeCluster(api, named)
   const withTags = includesTags(include, ['TAGS', 'CONTAINER_INSTANCE_HEALTH'])
+  return thisHostAmong(api, texts, { cluster, withTags })
+}
+
+/** This host where it is among those named, and a failure for each that it is not. */
+export function thisHostAmong(
+  api: Api,
+  texts: readonly string[],
+  { cluster, withTags }: { cluster: string; withTags: boolean },
+) {
   checkCount('containerInstances', texts)
   const isThisHost = (text: string) =>
     instanceIdOf(api, text) === containerInstanceId(api.orders.host)
@@ -54,7 +63,8 @@ function view(api: Api, cluster: string, withTags: boolean): ContainerInstance {
     versionInfo: { agentVersion: version },
     remainingResources: [resource('CPU', cpu - used.cpu), resource('MEMORY', memory - used.memory)],
     registeredResources: [resource('CPU', cpu), resource('MEMORY', memory)],
-    status: 'ACTIVE',
+    status: hostStatus(api),
+    statusReason: orders.draining()?.why,
     agentConnected: true,
     runningTasksCount,
     pendingTasksCount,
@@ -64,6 +74,10 @@ function view(api: Api, cluster: string, withTags: boolean): ContainerInstance {
     tags: withTags ? tagList(catalog, arn) : [],
   }
 }
+
+/** Whether this host takes tasks, in ECS's words. */
+export const hostStatus = ({ orders }: Api): 'ACTIVE' | 'DRAINING' =>
+  orders.draining() === undefined ? 'ACTIVE' : 'DRAINING'
 
 /** What the tasks that are meant to run have asked for, in every cluster: they share this host. */
 function usage(api: Api): { cpu: number; memory: number } {

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Failure, RunTaskRequest, RunTaskResponse } from '@aws-sdk/client-ecs'
+import type { Draining } from '../agent/orders.ts'
 import type { Definition } from '../state/catalog.ts'
 import type { HolderId, Spec } from '../state/spec.ts'
 import type { Api } from './api.ts'
@@ -110,7 +111,8 @@ export type Token = { readonly text: string; readonly request: string }
 export async function launch(api: Api, input: Launch, token?: Token): Promise<RunTaskResponse> {
   const before = replay(api, token)
   if (before !== undefined) return before
-  await api.orders.prepare(planLaunch(api, input).network.subnetIds)
+  const { network } = planLaunch(api, input)
+  if (api.orders.draining() === undefined) await api.orders.prepare(network.subnetIds)
   // While EC2 answered, the cluster may have gone, or a twin of this request may have come.
   return replay(api, token) ?? begin(api, planLaunch(api, input), token)
 }
@@ -139,6 +141,8 @@ function replay(api: Api, token: Token | undefined): RunTaskResponse | undefined
 /** Nothing awaits in here: what room() said is still true when the tasks begin. */
 function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse {
   const { journal, catalog, orders } = api
+  const draining = orders.draining()
+  if (draining !== undefined) return refuse(api, plan, draining)
   const room = orders.room(plan.network.subnetIds)
   const count = Math.min(plan.count, Math.max(0, room.taskCount))
   const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
@@ -165,4 +169,19 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
       .map((task) => taskView(api, task, { withTags: true })),
     failures: Array.from({ length: plan.count - count }, () => failure),
   }
+}
+
+/** In ECS's word for an instance that is not ACTIVE; the detail says why, and what to do. */
+function refuse({ orders }: Api, { cluster, count }: Plan, draining: Draining): RunTaskResponse {
+  const { since, why, endsAt } = draining
+  const remedy =
+    endsAt === undefined
+      ? 'Run the task elsewhere, or take this host back: enid drain --undo'
+      : 'Run the task elsewhere'
+  const failure: Failure = {
+    arn: containerInstanceArn(orders.host, cluster),
+    reason: 'INACTIVE',
+    detail: `this host is DRAINING since ${new Date(since).toISOString()}: ${why}. ${remedy}`,
+  }
+  return { tasks: [], failures: Array.from({ length: count }, () => failure) }
 }

@@ -8,6 +8,7 @@ import type { Api } from './api.ts'
 import { activeCluster } from './api.ts'
 import { containerInstanceArn } from './arn.ts'
 import { oneOf } from './choices.ts'
+import { hostStatus } from './describe-container-instances.ts'
 import { page } from './paging.ts'
 import { refuseOthers } from './unsupported.ts'
 
@@ -22,8 +23,9 @@ export function listContainerInstances(
     instead: { filter: 'There is one container instance, this host; leave it out' },
   })
   const cluster = activeCluster(api, input.cluster)
-  const status = oneOf('status', input.status, { of: STATUSES, otherwise: 'ACTIVE' })
-  const all = status === 'ACTIVE' ? [containerInstanceArn(api.orders.host, cluster)] : []
+  const own = hostStatus(api)
+  const status = oneOf('status', input.status, { of: STATUSES, otherwise: own })
+  const all = status === own ? [containerInstanceArn(api.orders.host, cluster)] : []
   const { items, ...more } = page(all, (arn) => arn, input)
   return { containerInstanceArns: items, ...more }
 }

@@ -106,6 +106,14 @@ function addGauges(api: Api, all: readonly Registry[]): void {
     },
   })
   new Gauge({
+    name: 'enid_draining',
+    help: 'Whether this host takes no tasks: 1 while it is drained or its end is announced',
+    registers,
+    collect() {
+      this.set(orders.draining() === undefined ? 0 : 1)
+    },
+  })
+  new Gauge({
     name: 'enid_tasks_quarantined',
     help: 'Tasks whose rows cannot be read and are left alone until somebody looks',
     registers,

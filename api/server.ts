@@ -23,6 +23,7 @@ import { checkHost, checkMediaType, isEcs } from './guard.ts'
 import type { Listening } from './listening.ts'
 import { openListening } from './listening.ts'
 import { openMetrics } from './metrics.ts'
+import { addDrainRoutes } from './rest/drain.ts'
 import type { Validation } from './rest/rest-error.ts'
 import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
@@ -79,6 +80,7 @@ export async function openApi(options: ApiOptions): Promise<Listening> {
   addTaskRoutes(app, api)
   addHostRoutes(app, api, { metrics, events })
   addSweepRoutes(app, orders)
+  addDrainRoutes(app, orders)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
 

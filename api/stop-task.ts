@@ -7,7 +7,7 @@ import { AwsError, invalid } from './aws-error.ts'
 import { taskView } from './task-view.ts'
 
 /** ECS's limit on a reason, characters. */
-const REASON_MAX = 255
+export const REASON_MAX = 255
 
 export function stopTask(
   api: Api,

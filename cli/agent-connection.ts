@@ -22,8 +22,10 @@ export type Address =
 export type AgentConnection = {
   /** REST; `undefined` for 404. */
   get(path: string): Promise<unknown>
-  /** REST, with an empty document; `undefined` for 404. */
-  post(path: string): Promise<unknown>
+  /** REST, with an empty document unless one is given; `undefined` for 404. */
+  post(path: string, document?: object): Promise<unknown>
+  /** REST; `undefined` for 404. */
+  delete(path: string): Promise<unknown>
   /** REST; the answer as it is. */
   text(path: string): Promise<string>
   /** One action of the ECS protocol. */
@@ -69,9 +71,13 @@ export function connectAgent(address: Address): AgentConnection {
       const answer = await ask({ method: 'GET', path })
       return answer.status === 404 ? undefined : understood(answer)
     },
-    async post(path) {
+    async post(path, document = {}) {
       const headers = { 'content-type': 'application/json' }
-      const answer = await ask({ method: 'POST', path, headers, body: '{}' })
+      const answer = await ask({ method: 'POST', path, headers, body: JSON.stringify(document) })
+      return answer.status === 404 ? undefined : understood(answer)
+    },
+    async delete(path) {
+      const answer = await ask({ method: 'DELETE', path })
       return answer.status === 404 ? undefined : understood(answer)
     },
     async text(path) {

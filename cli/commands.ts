@@ -9,6 +9,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['describe', async () => (await import('./describe.ts')).describe],
   ['stop', async () => (await import('./stop.ts')).stop],
   ['logs', async () => (await import('./logs.ts')).logs],
+  ['drain', async () => (await import('./drain.ts')).drain],
   ['sweep', async () => (await import('./sweep.ts')).sweep],
   ['agent', async () => (await import('./agent.ts')).agent],
   ['lab', async () => (await import('./lab.ts')).lab],

@@ -2,6 +2,7 @@
 // tasks, and a few facts about this host. Kept as api/ gave it; nothing in here is decided upon.
 
 import type { Database } from './database.ts'
+import { writing } from './database.ts'
 import type { HolderId, Json } from './spec.ts'
 
 /** One registered revision. `body` is the definition in the words of whoever registered it. */
@@ -157,8 +158,16 @@ export class Catalog {
       .get(name)?.value
   }
 
+  /** Throws StateFileUnwritable, and has kept nothing, while the disk is full or the file locked. */
   putFact(name: string, value: string): void {
-    this.#db.prepare('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value)
+    const put = this.#db.prepare('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)')
+    writing(() => put.run(name, value))
+  }
+
+  /** Forgets a fact; one that is not there is forgotten already. Throws as `putFact` does. */
+  forgetFact(name: string): void {
+    const forget = this.#db.prepare('DELETE FROM facts WHERE name = ?')
+    writing(() => forget.run(name))
   }
 }
 

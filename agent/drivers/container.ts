@@ -5,7 +5,7 @@
 //   in doubt:  none ─▶ create, start    created, or still in the answered exit ─▶ start
 //              runs or has exited ─▶ take it as it is
 
-import type { ContainerSpec, HealthCheck } from '../../state/spec.ts'
+import type { ContainerSpec, HealthCheck, Spec } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { exitOf } from './container-exit.ts'
@@ -25,8 +25,10 @@ const VANISHED_EXIT_CODE = 137
 export function containerDriver(options: {
   readonly docker: Docker
   readonly host: Host
+  /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
+  readonly hostLeftMs?: () => number | undefined
 }): Driver<'container'> {
-  const { docker, host } = options
+  const { docker, host, hostLeftMs = () => undefined } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<Details['container']> {
@@ -71,7 +73,7 @@ export function containerDriver(options: {
     async release(job, signal) {
       const facts = await findContainer(docker, wearerOf(job), signal)
       if (facts === undefined) return undefined
-      await docker.stop(facts.Id, containerOf(job).stopTimeoutMs, signal)
+      await docker.stop(facts.Id, graceMs(job.spec, containerOf(job), hostLeftMs()), signal)
       const tail = await logTail(docker, facts.Id, signal)
       const after = await docker.inspect(facts.Id, signal)
       await docker.remove(facts.Id, signal)
@@ -82,6 +84,29 @@ export function containerDriver(options: {
       }
     },
   }
+}
+
+/** Of the time that is left to the host: for killing, keeping the logs and taking down the rest. */
+const KEPT_BACK_MS = 10_000
+
+/**
+ * How long a container may take to stop, milliseconds: as long as it asks for, or its part of what
+ * is left to the host, where those that it depends on are stopped after it, one by one.
+ */
+export function graceMs(
+  { containers }: Pick<Spec, 'containers'>,
+  container: ContainerSpec,
+  leftMs: number | undefined,
+): number {
+  if (leftMs === undefined) return container.stopTimeoutMs
+  const inTurn = ({ dependsOn }: ContainerSpec): number => {
+    const beneath = dependsOn.flatMap(
+      ({ container: name }) => containers.find((c) => c.name === name) ?? [],
+    )
+    return 1 + Math.max(0, ...beneath.map(inTurn))
+  }
+  const partMs = Math.max(0, leftMs - KEPT_BACK_MS) / inTurn(container)
+  return Math.min(container.stopTimeoutMs, Math.floor(partMs))
 }
 
 /**

@@ -25,6 +25,8 @@ export type DriverOptions = {
   readonly timeoutScale?: number
   /** Whether a task's security groups are put back where somebody changed them: no unless told. */
   readonly keepGroups?: boolean
+  /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
+  readonly hostLeftMs?: () => number | undefined
 }
 
 /** How long one attempt at a link waits, milliseconds; the runner's deadline is longer. */
@@ -32,7 +34,8 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, timeoutScale = 1, keepGroups = false } = options
+  const { ec2, subnets, docker, kernel, host, hostLeftMs } = options
+  const { timeoutScale = 1, keepGroups = false } = options
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
@@ -46,6 +49,6 @@ export function openDrivers(options: DriverOptions): Drivers {
       appearTimeoutMs: LINK_MS.appear * timeoutScale,
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
-    container: containerDriver({ docker, host }),
+    container: containerDriver({ docker, host, ...(hostLeftMs && { hostLeftMs }) }),
   }
 }

@@ -12,6 +12,7 @@ import type { Events } from '../events.ts'
 import type { Metrics } from '../metrics.ts'
 import { countByStatus } from '../metrics.ts'
 import { stopTask } from '../stop-task.ts'
+import { drainView } from './drain.ts'
 import { EventsQuery, LogsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
 import { startTasks } from './start-tasks.ts'
 import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
@@ -135,6 +136,7 @@ function status(api: Api) {
   return {
     version,
     startedAt: new Date(openedAt).toISOString(),
+    ...drainView(orders.draining()),
     architecture,
     host: orders.host,
     slots: { used: orders.slotsUsed(), total: orders.host.eniCountMax },

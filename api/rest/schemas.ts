@@ -39,6 +39,16 @@ export const EventsQuery = Type.Object(
   strict,
 )
 
+export const DrainBody = Type.Object(
+  {
+    stopTasks: Type.Optional(
+      Type.Boolean({ default: true, description: 'Whether tasks that run are stopped' }),
+    ),
+    reason: Type.Optional(text('Why; shown in status and stoppedReason, at most 255 characters')),
+  },
+  strict,
+)
+
 /** POST /tasks: RunTask in fewer words. Either `taskDefinition` or `definition`. */
 export const StartBody = Type.Object(
   {

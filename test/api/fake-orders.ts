@@ -2,7 +2,7 @@
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
 import type { Failure } from '../../agent/failure.ts'
-import type { Host, Noticed, Orders, Waiting } from '../../agent/orders.ts'
+import type { Draining, Host, Noticed, Orders, Waiting } from '../../agent/orders.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
 import type { RowId, Step } from '../../state/task.ts'
@@ -38,6 +38,7 @@ export type FakeOrders = Orders & {
   readonly started: HolderId[]
   waits: Waiting[]
   finds: Noticed[]
+  drained: Draining | undefined
   /** Carries out what may be done now, of every holder, until nothing is left to do. */
   settle(): void
 }
@@ -53,6 +54,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     started: [],
     waits: [],
     finds: [],
+    drained: undefined,
     async prepare(subnetIds) {
       orders.prepared.push([...subnetIds])
       await Promise.resolve()
@@ -74,6 +76,16 @@ export function fakeOrders(journal: Journal): FakeOrders {
     waiting: () => orders.waits,
     noticed: () => orders.finds,
     budget: () => ({ share: 0.1, actions: [] }),
+    draining: () => orders.drained,
+    drain({ why, stopTasks }) {
+      orders.drained = { since: 1_764_000_000_000, why }
+      if (!stopTasks) return
+      const stop = { code: 'UserInitiated', reason: `Host drained: ${why}` } as const
+      for (const { id } of journal.all()) orders.stop(id, stop)
+    },
+    undrain() {
+      orders.drained = undefined
+    },
     planSweep: async () => ({ at: 0, findings: [], away: [] }),
     sweep: async () => ({ at: 0, findings: [], away: [] }),
     async logs(id, container, lines) {

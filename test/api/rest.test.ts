@@ -271,6 +271,7 @@ test('the OpenAPI document has every route with its schema', async () => {
   expect(body.info).toMatchObject({ title: 'enid', version: '0.0.1-test' })
   expect(Object.keys(body.paths).toSorted()).toEqual([
     '/',
+    '/drain',
     '/events',
     '/healthz',
     '/metrics',

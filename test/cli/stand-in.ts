@@ -21,6 +21,8 @@ export type StandIn = {
   readonly tasks: Map<string, readonly TaskDetail[]>
   /** Answers of the ECS actions: a document, or a status and a document. */
   readonly ecs: Map<string, object | { readonly status: number; readonly body: object }>
+  /** Answers of other REST routes, as `POST /drain`; none is 404. */
+  readonly rest: Map<string, object>
   /** Runs the command against this stand-in. */
   enid(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>
   close(): Promise<void>
@@ -33,6 +35,7 @@ export async function openStandIn(): Promise<StandIn> {
   const asked: Question[] = []
   const tasks: StandIn['tasks'] = new Map()
   const ecs: StandIn['ecs'] = new Map()
+  const rest: StandIn['rest'] = new Map()
   const server: Server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk: Buffer) => {
@@ -53,7 +56,10 @@ export async function openStandIn(): Promise<StandIn> {
         else reply(200, answer)
         return
       }
-      asked.push({ what: `${request.method} ${request.url}` })
+      const what = `${request.method} ${request.url}`
+      asked.push(body === '' ? { what } : { what, input: JSON.parse(body) })
+      const document = rest.get(what)
+      if (document !== undefined) return reply(200, document)
       const [, first, id, more] = (request.url ?? '').split(/[/?]/)
       if (first === 'status') return reply(200, { host: { subnetId: 'subnet-host' } })
       if (first !== 'tasks') return reply(404, { error: { code: 'X', message: 'no' } })
@@ -71,6 +77,7 @@ export async function openStandIn(): Promise<StandIn> {
     asked,
     tasks,
     ecs,
+    rest,
     async enid(...args) {
       const env = { ...process.env, ENID_SOCKET: socket, ENID_ENDPOINT: '' }
       const child = spawn(ENID, args, { env })
