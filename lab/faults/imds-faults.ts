@@ -53,12 +53,16 @@ export const NOTICES = {
     defaults: { seconds: 120 },
     leaves(options, givenAt) {
       const time = isoTime(timeOf(options, givenAt))
-      return {
-        'meta-data/instance-life-cycle': 'spot',
-        'meta-data/spot/instance-action': JSON.stringify({ action: 'terminate', time }),
-        'meta-data/spot/termination-time': time,
-      }
+      return { ...spotAction('terminate', time), 'meta-data/spot/termination-time': time }
     },
+  },
+  'spot-stop': {
+    family: 'notice',
+    summary:
+      'IMDS spot/instance-action: this instance is stopped, its ENIs kept, in --seconds (120)',
+    options: ['seconds'],
+    defaults: { seconds: 120 },
+    leaves: (options, givenAt) => spotAction('stop', isoTime(timeOf(options, givenAt))),
   },
   'rebalance-recommendation': {
     family: 'notice',
@@ -95,6 +99,11 @@ export const NOTICES = {
     leaves: () => ({ 'meta-data/autoscaling/target-lifecycle-state': 'Terminated' }),
   },
 } as const satisfies Record<string, NoticeKind>
+
+const spotAction = (action: 'terminate' | 'stop', time: string) => ({
+  'meta-data/instance-life-cycle': 'spot',
+  'meta-data/spot/instance-action': JSON.stringify({ action, time }),
+})
 
 const timeOf = (options: FaultOptions, givenAt: Date): Date =>
   new Date(givenAt.getTime() + durationMs(options))

@@ -113,6 +113,13 @@ describe('what IMDS announces', () => {
     expect(await looks({ likelihood: 0.5, seed: 4 })).toEqual(drawn)
   })
 
+  test('spot-stop: another action, and no termination time', async () => {
+    await rig.fault('spot-stop', { seconds: 90 })
+    const { action, time } = JSON.parse((await get('spot/instance-action')).slice(4))
+    expect([action, Date.parse(time) > Date.now()]).toEqual(['stop', true])
+    expect(await get('spot/termination-time')).toMatch(/^404/)
+  })
+
   test('rebalance-recommendation: since when', async () => {
     await rig.fault('rebalance-recommendation')
     const { noticeTime } = JSON.parse((await get('events/recommendations/rebalance')).slice(4))
