@@ -56,7 +56,7 @@ type Facts = { readonly asked?: Asked; readonly noticed?: Noticed }
 
 export type DrainOptions = {
   readonly catalog: Pick<Catalog, 'fact' | 'putFact' | 'forgetFact'>
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'elapsed'>
   /** Which boot of the host this is: a notice of an earlier one is over. */
   readonly bootId: string
   readonly timeoutScale?: number
@@ -66,6 +66,8 @@ export class Drain {
   readonly #options: DrainOptions
   readonly #outlivedMs: number
   #facts: Facts
+  /** When the instance ends by the clock that never jumps. */
+  #endsAtElapsed = 0
   #isSaved = true
 
   constructor(options: DrainOptions) {
@@ -74,6 +76,7 @@ export class Drain {
     const { noticed, ...facts } = JSON.parse(options.catalog.fact(FACT) ?? '{}') as Facts
     const isOurs = noticed?.bootId === options.bootId
     this.#facts = isOurs ? { ...facts, noticed } : facts
+    this.#endsAtElapsed = this.#elapsedAt(noticed?.endsAt ?? 0)
   }
 
   /** Why this host takes no tasks; undefined while it does. A notice is shown before an order. */
@@ -98,8 +101,8 @@ export class Drain {
   /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
   leftMs(): number | undefined {
     const noticed = this.#standing()
-    if (noticed === undefined || this.#isOutlived(noticed.endsAt)) return undefined
-    return Math.max(0, noticed.endsAt - this.#options.clock.now())
+    if (noticed === undefined || this.#isOutlived()) return undefined
+    return Math.max(0, this.#endsAtElapsed - this.#options.clock.elapsed())
   }
 
   /**
@@ -108,12 +111,14 @@ export class Drain {
    */
   hold({ holder }: Entry, { verb, row }: Step): Failure | undefined {
     const noticed = this.#standing()
-    if (noticed?.action !== 'terminate' || this.#isOutlived(noticed.endsAt)) return undefined
+    if (noticed?.action !== 'terminate' || this.#isOutlived()) return undefined
     const isGuard = verb === 'release' && kindOf(row) === 'guard'
     if (!isGuard || rowState(holder, row).is !== 'held') return undefined
-    const { eniId } = rowState(holder, `eni:${Number(row.split(':')[1])}`).details as {
-      eniId: string
-    }
+    // The task stops because its ENI or its card is gone: the guard may be gone with the attachment.
+    const n = Number(row.slice('guard:'.length))
+    if ([`eni:${n}`, `attachment:${n}`, `link:${n}`].includes(holder.stop?.row ?? ''))
+      return undefined
+    const { eniId } = rowState(holder, `eni:${n}`).details as { eniId: string }
     const message =
       `${eniId} is left to EC2, which deletes it with this instance at ${iso(noticed.endsAt)}: ` +
       inWords(noticed)
@@ -136,25 +141,26 @@ export class Drain {
   }
 
   /**
-   * IMDS announces this. Answers whether that is news. One that was outlived before it was ever seen
-   * is an old picture, and no notice. The state file may be unwritable: it is written at the next
-   * look, and holds from now on.
+   * IMDS announces this. One that was outlived before it was ever seen is an old picture: `outlived`,
+   * and no notice. The state file may be unwritable: it is written at the next look, and holds from
+   * now on.
    */
-  announce(notice: Notice): boolean {
+  announce(notice: Notice): 'news' | 'known' | 'outlived' {
     const { noticed } = this.#facts
     const { from, action, at } = notice
     if (noticed?.from === from && noticed.action === action && noticed.at === at) {
       this.#save()
-      return false
+      return 'known'
     }
-    if (at !== undefined && this.#isOutlived(at)) return false
+    if (at !== undefined && this.#options.clock.now() >= at + this.#outlivedMs) return 'outlived'
     const since = this.#options.clock.now()
     const { bootId } = this.#options
     const endsAt = at ?? since + NOTICE_MS * (this.#options.timeoutScale ?? 1)
     this.#facts = { ...this.#facts, noticed: { ...notice, since, endsAt, bootId } }
+    this.#endsAtElapsed = this.#elapsedAt(endsAt)
     this.#isSaved = false
     this.#save()
-    return true
+    return 'news'
   }
 
   /** IMDS announces nothing any more. Answers whether that is news. */
@@ -174,8 +180,13 @@ export class Drain {
     return noticed?.isDismissed ? undefined : noticed
   }
 
-  #isOutlived(endsAt: number): boolean {
-    return this.#options.clock.now() >= endsAt + this.#outlivedMs
+  #isOutlived(): boolean {
+    return this.#options.clock.elapsed() >= this.#endsAtElapsed + this.#outlivedMs
+  }
+
+  #elapsedAt(time: number): number {
+    const { clock } = this.#options
+    return clock.elapsed() + time - clock.now()
   }
 
   /** What a person asks for is written down, or refused. */

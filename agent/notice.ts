@@ -65,16 +65,17 @@ function openLook(options: NoticeWatchOptions, signal: AbortSignal): () => Promi
     trouble = now
   }
 
-  /** Tells the drain; answers whether that is news to it. */
-  function tell(notice: Notice | undefined): boolean {
+  /** Tells the drain. Throws where it takes the notice for an old picture. */
+  function tell(notice: Notice | undefined): void {
     missing = notice === undefined ? missing + 1 : 0
-    if (notice !== undefined && drain.announce(notice)) {
-      log.warn({ ...notice }, `draining: ${drain.view()?.why}`)
-      return true
+    if (notice === undefined) {
+      const isOver = missing >= LOOKS_UNTIL_WITHDRAWN && drain.withdraw()
+      if (isOver) log.warn({}, 'IMDS has taken the notice back')
+      return
     }
-    if (missing < LOOKS_UNTIL_WITHDRAWN || !drain.withdraw()) return false
-    log.warn({}, 'IMDS has taken the notice back')
-    return true
+    const news = drain.announce(notice)
+    if (news === 'outlived') throw outlived(notice)
+    if (news === 'news') log.warn({ ...notice }, `draining: ${drain.view()?.why}`)
   }
 
   return async () => {
@@ -84,10 +85,18 @@ function openLook(options: NoticeWatchOptions, signal: AbortSignal): () => Promi
       (error) => [undefined, asFailure(error)] as const,
     )
     if (signal.aborted) return
-    const isNews = away === undefined && tell(notice)
-    say(before ?? away ?? (isNews ? failureOf(enforce) : undefined))
+    const told = away ?? failureOf(() => tell(notice))
+    say(before ?? told ?? failureOf(enforce))
   }
 }
+
+const outlived = ({ action, at = 0 }: Notice): Failure =>
+  new Failure(
+    'transient',
+    'NoticeOutlived',
+    `IMDS announces that this instance is to ${action} at ${new Date(at).toISOString()}, which it has outlived`,
+    { hint: 'An old picture, or the clock of this host is ahead; nothing follows from it' },
+  )
 
 /** What the work failed with; a defect goes up. */
 function failureOf(work: () => void): Failure | undefined {

@@ -215,6 +215,21 @@ describe('a termination notice', () => {
     expect(left()).toEqual([])
   })
 
+  test('nor is an ENI left that was detached by force: its guard went with the attachment', async () => {
+    const stopped = Promise.withResolvers<void>()
+    world.script = ({ verb, job }) =>
+      verb === 'release' && job.row === 'container:web' ? stopped.promise : undefined
+    await begin()
+    const cause = { code: 'LinkGone', message: 'the card is gone' }
+    runner.tell('a', { type: 'lost', row: 'link:0', cause })
+    imds[SPOT] = spot(120_000)
+    await clock.pass(LOOK_MS)
+    expect([status(), drain.view() !== undefined]).toEqual(['STOPPING', true])
+    stopped.resolve()
+    await settle()
+    expect([status(), left()]).toEqual(['STOPPED', []])
+  })
+
   test('holds nothing any more once the instance has outlived it by two minutes', async () => {
     await begin()
     imds[SPOT] = spot(120_000)

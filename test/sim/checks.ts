@@ -7,6 +7,7 @@ import type { Entry } from '../../state/journal.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Event, Verb } from '../../state/task.ts'
 import { rowState, rows } from '../../state/task.ts'
+import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
 import type { Container, Eni, SimWorld } from './world.ts'
@@ -38,6 +39,7 @@ export class Checks implements Watching {
   readonly #began: Sqlite.Statement<[string, string]>
   readonly #all: () => readonly Entry[]
   readonly #quarantined: ReadonlySet<HolderId>
+  readonly #ending: Pick<Ending, 'effect'>
   readonly #ran = new Set<HolderId>()
   /** Why each that is to stop is to stop. */
   readonly #stopped = new Map<HolderId, string | undefined>()
@@ -58,7 +60,9 @@ export class Checks implements Watching {
     readonly db: Sqlite.Database
     readonly all: () => readonly Entry[]
     readonly quarantined: ReadonlySet<HolderId>
+    readonly ending: Pick<Ending, 'effect'>
   }) {
+    this.#ending = options.ending
     this.#world = options.world
     this.#timeline = options.timeline
     this.#all = options.all
@@ -91,6 +95,7 @@ export class Checks implements Watching {
 
   /** I6, I2: the journal on the disk knew of it before it happened; no process before its link. */
   effect(verb: Verb, job: Job): void {
+    this.#ending.effect(verb, job)
     const pattern = `{"type":"began","verb":"${verb}","row":"${job.row}"%`
     if (this.#began.get(job.holderId, pattern) === undefined) {
       throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
@@ -168,7 +173,8 @@ export class Checks implements Watching {
       throw new Broken(`I9: ${id} did not wait: ${reason}`)
     }
     // Weather stops nothing that ran: an order does, or what somebody did to it.
-    const isAsked = event.type === 'stopAsked' && event.stop.code === 'UserInitiated'
+    const asks = ['UserInitiated', 'TerminationNotice']
+    const isAsked = event.type === 'stopAsked' && asks.includes(event.stop.code)
     if (holder.ran && !isAsked && !this.#world.hurt.has(id)) {
       throw new Broken(`I9: ${id} ran, nobody hurt it, and it stops: ${holder.stop?.reason}`)
     }

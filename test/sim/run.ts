@@ -5,6 +5,7 @@
 //                                                    checks.ts looks at both from outside
 
 import Sqlite from 'better-sqlite3'
+import type { Drain } from '../../agent/drain.ts'
 import { watchLinks } from '../../agent/drift.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
@@ -21,6 +22,7 @@ import { lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
+import { Ending } from './ending.ts'
 import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
@@ -94,6 +96,7 @@ type Life = {
   readonly clock: LifeClock
   readonly journal: Journal
   readonly runner: Runner
+  readonly drain: Drain
   readonly placement: PlacementFacts
   start(): void
 }
@@ -105,6 +108,7 @@ class Simulation {
   readonly #weather: Weather = calm()
   readonly #db = new Sqlite(':memory:')
   readonly #checks: Checks
+  readonly #ending: Ending
   readonly #host: Host
   readonly #corrupted = new Set<string>()
   #life: Life
@@ -128,12 +132,19 @@ class Simulation {
     } as Host
     this.#world.keepGroups = this.#chance.happens(0.5)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
+    this.#ending = new Ending({
+      world: this.#world,
+      timeline: this.#timeline,
+      chance: this.#chance,
+      quarantined: this.#corrupted,
+    })
     this.#checks = new Checks({
       world: this.#world,
       timeline: this.#timeline,
       db: this.#db,
       all: () => this.#life.journal.all(),
       quarantined: this.#corrupted,
+      ending: this.#ending,
     })
     this.#life = this.#born()
   }
@@ -160,6 +171,8 @@ class Simulation {
     Object.assign(this.#weather, { faults: noFaults, ec2Until: 0, dockerUntil: 0 })
     this.#mortality = 0
     if (this.#life.clock.isOver) this.#rebirth()
+    if (this.#chance.happens(0.1)) return await this.#end()
+    if (this.#chance.happens(0.5)) this.#ending.withdraw()
     await this.#settle('peace')
     if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
     for (const { id } of this.#life.journal.all()) {
@@ -167,9 +180,21 @@ class Simulation {
     }
     await this.#settle('the end')
     this.#checkEmpty()
+    for (const entry of this.#life.journal.all()) this.#checks.remembers(entry)
+    return this.#outcome()
+  }
+
+  /** The instance is taken away with two minutes' notice, whatever was under way. */
+  async #end(): Promise<Outcome> {
+    this.#ending.announce(['terminate'])
+    while (!this.#ending.isDue && this.#timeline.step()) await this.#turn()
+    this.#ending.checkEnd({ all: this.#life.journal.all() })
+    return this.#outcome()
+  }
+
+  #outcome(): Outcome {
     const reasons: Record<string, number> = {}
     for (const entry of this.#life.journal.all()) {
-      this.#checks.remembers(entry)
       const reason = (entry.holder.stop?.reason ?? '').split(':')[0] ?? ''
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
@@ -211,7 +236,7 @@ class Simulation {
 
   /** As RunTask does: only what fits begins. */
   #begin(n: number): void {
-    const { journal, placement, runner } = this.#life
+    const { journal, placement, runner, drain } = this.#life
     const id = n.toString(16).padStart(32, '0')
     const eni = { subnetIds, securityGroupIds: [], tags: {} }
     const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
@@ -222,7 +247,7 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
-    if (room(placement, subnetIds).taskCount === 0) return
+    if (room(placement, subnetIds).taskCount === 0 || drain.view() !== undefined) return
     asked(() => {
       journal.begin(id, spec({ enis: [eni], containers }))
       this.#begun += 1
@@ -243,6 +268,7 @@ class Simulation {
       if (this.#chance.happens(0.003)) this.#timeline.skewMs += this.#chance.pick([-2, 2]) * HOUR_MS
       if (this.#chance.happens(0.004)) this.#goAway('ec2Until')
       if (this.#chance.happens(0.004)) this.#goAway('dockerUntil')
+      if (this.#chance.happens(0.001)) this.#ending.announce(['terminate', 'terminate', 'stop'])
       await this.#turn()
       if (!more) break
     }
@@ -278,6 +304,7 @@ class Simulation {
   async #turn(): Promise<void> {
     await drain()
     this.#tellExits()
+    if (!this.#life.clock.isOver) asked(() => this.#ending.look(this.#life))
     await drain()
     if (this.#defect !== undefined) throw this.#defect
     this.#checks.always()
@@ -365,10 +392,12 @@ class Simulation {
       foreignIndices: new Set([0, ...foreign]),
       subnet: (subnetId: string) => ({ subnetId, availabilityZone: 'z', freeAddressCount: 50 }),
     }
+    const ending = this.#ending.born(clock, journal.mayWrite)
     const runner = new Runner({
       journal,
       drivers: hands.drivers,
       choose: (entry, row) => choose(placement, entry, row),
+      hold: (entry, step) => ending.hold(entry, step),
       clock,
       deadlineMs,
       onDefect,
@@ -396,7 +425,7 @@ class Simulation {
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, placement, start }
+    return { clock, journal, runner, drain: ending, placement, start }
   }
 
   #stopOne(): void {

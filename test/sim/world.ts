@@ -79,6 +79,8 @@ export class SimWorld {
   changed: (netns: string) => void = () => {}
   /** Told of a container in an exit, just before it is started again. */
   onRestart: (container: Container) => void = () => {}
+  /** ENIs whose delete-on-termination somebody took back. */
+  readonly unguarded = new Set<string>()
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -293,6 +295,7 @@ export class SimWorld {
         if (this.#chance.happens(0.5)) this.enis.delete(eni.eniId)
       })
       deeds.push(() => {
+        this.unguarded.add(eni.eniId)
         eni.guarded = false
       })
       deeds.push(() => {
