@@ -33,9 +33,11 @@ export class Ending {
   readonly #facts = new Map<string, string>()
   readonly #options: EndingOptions
   #notice: Notice | undefined
-  /** When it is true, in the world's own time; and how far the host's clock was off as it was said. */
+  /** When it is true, in the world's own time. */
   #endsAt = 0
+  /** How far the host's clock was off as it was said; and whether somebody set that clock since. */
   #skewMs = 0
+  #isClockSet = false
   /** Tasks whose guard was held as they were told to stop: EC2 deletes their ENIs. */
   readonly #covered = new Set<HolderId>()
 
@@ -56,6 +58,8 @@ export class Ending {
         this.#facts.delete(name)
       },
     }
+    // What the disk had no room for, the new life hears only after it has gone on with its stops.
+    if (this.#facts.size === 0) this.#covered.clear()
     return new Drain({ catalog, clock, bootId: 'boot' })
   }
 
@@ -63,6 +67,7 @@ export class Ending {
     const { timeline, chance } = this.#options
     this.#endsAt = timeline.now + NOTICE_MS
     this.#skewMs = timeline.skewMs
+    this.#isClockSet = false
     this.#covered.clear()
     const at = this.#endsAt + timeline.skewMs
     this.#notice = { from: 'spot', action: chance.pick(actions), at }
@@ -78,10 +83,13 @@ export class Ending {
     if (this.#notice === undefined) drain.withdraw()
     else drain.announce(this.#notice)
     stopDrained(drain, journal, runner)
+    // A life that begins with another clock reckons with another end.
+    if (this.#options.timeline.skewMs !== this.#skewMs) this.#isClockSet = true
     if (this.#notice === undefined) return
     for (const { id, holder } of journal.all()) {
       if (holder.desired === 'running') throw new Broken(`drain: ${id} is still to run`)
-      const isHeld = rowState(holder, 'guard:0').is === 'held'
+      // A task that stops because its card is gone has lost its guard, for all anybody can tell.
+      const isHeld = rowState(holder, 'guard:0').is === 'held' && holder.stop?.row !== 'link:0'
       if (isHeld && this.#notice.action === 'terminate') this.#covered.add(id)
     }
   }
@@ -89,7 +97,7 @@ export class Ending {
   /** EC2 is not called for what it deletes by itself, as long as that may still happen. */
   effect(verb: Verb, { holderId, row }: Job): void {
     const { timeline } = this.#options
-    const isOver = timeline.now >= this.#endsAt || timeline.skewMs !== this.#skewMs
+    const isOver = timeline.now >= this.#endsAt || this.#isClockSet
     if (verb !== 'release' || isOver || !this.#covered.has(holderId)) return
     if (/^(eni|attachment|guard)/.test(row)) {
       throw new Broken(`drain: ${row} of ${holderId} is released, and EC2 deletes it`)
