@@ -60,7 +60,7 @@ export const NOTICES = {
     family: 'notice',
     summary:
       'IMDS spot/instance-action: this instance is stopped, its ENIs kept, in --seconds (120)',
-    options: ['seconds'],
+    options: [...SCRIPT, 'seconds'],
     defaults: { seconds: 120 },
     leaves: (options, givenAt) => spotAction('stop', isoTime(timeOf(options, givenAt))),
   },

@@ -129,6 +129,7 @@ const NOT_PER_TASK = {
   'spot-interruption': 'the notice is the instance’s',
   'rebalance-recommendation': 'the same',
   'scheduled-event': 'the same',
+  'spot-stop': 'the same',
   'target-terminated': 'the same',
 }
 
