@@ -62,6 +62,24 @@ export function containerDriver(options: {
     return { containerId }
   }
 
+  /** Stops it; once more, and sooner, where the end of the host is announced meanwhile. */
+  async function stop(job: Job, containerId: string, signal: AbortSignal): Promise<void> {
+    const allowedMs = () => graceMs(job.spec, containerOf(job), hostLeftMs())
+    const endsAt = performance.now() + allowedMs()
+    const sooner = new AbortController()
+    const timer = setInterval(() => {
+      if (performance.now() + allowedMs() < endsAt - STOP_LOOK_MS) sooner.abort()
+    }, STOP_LOOK_MS)
+    try {
+      await docker.stop(containerId, allowedMs(), AbortSignal.any([signal, sooner.signal]))
+    } catch (error) {
+      if (!sooner.signal.aborted || signal.aborted) throw error
+      await docker.stop(containerId, allowedMs(), signal)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
   return {
     async ensure(job, signal) {
       const found = job.again ? await findContainer(docker, wearerOf(job), signal) : undefined
@@ -73,7 +91,7 @@ export function containerDriver(options: {
     async release(job, signal) {
       const facts = await findContainer(docker, wearerOf(job), signal)
       if (facts === undefined) return undefined
-      await docker.stop(facts.Id, graceMs(job.spec, containerOf(job), hostLeftMs()), signal)
+      await stop(job, facts.Id, signal)
       const tail = await logTail(docker, facts.Id, signal)
       const after = await docker.inspect(facts.Id, signal)
       await docker.remove(facts.Id, signal)
@@ -85,6 +103,9 @@ export function containerDriver(options: {
     },
   }
 }
+
+/** How often a stop that is under way looks at the time that is left to the host, milliseconds. */
+const STOP_LOOK_MS = 1_000
 
 /** Of the time that is left to the host: for killing, keeping the logs and taking down the rest. */
 const KEPT_BACK_MS = 10_000

@@ -249,6 +249,29 @@ test('of a long log the last 64 KiB are kept, in whole lines', async () => {
   expect(lines.at(-1)).toBe('1500'.padStart(100, '0'))
 })
 
+test.for<[string, number]>([
+  ['before it stops', 0],
+  ['while it stops', 1_500],
+])(
+  'one that ignores SIGTERM is killed in time where the end of the host is announced %s',
+  async ([, afterMs]) => {
+    const deaf = `trap '' TERM; echo up; while :; do /busybox sleep 0.02; done`
+    const given = newJob(deaf, { stopTimeoutMs: 60_000 })
+    const startedAt = performance.now()
+    // Ten seconds are kept back, so it has two.
+    const hostLeftMs = () => {
+      const spentMs = performance.now() - startedAt
+      return spentMs < afterMs ? undefined : 12_000 - spentMs
+    }
+    const ending = containerDriver({ docker: connection, host, hostLeftMs })
+    const made = await ending.ensure(given, never())
+    const remains = await ending.release(knowing(given, made), never())
+    expect(remains).toEqual({ logTail: 'up\n', exitCode: 137 })
+    // Docker counts whole seconds, and a stop is looked at every second.
+    expect(performance.now() - startedAt).toBeLessThan(12_000)
+  },
+)
+
 test('one that was removed behind our back is lost if essential, else over', async () => {
   const given = newJob(SLEEP)
   const made = await driver.ensure(given, never())

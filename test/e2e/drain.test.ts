@@ -99,13 +99,13 @@ test('a termination notice: tasks are down in time, EC2 is not called, and what 
   for (const id of [idle, deaf]) await expect.poll(() => rowsHeld(id)).toBe(true)
   const before = await mutations()
   const enisBefore = await rig.enis()
-  await rig.enid('lab', 'fault', 'add', 'spot-interruption', '--seconds', '25')
+  await rig.enid('lab', 'fault', 'add', 'spot-interruption', '--seconds', '20')
   const announcedAt = Date.now()
 
   await expect.poll(isTakingTasks, { timeout: 10_000 }).toBe('DRAINING')
   const { draining } = await status()
   const endsAt = Date.parse(draining?.endsAt ?? '')
-  expect(Math.abs(endsAt - announcedAt - 25_000)).toBeLessThan(2_000)
+  expect(Math.abs(endsAt - announcedAt - 20_000)).toBeLessThan(2_000)
   expect(draining?.why).toMatch(/^EC2 terminates this instance at .*spot interruption notice/)
   expect((await runTask()).failures?.[0]?.detail).toMatch(/Run the task elsewhere$/)
 
@@ -169,12 +169,12 @@ test('IMDS that is away or fails for a while announces nothing, and is not hamme
   await rig.waitFor(id, 'RUNNING')
   for (const fault of ['imds-absent', 'imds-error']) {
     const { stdout } = await rig.enid('lab', 'fault', 'add', fault, '--json')
-    await new Promise((resolve) => setTimeout(resolve, 16_000))
+    await new Promise((resolve) => setTimeout(resolve, 11_000))
     const { faults } = JSON.parse((await rig.enid('lab', 'fault', 'list', '--json')).stdout)
     const [{ seen }] = faults.filter(({ name }: { name: string }) => name === fault)
     // A look every 5 s; a token is asked for again where there is none.
     expect(seen, stdout).toBeGreaterThanOrEqual(2)
-    expect(seen, stdout).toBeLessThanOrEqual(8)
+    expect(seen, stdout).toBeLessThanOrEqual(6)
     await rig.enid('lab', 'fault', 'clear')
   }
   expect((await rig.task(id)).lastStatus).toBe('RUNNING')
