@@ -82,15 +82,23 @@ export class Ending {
   look({ drain, journal, runner }: Mortal): void {
     if (this.#notice === undefined) drain.withdraw()
     else drain.announce(this.#notice)
+    this.#cover(journal)
     stopDrained(drain, journal, runner)
     // A life that begins with another clock reckons with another end.
     if (this.#options.timeline.skewMs !== this.#skewMs) this.#isClockSet = true
     if (this.#notice === undefined) return
     for (const { id, holder } of journal.all()) {
       if (holder.desired === 'running') throw new Broken(`drain: ${id} is still to run`)
+    }
+  }
+
+  /** Before anybody is told to stop: a release that has begun by now may go on. */
+  #cover(journal: Journal): void {
+    if (this.#notice?.action !== 'terminate') return
+    for (const { id, holder } of journal.all()) {
       // A task that stops because its card is gone has lost its guard, for all anybody can tell.
       const isHeld = rowState(holder, 'guard:0').is === 'held' && holder.stop?.row !== 'link:0'
-      if (isHeld && this.#notice.action === 'terminate') this.#covered.add(id)
+      if (isHeld) this.#covered.add(id)
     }
   }
 
