@@ -6,7 +6,7 @@ const config = defineConfig({
   test: {
     include: [
       'test/state/{task,crash,status,journal}.test.ts',
-      'test/agent/{runner,reconcile,budget}.test.ts',
+      'test/agent/{runner,runner-moments,reconcile,budget,drain}.test.ts',
     ],
     testTimeout: 30_000,
   },
