@@ -5,12 +5,12 @@ import type { Logger } from 'pino'
 import type { Catalog } from '../state/catalog.ts'
 import { peekFact, setAside } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
-import { rowState } from '../state/task.ts'
 import type { Ec2 } from './drivers/ec2.ts'
-import { deviceIndicesInUse, findHost } from './drivers/host.ts'
+import { findHost } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Host } from './orders.ts'
+import { askForeign } from './slots.ts'
 
 /** The state file belongs to another instance: nothing in it is acted upon. */
 export class StateOfAnotherHost extends Error {
@@ -60,7 +60,7 @@ export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Pr
   return host
 }
 
-/** The device indices that others use on this instance, its own interface among them. */
+/** The device indices that others use, or those of before, when EC2 does not tell them now. */
 export async function foreignIndices({
   host,
   journal,
@@ -69,11 +69,8 @@ export async function foreignIndices({
   const { ec2, catalog, signal } = asking
   const kept = catalog.fact('foreignIndices')
   const before = kept === undefined ? undefined : new Set(JSON.parse(kept) as number[])
-  const foreign = await orBefore(asking, before, async () =>
-    foreignOf(journal, await deviceIndicesInUse(ec2, host.instanceId, signal)),
-  )
-  catalog.putFact('foreignIndices', JSON.stringify([...foreign]))
-  return foreign
+  const ask = () => askForeign({ ec2, journal, catalog }, host.instanceId, signal)
+  return await orBefore(asking, before, ask)
 }
 
 async function orBefore<T>(
@@ -106,16 +103,4 @@ export async function untilFound<T>(
       signal.throwIfAborted()
     }
   }
-}
-
-/** Of the indices in use those that no holder of ours has; index 0 is always among them. */
-export function foreignOf(journal: Journal, inUse: ReadonlySet<number>): Set<number> {
-  const foreign = new Set(inUse).add(0)
-  for (const { holder } of journal.all()) {
-    for (const n of holder.spec.enis.keys()) {
-      const { is, choice } = rowState(holder, `attachment:${n}`)
-      if (is !== 'none' && choice !== undefined && choice !== '0') foreign.delete(Number(choice))
-    }
-  }
-  return foreign
 }

@@ -41,6 +41,7 @@ import { choose, room, slotsUsed } from './placement.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
+import { askForeign, ForeignIndices } from './slots.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
@@ -81,11 +82,11 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   const base: Base = { config, log, signal, up }
   const imds = openImds()
   const state = await openState(base, imds)
-  const hands = await openHands(base, { ...state, imds })
-
   const defect = Promise.withResolvers<never>()
   defect.promise.catch(() => {})
-  await serve(base, { ...state, ...hands, imds, onDefect: defect.reject })
+  const told = { ...state, imds, onDefect: defect.reject }
+  const hands = await openHands(base, told)
+  await serve(base, { ...told, ...hands })
 
   const over = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -95,9 +96,11 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   await Promise.race([over, defect.promise])
 }
 
+type Told = State & { readonly imds: Imds; readonly onDefect: (error: unknown) => void }
+
 /** Who this host is, and what can be done on it. */
-async function openHands({ config, log, signal, up }: Base, state: State & { imds: Imds }) {
-  const { imds, journal, catalog } = state
+async function openHands({ config, log, signal, up }: Base, given: Told) {
+  const { imds, journal, catalog, onDefect } = given
   const { timeoutScale } = config
   const region =
     process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
@@ -106,26 +109,34 @@ async function openHands({ config, log, signal, up }: Base, state: State & { imd
   const ec2 = openEc2({ region, budget, timeoutScale, onCall })
   up.defer(() => ec2.close())
   const host = await knowHost({ imds, ec2, catalog, log, signal })
-  const indices = await foreignIndices({ ec2, host, journal, catalog, log, signal })
+  const first = await foreignIndices({ ec2, host, journal, catalog, log, signal })
+  const foreign = new ForeignIndices({
+    first,
+    ask: () => askForeign({ ec2, journal, catalog }, host.instanceId, signal),
+    clock: machineClock,
+    onFailure: (failure) => log.warn({ code: failure.code }, `ENI slots: ${sentence(failure)}`),
+    onDefect,
+  })
   const docker = openDocker()
   const kernel = openKernel(log)
   up.defer(() => kernel.close())
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
-  const hostLeftMs = () => drain.leftMs()
-  const hands = { ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, hostLeftMs }
-  const drivers = openDrivers(hands)
-  return { budget, ec2, host, indices, docker, kernel, subnets, drain, drivers }
+  const drivers = openDrivers({
+    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups },
+    hostLeftMs: () => drain.leftMs(),
+    onTaken: () => foreign.wereMore(),
+  })
+  return { budget, ec2, host, foreign, docker, kernel, subnets, drain, drivers }
 }
 
-type Parts = State &
-  Awaited<ReturnType<typeof openHands>> & { imds: Imds; onDefect: (error: unknown) => void }
+type Parts = Told & Awaited<ReturnType<typeof openHands>>
 
 /** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
 async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<void> {
   const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
-  const { drain, imds } = parts
+  const { drain, foreign, imds } = parts
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
   const placement = placementOf(parts, { log, signal: ended })
@@ -147,7 +158,11 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
-    room: (ids) => room(placement, ids),
+    room: (ids) => {
+      const found = room(placement, ids)
+      if (found.taskCount === 0) foreign.mayHaveGone()
+      return found
+    },
     slotsUsed: () => slotsUsed(placement),
     start: (id) => runner.advance(id),
     stop: (id, stop) => runner.stop(id, stop),
@@ -199,7 +214,7 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
 }
 
 function placementOf(
-  { host, journal, indices, subnets, onDefect }: Parts,
+  { host, journal, foreign, subnets, onDefect }: Parts,
   { log, signal }: { log: Logger; signal: AbortSignal },
 ): PlacementFacts {
   /** Nothing is known of it now; whoever asked tries again in a moment. */
@@ -210,7 +225,14 @@ function placementOf(
     })
   }
   const subnet = (id: string) => subnets.known(id) ?? askAbout(id)
-  return { host, journal, foreignIndices: indices, subnet }
+  return {
+    host,
+    journal,
+    get foreignIndices() {
+      return foreign.known
+    },
+    subnet,
+  }
 }
 
 function reconcileOf(

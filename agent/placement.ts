@@ -9,6 +9,7 @@ import type { Holder, RowId } from '../state/task.ts'
 import { kindOf, rowState } from '../state/task.ts'
 import { Failure } from './failure.ts'
 import type { Host, Room } from './orders.ts'
+import { ownIndex, ownIndices } from './slots.ts'
 
 export type PlacementFacts = {
   readonly host: Host
@@ -42,7 +43,7 @@ export function slotsUsed({ journal, foreignIndices }: PlacementFacts): number {
 
 function slotsOf(holder: Holder): number {
   if (holder.desired === 'running') return holder.spec.enis.length
-  return holder.spec.enis.filter((_, n) => rowState(holder, `attachment:${n}`).is !== 'none').length
+  return holder.spec.enis.filter((_, n) => ownIndex(holder, n) !== undefined).length
 }
 
 /**
@@ -88,16 +89,8 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
   return undefined
 }
 
-function indicesTaken({ journal, foreignIndices }: PlacementFacts): Set<number> {
-  const taken = new Set(foreignIndices)
-  for (const { holder } of journal.all()) {
-    for (const n of holder.spec.enis.keys()) {
-      const { is, choice } = rowState(holder, `attachment:${n}`)
-      if (is !== 'none' && choice !== undefined) taken.add(Number(choice))
-    }
-  }
-  return taken
-}
+const indicesTaken = ({ journal, foreignIndices }: PlacementFacts): Set<number> =>
+  new Set([...foreignIndices, ...ownIndices(journal)])
 
 const known = ({ subnet }: PlacementFacts, ids: readonly string[]): SubnetFacts[] =>
   ids.flatMap((id) => subnet(id) ?? [])

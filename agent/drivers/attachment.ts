@@ -14,13 +14,17 @@ export type AttachmentOptions = {
   readonly ec2: Ec2
   readonly lookup: EniLookup
   readonly host: Host
+  /** EC2 says that a slot which we took for free is not: somebody else has it. */
+  readonly onTaken: () => void
 }
 
 /**
  * The driver of `attachment:<n>` rows; the choice is the device index. An index that is taken is
  * `refused` of the choice; an instance that carries no more is `refused`.
  */
-export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driver<'attachment'> {
+export function attachmentDriver(options: AttachmentOptions): Driver<'attachment'> {
+  const { ec2, lookup, host, onTaken } = options
+
   /** Our attachment of this ENI, undefined when it has none. Throws where somebody else has it. */
   async function find(
     job: Job,
@@ -61,6 +65,7 @@ export function attachmentDriver({ ec2, lookup, host }: AttachmentOptions): Driv
       // The index may be taken by this very ENI, by an Attach whose answer we never got.
       const own = error.ofChoice ? await find(job, eniId, signal) : undefined
       if (own !== undefined) return own
+      if (error.ofChoice || error.code === 'AttachmentLimitExceeded') onTaken()
       throw tooNew(job, error)
     }
   }

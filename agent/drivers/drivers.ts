@@ -21,6 +21,8 @@ export type DriverOptions = {
   readonly docker: Docker
   readonly kernel: Kernel
   readonly host: Host
+  /** EC2 says that an ENI slot which we took for free is not. */
+  readonly onTaken: () => void
   /** Multiplies how long one attempt waits for a network card and for the router. */
   readonly timeoutScale?: number
   /** Whether a task's security groups are put back where somebody changed them: no unless told. */
@@ -34,12 +36,12 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, hostLeftMs } = options
+  const { ec2, subnets, docker, kernel, host, hostLeftMs, onTaken } = options
   const { timeoutScale = 1, keepGroups = false } = options
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
-    attachment: attachmentDriver({ ec2, lookup, host }),
+    attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker }),
     sandbox: sandboxDriver({ docker, kernel, host }),

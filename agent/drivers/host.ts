@@ -28,15 +28,21 @@ export async function findHost(imds: Imds, ec2: Ec2, signal: AbortSignal): Promi
 export const regionOf = (imds: Imds, signal: AbortSignal): Promise<string> =>
   imds.read('meta-data/placement/region', signal)
 
-/** Device indices in use on network card 0 of the instance: its own, ours and foreign ones. */
-export async function deviceIndicesInUse(
+/** An ENI at network card 0 of the instance. */
+export type Plugged = { readonly eniId: string; readonly deviceIndex: number }
+
+/** What is attached to network card 0 of the instance: its own interface, ours and others'. */
+export async function pluggedEnis(
   ec2: Ec2,
   instanceId: string,
   signal: AbortSignal,
-): Promise<Set<number>> {
+): Promise<Plugged[]> {
   const { NetworkInterfaces: enis = [] } = await instanceOf(ec2, instanceId, signal)
   const onCard0 = enis.filter(({ Attachment }) => (Attachment?.NetworkCardIndex ?? 0) === 0)
-  return new Set(onCard0.map(({ Attachment }) => Attachment?.DeviceIndex ?? 0))
+  return onCard0.map(({ NetworkInterfaceId: eniId = '', Attachment }) => ({
+    eniId,
+    deviceIndex: Attachment?.DeviceIndex ?? 0,
+  }))
 }
 
 async function identityOf(imds: Imds, signal: AbortSignal) {

@@ -37,3 +37,16 @@ export function settleHolder(
   }
   throw new Error(`${id} did not settle`)
 }
+
+/** A stopped holder is taken down as far as it goes without this row. */
+export function releaseAllBut(journal: Journal, id: string, but: RowId): void {
+  for (let turn = 0; turn < 40; turn++) {
+    const holder = journal.get(id)?.holder
+    const step = holder && nextSteps(holder).find(({ row }) => row !== but)
+    if (step === undefined) return
+    const { verb, row } = step
+    journal.append(id, { type: 'began', verb, row })
+    journal.append(id, { type: 'done', verb, row })
+  }
+  throw new Error(`${id} did not settle`)
+}

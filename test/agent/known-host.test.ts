@@ -4,19 +4,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
-import {
-  foreignOf,
-  knowHost,
-  StateOfAnotherHost,
-  setForeignStateAside,
-} from '../../agent/known-host.ts'
+import { knowHost, StateOfAnotherHost, setForeignStateAside } from '../../agent/known-host.ts'
 import type { Host } from '../../agent/orders.ts'
 import { prune } from '../../agent/retention.ts'
 import { Catalog } from '../../state/catalog.ts'
 import { openDatabase } from '../../state/database.ts'
-import type { Journal } from '../../state/journal.ts'
 import type { Event } from '../../state/task.ts'
 import { spec } from '../state/specs.ts'
 import { memory, settleHolder } from './journals.ts'
@@ -24,21 +18,7 @@ import { memory, settleHolder } from './journals.ts'
 const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
 const host = { instanceId: 'i-1', instanceType: 'm5.large', eniCountMax: 3 } as Host
 
-let journal: Journal
-let time = 0
-beforeEach(() => {
-  time = 1000
-  ;({ journal } = memory(() => time))
-})
-
-describe('which indices are foreign', () => {
-  test('those in use that no holder of ours has, index 0 always', () => {
-    expect([...foreignOf(journal, new Set())]).toEqual([0])
-    journal.begin('a', spec())
-    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
-    expect([...foreignOf(journal, new Set([0, 1, 2]))].sort()).toEqual([0, 2])
-  })
-})
+const time = 1000
 
 describe('which host this is', () => {
   const quiet = { warn: () => {} } as never

@@ -8,7 +8,7 @@ import { choose, room, slotsUsed } from '../../agent/placement.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { Event } from '../../state/task.ts'
 import { spec } from '../state/specs.ts'
-import { memory, settleHolder } from './journals.ts'
+import { memory, releaseAllBut, settleHolder } from './journals.ts'
 
 const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
 const host = {
@@ -62,7 +62,7 @@ describe('room', () => {
     })
   })
 
-  test('counts a task from the moment it was begun until its ENI is detached', () => {
+  test('counts a task from the moment it was begun until EC2 is done with its ENI', () => {
     expect(slotsUsed(facts)).toBe(1)
     journal.begin('a', spec())
     journal.begin('b', spec())
@@ -73,8 +73,13 @@ describe('room', () => {
     settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
     journal.append('a', stop)
     expect(slotsUsed(facts)).toBe(3)
+    // EC2 answers a Detach at once and is through with it later: the ENI can be deleted only then.
+    releaseAllBut(journal, 'a', 'eni:0')
+    expect(slotsUsed(facts)).toBe(3)
+    expect(choose(facts, journal.get('b') ?? expect.fail(), 'attachment:0')).toBe('2')
     settleHolder(journal, 'a')
     expect(slotsUsed(facts)).toBe(2)
+    expect(choose(facts, journal.get('b') ?? expect.fail(), 'attachment:0')).toBe('1')
   })
 })
 

@@ -96,11 +96,13 @@ test('a device index that is taken is refused of the choice, a full host for goo
 
   const taken = rig.attachment().ensure(at(second.details, '1'), never())
   await expect(taken).rejects.toEqual(failing({ kind: 'refused', ofChoice: true }))
+  expect(rig.takenCount).toBe(1)
 
   rig.fake.vpc.attachLimit = 2
   const full = rig.attachment().ensure(at(second.details, '2'), never())
   const limit = { kind: 'refused', code: 'AttachmentLimitExceeded', ofChoice: false }
   await expect(full).rejects.toEqual(failing(limit))
+  expect(rig.takenCount).toBe(2)
 })
 
 test('an ENI that EC2 does not know everywhere yet is tried again; one gone later is lost', async () => {

@@ -54,7 +54,7 @@ function onBudget() {
     pass,
     waits,
     eni: eniDriver({ ec2, lookup, subnets, host }),
-    attachment: attachmentDriver({ ec2, lookup, host }),
+    attachment: attachmentDriver({ ec2, lookup, host, onTaken: () => {} }),
   }
 }
 

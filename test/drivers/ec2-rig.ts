@@ -18,6 +18,8 @@ export type Ec2Rig = {
   fake: FakeEc2
   ec2: Ec2
   subnets: Subnets
+  /** How often the attachment driver said that a slot is taken. */
+  takenCount: number
   /** Leaves groups that somebody changed, unless told to put them back. */
   eni(options?: { keepGroups: boolean }): Driver<'eni'>
   attachment(): Driver<'attachment'>
@@ -37,7 +39,12 @@ export function useEc2(): Ec2Rig {
     calls: [] as Ec2Call[],
     eni: (options = { keepGroups: false }) =>
       eniDriver({ ...rig, ...options, lookup: openEniLookup(rig.ec2) }),
-    attachment: () => attachmentDriver({ ...rig, lookup: openEniLookup(rig.ec2) }),
+    attachment() {
+      const onTaken = () => {
+        rig.takenCount += 1
+      }
+      return attachmentDriver({ ...rig, lookup: openEniLookup(rig.ec2), onTaken })
+    },
     guard: () => guardDriver(rig),
     async withEni() {
       const holderId = newHolderId()
@@ -64,6 +71,7 @@ export function useEc2(): Ec2Rig {
     rig.ec2 = openEc2({ onCall: (call) => rig.calls.push(call) })
     rig.subnets = openSubnets({ ec2: rig.ec2, vpcId: 'vpc-1' })
     rig.calls.length = 0
+    rig.takenCount = 0
   })
   afterAll(close)
   return rig

@@ -171,8 +171,11 @@ export class FakeVpc {
   }
 
   #instance(): Xml {
-    const attached = [...this.enis.values()].flatMap(({ attachment: a }) => (a ? [a] : []))
-    const enis = [{ index: 0 }, ...attached].map(({ index }) => ({
+    const attached = [...this.enis.values()].flatMap(({ id: eniId, attachment: a }) =>
+      a ? [{ eniId, index: a.index }] : [],
+    )
+    const enis = [{ eniId: 'eni-host', index: 0 }, ...attached].map(({ eniId, index }) => ({
+      networkInterfaceId: eniId,
       attachment: { deviceIndex: index, networkCardIndex: 0 },
     }))
     return { instanceId: this.instanceId, instanceType: 'm5.large', networkInterfaceSet: enis }

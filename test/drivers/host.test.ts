@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Ec2, openEc2 } from '../../agent/drivers/ec2.ts'
-import { deviceIndicesInUse, findHost, regionOf, resolvers } from '../../agent/drivers/host.ts'
+import { findHost, pluggedEnis, regionOf, resolvers } from '../../agent/drivers/host.ts'
 import { type Imds, openImds } from '../../agent/drivers/imds.ts'
 import { openSubnets, routerOf } from '../../agent/drivers/subnets.ts'
 import { FakeEc2 } from './fake-ec2.ts'
@@ -103,14 +103,17 @@ test('an IMDS that is not there is a transient failure that says what to do', as
   })
 })
 
-test('device indices in use count the instance itself and what is foreign', async () => {
+test('what is plugged into the instance is told with its index, its own interface too', async () => {
   const create = new URLSearchParams({ SubnetId: 'subnet-a', ClientToken: 'foreign' })
   fake.vpc.act('CreateNetworkInterface', create)
   const [eni] = fake.vpc.enis.values()
   const attach = { NetworkInterfaceId: eni?.id ?? '', InstanceId: 'i-1', DeviceIndex: '4' }
   const parameters = new URLSearchParams({ ...attach, NetworkCardIndex: '0' })
   fake.vpc.act('AttachNetworkInterface', parameters)
-  expect(await deviceIndicesInUse(ec2, 'i-1', never())).toEqual(new Set([0, 4]))
+  expect(await pluggedEnis(ec2, 'i-1', never())).toEqual([
+    { eniId: 'eni-host', deviceIndex: 0 },
+    { eniId: eni?.id, deviceIndex: 4 },
+  ])
 })
 
 test('name servers and domains are what DHCP would give', () => {

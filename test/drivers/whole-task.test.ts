@@ -18,7 +18,7 @@ import type { Details, Driver, Drivers } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { openDrivers } from '../../agent/drivers/drivers.ts'
 import { type Ec2, openEc2 } from '../../agent/drivers/ec2.ts'
-import { deviceIndicesInUse, findHost } from '../../agent/drivers/host.ts'
+import { findHost, pluggedEnis } from '../../agent/drivers/host.ts'
 import { openImds } from '../../agent/drivers/imds.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
 import { openSubnets } from '../../agent/drivers/subnets.ts'
@@ -59,7 +59,8 @@ beforeAll(async () => {
   subnetId = here?.SubnetId ?? ''
   kernel = openKernel({ warn: () => {}, error: console.error })
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
-  drivers = openDrivers({ ec2, subnets, docker: openDocker(), kernel, host })
+  const docker = openDocker()
+  drivers = openDrivers({ ec2, subnets, docker, kernel, host, onTaken: () => {} })
 })
 
 async function startLab(): Promise<string> {
@@ -175,9 +176,9 @@ test('a task goes up with three EC2 calls and down with two, and leaves nothing'
   const { containerId } = task.known['container:app'] as Details['container']
   await expect.poll(() => docker('logs', containerId)).toContain(eni.ipv4)
   expect(await docker('logs', containerId)).toContain(eni.ipv6)
-  expect(await deviceIndicesInUse(ec2, host.instanceId, new AbortController().signal)).toEqual(
-    new Set([0, 1]),
-  )
+  const plugged = await pluggedEnis(ec2, host.instanceId, never())
+  expect(plugged.map(({ deviceIndex }) => deviceIndex)).toEqual([0, 1])
+  expect(plugged[1]?.eniId).toBe(eni.eniId)
   expect((await enis())[0]?.Attachment).toMatchObject({
     InstanceId: host.instanceId,
     DeviceIndex: 1,

@@ -142,4 +142,54 @@ describe('on a host without room', () => {
       await rig.close()
     }
   }, 90_000)
+
+  test('foreign ENIs that took the last slots cost one Create, and no more', async () => {
+    const { rig, group, subnet } = await open('m5.large')
+    try {
+      const full = await rig.enid('lab', 'fault', 'add', 'foreign-eni', '--times', '2')
+      expect(full, full.stderr).toMatchObject({ code: 0 })
+      const calls = await watchCalls(rig)
+      const { ids } = await runIn(rig, subnet, group)
+      const { stoppedReason } = await rig.waitFor(ids[0] ?? '', 'STOPPED')
+      expect(stoppedReason).toMatch(/^RESOURCE:ENI: no device index left on m5.large/)
+      const refused = async () => (await runIn(rig, subnet, group)).failures
+      await expect.poll(refused).toMatchObject([
+        {
+          reason: 'RESOURCE:ENI',
+          detail: expect.stringContaining('m5.large carries 3 ENIs, 3 are'),
+        },
+      ])
+      for (let n = 0; n < 3; n++) expect(await refused()).toHaveLength(1)
+      const { CreateNetworkInterface, DeleteNetworkInterface } = await calls()
+      expect([CreateNetworkInterface, DeleteNetworkInterface]).toEqual([1, 1])
+    } finally {
+      await rig.close()
+    }
+  }, 90_000)
+
+  test('a slot is free when EC2 is through with the detach, and no Create is wasted before', async () => {
+    const { rig, group, subnet } = await open('m5.large')
+    try {
+      const { ids } = await runIn(rig, subnet, group, 2)
+      for (const id of ids) await rig.waitFor(id, 'RUNNING')
+      await rig.enid('lab', 'fault', 'add', 'detach-slow', '--seconds', '4')
+      const calls = await watchCalls(rig)
+      await rig.stop(ids[0] ?? '')
+      await expect
+        .poll(async () => (await calls()).DetachNetworkInterface, { timeout: 10_000 })
+        .toBe(1)
+      expect((await runIn(rig, subnet, group)).failures).toMatchObject([{ reason: 'RESOURCE:ENI' }])
+      // Nor does an agent that starts now take the slot for somebody else's.
+      await rig.endAgent('SIGKILL')
+      await rig.startAgent()
+      await rig.waitFor(ids[0] ?? '', 'STOPPED', 60_000)
+      const [next = ''] = (await runIn(rig, subnet, group)).ids
+      await rig.waitFor(next, 'RUNNING')
+      expect((await calls()).CreateNetworkInterface).toBe(1)
+      await rig.enid('lab', 'fault', 'clear')
+      await rig.stopAndWait(ids[1] ?? '', next)
+    } finally {
+      await rig.close()
+    }
+  }, 120_000)
 })
