@@ -108,6 +108,23 @@ describe('the straight way', () => {
     await runner.close()
   })
 
+  test('tasks climb side by side, and one that waits holds up no other', async () => {
+    world.script = ({ job }) => {
+      if (job.holderId === 'slow' && job.row === 'eni:0') {
+        throw new Failure('transient', 'RequestLimitExceeded', 'slow down')
+      }
+      return job.holderId === 'stuck' && job.row === 'attachment:0' ? hang() : undefined
+    }
+    for (const id of ['stuck', 'slow', 'a', 'b', 'c']) begin(id)
+    await settle()
+    for (const id of ['a', 'b', 'c']) expect(status(id), id).toBe('RUNNING')
+    for (const id of ['stuck', 'slow']) expect(status(id), id).toBe('PROVISIONING')
+    runner.stop('a', stop)
+    await settle()
+    expect(status('a')).toBe('STOPPED')
+    await runner.close()
+  })
+
   test('the choice is journaled before the call and told to the driver', async () => {
     const seen: (string | undefined)[] = []
     world.script = ({ job }) => {
@@ -489,6 +506,24 @@ describe('another life', () => {
     await clock.pass(60_000)
     expect(status()).toBe('RUNNING')
     expect(rowState(holder(), 'link:0').is).toBe('held')
+  })
+
+  test('closed in the middle of a start, it finishes the start, looking first', async () => {
+    world.script = ({ job, verb }) =>
+      job.row === 'attachment:0' && verb === 'ensure' ? hang() : undefined
+    begin()
+    await settle()
+    await runner.close()
+    expect(status()).toBe('PROVISIONING')
+    expect(holder().desired).toBe('running')
+    world.script = () => {}
+    world.calls.length = 0
+    start()
+    runner.resume()
+    await settle()
+    expect(status()).toBe('RUNNING')
+    expect(world.calls).toContain('ensure attachment:0 again')
+    expect(world.calls.some((call) => call.startsWith('ensure eni'))).toBe(false)
   })
 
   test('begins nothing once it is closed', async () => {

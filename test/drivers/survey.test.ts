@@ -169,6 +169,29 @@ describe('in EC2', () => {
     expect((await look())?.securityGroupIds?.toSorted()).toEqual(Groups.toSorted())
   })
 
+  test('an attachment that names no instance is nobody’s, and a bare ENI is one all the same', async () => {
+    const wears = wearing('eni:0')
+    const TagSet = Object.entries(labelsOf(wears)).map(([Key, Value]) => ({ Key, Value }))
+    // So EC2 shows what a load balancer or a Lambda function has attached; and what is just changing.
+    const Attachment = { AttachmentId: 'ela-attach-1', Status: 'attached', InstanceOwnerId: 'aws' }
+    const NetworkInterfaces = [
+      { NetworkInterfaceId: 'eni-served', TagSet, Attachment },
+      { NetworkInterfaceId: 'eni-bare', TagSet, Attachment: {} },
+      { NetworkInterfaceId: 'eni-untagged' },
+    ]
+    const take = openSurvey({
+      ec2: { call: async () => ({ NetworkInterfaces }) as never },
+      docker: openDocker(),
+      kernel,
+      instanceId: rig.instanceId,
+    })
+    const found = seen((await take(['eni-untagged'], never())).enis)
+    expect(found.map(({ eniId }) => eniId)).toEqual(['eni-served', 'eni-bare', 'eni-untagged'])
+    expect(found[0]?.attachment).toMatchObject({ instanceId: '', status: 'attached' })
+    expect(found[1]?.attachment).toMatchObject({ instanceId: '', deviceIndex: 0 })
+    expect(found[2]).not.toHaveProperty('wears')
+  })
+
   test('no second call while every known ENI is shown', async () => {
     const { NetworkInterfaceId } = await rig.createEni({
       TagSpecifications: tags(labelsOf(wearing('eni:0'))),

@@ -16,6 +16,7 @@ import {
   inside,
   ip,
   ipAsync,
+  ipBatch,
   ipGateways,
   ipLinks,
   live,
@@ -268,6 +269,40 @@ describe('the survey', () => {
     const eni = rig.plug()
     const link = (await kernel.links()).find(({ mac }) => mac === eni.mac)
     expect(link).toMatchObject({ name: eni.hostName, kind: 'veth', up: false, mtuMax: 65_535 })
+  })
+})
+
+describe('a list that others change while it is read', () => {
+  test('is read again, not refused: none of its links is missing, and none is there twice', async () => {
+    const netns = rig.netns()
+    const stable = Array.from({ length: 60 }, (_, n) => `stay${n}`)
+    await ipBatch(
+      netns,
+      stable.map((name) => `link add ${name} type veth peer name ${name}p`),
+    )
+    let isOver = false
+    const churn = (async () => {
+      for (let n = 0; !isOver; n++) {
+        const names = Array.from({ length: 20 }, (_, i) => `go${n % 2}x${i}`)
+        await ipBatch(
+          netns,
+          names.flatMap((name) => [
+            `link add ${name} type veth peer name ${name}p`,
+            `link del ${name}`,
+          ]),
+        )
+      }
+    })()
+    try {
+      for (let n = 0; n < 60; n++) {
+        const links = await kernel.links(`/run/netns/${netns}`)
+        const names = links.map(({ name }) => name).filter((name) => /^stay\d+$/.test(name))
+        expect(names.toSorted()).toEqual(stable.toSorted())
+      }
+    } finally {
+      isOver = true
+      await churn
+    }
   })
 })
 

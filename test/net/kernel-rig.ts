@@ -33,6 +33,14 @@ export async function ipAsync(...args: string[]): Promise<void> {
   await promisify(execFile)('ip', args)
 }
 
+/** Many commands of `ip` in one namespace, in one process. */
+export async function ipBatch(netns: string, lines: readonly string[]): Promise<void> {
+  const child = spawn('ip', ['-n', netns, '-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] })
+  child.stdin.end(`${lines.join('\n')}\n`)
+  const [code] = await once(child, 'close')
+  expect(code).toBe(0)
+}
+
 /** One link as `ip -j addr` shows it. */
 export type IpLink = {
   readonly ifindex: number
