@@ -232,3 +232,20 @@ test('a subnet that does not exist or is in another VPC is refused by name', asy
     message: expect.stringContaining('subnet-far is in vpc-2'),
   })
 })
+
+test('a subnet of IPv6 alone is refused by name, whenever it is heard of', async () => {
+  const subnets = openSubnets({ ec2, vpcId: 'vpc-1' })
+  const end = new AbortController()
+  const following = subnets.follow(end.signal)
+  for (const ids of [['subnet-v6only'], ['subnet-a', 'subnet-v6only']]) {
+    await expect(subnets.prepare(ids, never())).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'SubnetWithoutIpv4',
+      message: expect.stringContaining('subnet-v6only has no IPv4 addresses'),
+    })
+  }
+  expect(subnets.known('subnet-v6only')).toBeUndefined()
+  expect(subnets.known('subnet-a')).toBeDefined()
+  end.abort()
+  await following
+})

@@ -1,6 +1,7 @@
 // Goal: the agent's death at any moment is not the task's: what runs goes on untouched, what was
 // being started is finished, what was being stopped is taken down. Method: SIGKILL and restart.
 
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { fact, Rig } from './rig.ts'
@@ -95,6 +96,20 @@ test('an agent that cannot start says why, ends, and lets go of everything', asy
   const samePort = await rig.enidWith(elsewhere, 'agent')
   expect(samePort.code).not.toBe(0)
   expect(samePort.stderr).toMatch(/EADDRINUSE|in use/)
+}, 60_000)
+
+test('an agent that does not know its host yet answers nobody', async () => {
+  const own = {
+    ENID_STATE_DIR: `${rig.env.ENID_STATE_DIR}3`,
+    ENID_SOCKET: `${rig.env.ENID_SOCKET}3`,
+    ENID_LISTEN: '',
+    AWS_ENDPOINT_URL_EC2: 'http://127.0.0.1:9',
+  }
+  const agent = rig.enidWith(own, 'agent')
+  await new Promise((resolve) => setTimeout(resolve, 4_000))
+  expect((await rig.enidWith(own, 'ps')).code).toBe(3)
+  expect(existsSync(own.ENID_SOCKET)).toBe(false)
+  expect((await agent).stderr).toContain('waiting to know this host')
 }, 60_000)
 
 test('nothing is left', async () => {

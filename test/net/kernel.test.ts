@@ -193,6 +193,17 @@ describe('taking in again', () => {
     expect(await kernel.verify(request)).toEqual([])
   })
 
+  test('a link that was given another MAC is not the one that is looked for', async () => {
+    const [eni, netns] = [rig.plug(), rig.netns()]
+    const request = rig.expectation(eni, netns)
+    await kernel.takeIn(request)
+    ip('-n', netns, 'link', 'set', 'eth0', 'address', '02:00:00:00:00:99')
+    expect((await kernel.verify(request)).map(({ what }) => what)).toEqual(['mac'])
+    ip('-n', netns, 'link', 'set', 'eth0', 'address', eni.mac)
+    await kernel.takeIn(request)
+    expectTakenIn(eni, netns, request)
+  })
+
   test('a block that was weakened, rule by rule, is told and replaced', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     const request = rig.expectation4(eni, netns)
