@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { brokenReferences, referencesIn, testsIn } from './references.ts'
+import { brokenReferences, referencesIn, said, testsIn, testsOfFile } from './references.ts'
 
 const docs = join(import.meta.dirname, '../docs')
 const documents = readdirSync(docs).filter((name) => name.endsWith('.md'))
@@ -67,5 +67,40 @@ describe('a document', () => {
 
   test.each(documents)('%s names only tests that are there', (name) => {
     expect(brokenReferences(referencesIn(read(name)))).toEqual([])
+  })
+})
+
+describe('the specification', () => {
+  const rows = [...read('SPECIFICATION.md').matchAll(/^\| (P\d+) \| .*$/gm)].map(
+    ([row, number = '']) => ({ number, tests: referencesIn(row).map(said) }),
+  )
+  const folder = import.meta.dirname
+  // This file holds samples of tests, which are none.
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts') && file !== 'docs.test.ts')
+    .map((file) => `test/${file}`)
+  const text = (file: string) => readFileSync(join(folder, '..', file), 'utf8')
+  const carried = files.flatMap((file) =>
+    testsOfFile(file).flatMap(({ title, promises }) =>
+      promises.map((number) => `${number}: ${said({ file, title })}`),
+    ),
+  )
+
+  test('has each number once, and a test for each', () => {
+    const numbers = rows.map(({ number }) => number)
+    expect(numbers.filter((number, n) => numbers.indexOf(number) !== n)).toEqual([])
+    expect(rows.filter(({ tests }) => tests.length === 0)).toEqual([])
+    expect(rows.length).toBeGreaterThan(100)
+  })
+
+  test('names for each promise just the tests that carry its number', () => {
+    const promised = rows.flatMap(({ number, tests }) => tests.map((name) => `${number}: ${name}`))
+    expect(promised.toSorted()).toEqual(carried.toSorted())
+  })
+
+  test('misses no number in a test file: each stands directly above a test', () => {
+    const comments = files.flatMap((file) => text(file).match(/^\s*\/\/.*\bP\d+\b/gm) ?? [])
+    const numbers = comments.flatMap((comment) => comment.match(/\bP\d+\b/g) ?? [])
+    expect(numbers).toHaveLength(carried.length)
   })
 })

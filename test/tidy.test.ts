@@ -206,10 +206,12 @@ describe('errors and their documentation', () => {
     ...Object.keys(EC2_MEANINGS),
   ])
 
+  // P130
   test('every code that the agent raises has its row', () => {
     expect([...raised].filter((code) => !documented.has(code)).sort()).toEqual([])
   })
 
+  // P130
   test('every row is of a code that the agent raises', () => {
     // One is worded in state/, which raises nothing.
     raised.add('TaskDependencyError')

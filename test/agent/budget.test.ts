@@ -37,6 +37,7 @@ function rig(share: number) {
   return { budget: new Budget({ clock, share }), timeline, pass, at: () => timeline.now - start }
 }
 
+// P27
 test.for([
   ['CreateNetworkInterface', 100, 5],
   ['DeleteNetworkInterface', 100, 5],
@@ -53,6 +54,7 @@ test.for([
   },
 )
 
+// P27
 test('a tenth of the account is ten Creates at once and one every two seconds', async () => {
   const { budget, pass, at } = rig(0.1)
   const times: number[] = []
@@ -84,6 +86,7 @@ test('actions do not wait for each other', async () => {
   expect(isDone).toBe(true)
 })
 
+// P29
 test('launch goes before release before sweep, each in the order of coming', async () => {
   const { budget, pass } = rig(0.01)
   await budget.turn(CREATE, BACKGROUND, never)
@@ -149,6 +152,7 @@ test('a step that waits is shown with the action it waits for and until when', a
   })
 })
 
+// P30
 test('a throttle empties the bucket and halves its share, and a minute gives it back', async () => {
   const { budget, pass } = rig(0.1)
   const share = () => budget.view().actions[0]?.share
@@ -171,6 +175,7 @@ test('a throttle empties the bucket and halves its share, and a minute gives it 
   expect(share()).toBe(0.1)
 })
 
+// P30
 test('however often EC2 throttles, a sixteenth of the share is left', async () => {
   const { budget, pass } = rig(1)
   for (let n = 0; n < 20; n++) {
@@ -181,6 +186,7 @@ test('however often EC2 throttles, a sixteenth of the share is left', async () =
   expect(budget.view().actions[0]?.throttled).toBeGreaterThan(10)
 })
 
+// P36
 test('with every second call throttled by others, a call waits no longer than ten seconds', async () => {
   const { budget, pass, at } = rig(0.1)
   let throttledNext = false
@@ -200,6 +206,7 @@ test('with every second call throttled by others, a call waits no longer than te
   expect(longest).toBeLessThan(10_000)
 })
 
+// P85
 test.for([-3_600_000, 3_600_000])(
   'a clock that jumps by %i ms takes nothing and gives nothing',
   async (ms) => {
@@ -230,6 +237,7 @@ const shares = fc.oneof(
   fc.double({ min: 0.01, max: 1, noNaN: true }),
 )
 
+// P28
 test('over any window there are never more calls than the bucket holds and gets', async () => {
   await fc.assert(
     fc.asyncProperty(

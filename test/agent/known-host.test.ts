@@ -26,6 +26,7 @@ describe('which host this is', () => {
   const away = { call: () => Promise.reject(new Failure('transient', 'Ec2Unreachable', 'away')) }
   const imds = { read: () => Promise.reject(new Failure('transient', 'Away', 'away')) }
 
+  // P83
   test('is what it was before while nobody answers', async () => {
     const { catalog } = memory()
     catalog.putFact('host', JSON.stringify(host))
@@ -70,6 +71,7 @@ describe('a state file on a cloned disk', () => {
   } as never
   afterAll(() => rmSync(folder, { recursive: true }))
 
+  // P105
   test('is set aside unchanged, and ours is left where it is', async () => {
     const db = openDatabase(path)
     new Catalog(db, () => 1).putFact('host', JSON.stringify(host))
@@ -86,6 +88,7 @@ describe('a state file on a cloned disk', () => {
     openDatabase(path).close()
   })
 
+  // P105
   test('is not moved over one that was set aside before', async () => {
     const db = openDatabase(path)
     new Catalog(db, () => 1).putFact('host', JSON.stringify(host))
@@ -97,6 +100,7 @@ describe('a state file on a cloned disk', () => {
 })
 
 describe('retention', () => {
+  // P11
   test('forgets what stopped long ago, and nothing that still holds something', () => {
     const made = memory(() => time)
     for (const id of ['running', 'stopped', 'stopping']) {

@@ -62,6 +62,7 @@ describe('room', () => {
     })
   })
 
+  // P26
   test('counts a task from the moment it was begun until EC2 is done with its ENI', () => {
     expect(slotsUsed(facts)).toBe(1)
     journal.begin('a', spec())
@@ -86,6 +87,7 @@ describe('room', () => {
 describe('choose', () => {
   const entry = (id: string) => journal.get(id) ?? expect.fail(id)
 
+  // P35
   test('takes the emptiest subnet, and the next one after a strike', () => {
     journal.begin('a', spec())
     expect(choose(facts, entry('a'), 'eni:0')).toBe('subnet-b')

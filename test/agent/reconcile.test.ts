@@ -197,6 +197,7 @@ async function twoLooks(): Promise<void> {
 }
 
 describe('an orphan', () => {
+  // P40
   test('is given back on the second look, not on the first', async () => {
     stage.containers = [box('c-1')]
     reconcile.start()
@@ -310,6 +311,7 @@ describe('an orphan', () => {
     expect(stage.told).toEqual([])
   })
 
+  // P41
   test('is not touched before it is two minutes old', async () => {
     stage.containers = [box('c-1', { createdAt: BORN + FIRST_MS - 1 })]
     await twoLooks()
@@ -335,6 +337,7 @@ describe('an orphan', () => {
     expect(stage.done).toEqual(['container c-1'])
   })
 
+  // P40
   test('two looks a moment apart are one look', async () => {
     stage.containers = [box('c-1')]
     await reconcile.sweep()
@@ -347,6 +350,7 @@ describe('an orphan', () => {
     expect(stage.done).toEqual(['container c-1'])
   })
 
+  // P85
   test.each([86_400_000, -86_400_000])(
     'a clock that jumps by %s ms changes nothing',
     async (ms) => {
@@ -481,6 +485,7 @@ describe('what is claimed is not touched', () => {
     await untouched()
   })
 
+  // P13
   test('everything of a holder that cannot be read', async () => {
     stage.journal.quarantined.push({ id: TASK, why: 'a bad row' })
     stage.containers = [box('c-1')]
@@ -497,6 +502,7 @@ describe('what is claimed is not touched', () => {
     await untouched()
   })
 
+  // P40
   test('what is claimed between the look and the act', async () => {
     const second = 'b'.repeat(32)
     stage.containers = [box('c-1'), box('pause-2', { wears: wears('sandbox', second) })]
@@ -618,6 +624,7 @@ describe('what is not ours to change is left, and said', () => {
 describe('an ENI of another instance', () => {
   const theirs = () => eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })
 
+  // P43
   test('is given back when that instance is gone, after an hour of looks', async () => {
     stage.enis = [theirs()]
     reconcile.start()
@@ -725,6 +732,7 @@ describe('an ENI of another instance', () => {
 })
 
 describe('what a running task should hold and is not shown', () => {
+  // P44
   test('an ENI that EC2 does not show is doubted on the second look, never stopped', async () => {
     stage.run()
     stage.enis = []
@@ -887,6 +895,7 @@ describe('what a running task should hold and is not shown', () => {
     expect(stage.told).toEqual([])
   })
 
+  // P45
   test('nothing at all is believed of an EC2 that does not show this instance', async () => {
     stage.run()
     stage.enis = []
@@ -980,6 +989,7 @@ describe('security groups', () => {
     await stage.clock.pass(FIRST_MS)
   }
 
+  // P96
   test('changed behind our back are reported after two looks, and left', async () => {
     await firstLook(wearing('sg-9'))
     expect(stage.said).toEqual([
@@ -998,6 +1008,7 @@ describe('security groups', () => {
     expect(stage.asked, 'EC2 shows the ENI, so it knows this instance').toEqual([])
   })
 
+  // P97
   test('changed behind our back are doubted after two looks, where they are to be kept', async () => {
     await firstLook(wearing('sg-9'), true)
     expect(stage.told).toEqual([])
@@ -1173,6 +1184,7 @@ describe('a place that is away', () => {
 })
 
 describe('its pace', () => {
+  // P46
   test('at rest is five minutes, give or take', async () => {
     stage.run()
     reconcile.start()
@@ -1201,6 +1213,7 @@ describe('its pace', () => {
     expect(stage.known).toHaveLength(2)
   })
 
+  // P46
   test('is one EC2 call a minute at most, however many pages there are', async () => {
     stage.ec2CallCount = 9
     stage.enis = [eni('eni-5', { wears: wears('eni:0', STRANGER, OTHER) })]
@@ -1254,6 +1267,7 @@ function optionsOf(of: Stage) {
 }
 
 describe('a plan', () => {
+  // P47
   test('says what a sweep would do and changes nothing, not even what is remembered', async () => {
     stage.containers = [box('c-1')]
     for (const _ of [1, 2]) {

@@ -70,6 +70,7 @@ beforeEach(() => {
 })
 
 describe('the straight way', () => {
+  // P7
   test('a task climbs to RUNNING, and every step is written down before and after', async () => {
     world.script = ({ verb, job }) => {
       expect(events.at(-1) === `began ${verb} ${job.row}` || events.length > 0).toBe(true)
@@ -108,6 +109,7 @@ describe('the straight way', () => {
     await runner.close()
   })
 
+  // P17
   test('tasks climb side by side, and one that waits holds up no other', async () => {
     world.script = ({ job }) => {
       if (job.holderId === 'slow' && job.row === 'eni:0') {
@@ -125,6 +127,7 @@ describe('the straight way', () => {
     await runner.close()
   })
 
+  // P7
   test('the choice is journaled before the call and told to the driver', async () => {
     const seen: (string | undefined)[] = []
     world.script = ({ job }) => {
@@ -162,6 +165,7 @@ describe('failures', () => {
   }
   const transient = new Failure('transient', 'RequestLimitExceeded', 'slow down', { hint: 'Wait' })
 
+  // P131
   test('what time mends is tried again, looking first, with a pause that is shown', async () => {
     once('eni:0', transient, 2)
     begin()
@@ -191,6 +195,7 @@ describe('failures', () => {
     expect(events.filter((e) => e === 'began ensure eni:0')).toHaveLength(1)
   })
 
+  // P131
   test('pauses grow to half a minute and no further', async () => {
     once('eni:0', transient, 1000)
     start({ deadlineMs: { ...deadlineMs, eni: 10 ** 9 } })
@@ -201,6 +206,7 @@ describe('failures', () => {
     expect(tries).toBeLessThan(3_600_000 / 20_000 + 12)
   })
 
+  // P132
   test('past its deadline an ensure gives up, and the task says why and for how long', async () => {
     once('attachment:0', transient, 1000)
     begin()
@@ -213,6 +219,7 @@ describe('failures', () => {
     expect([...world.there]).toEqual([])
   })
 
+  // P82
   test('while EC2 is away a launch waits as long as it takes, and says for what', async () => {
     const away = new Failure('transient', 'Ec2Unreachable', 'EC2 does not answer', { isAway: true })
     once('eni:0', away, 200)
@@ -225,6 +232,7 @@ describe('failures', () => {
     expect(status()).toBe('RUNNING')
   })
 
+  // P141
   test('the time that EC2 was away is not counted between two failures', async () => {
     const away = new Failure('transient', 'Ec2Unreachable', 'EC2 does not answer', { isAway: true })
     let failure = transient
@@ -242,6 +250,7 @@ describe('failures', () => {
     expect(holder().stop?.reason).toMatch(/^RequestLimitExceeded: gave up after (6|7|8)\d s/)
   })
 
+  // P102
   test('while the disk is full nothing begins, nothing is forgotten, and it goes on after', async () => {
     begin()
     await settle()
@@ -331,6 +340,7 @@ describe('failures', () => {
     expect(holder().stop?.reason).toBe('InvalidNetworkInterfaceID.NotFound: gone')
   })
 
+  // P133
   test('a release is never given up, whatever it is told', async () => {
     begin()
     await settle()
@@ -355,6 +365,7 @@ describe('failures', () => {
     expect(rowState(holder(), 'guard:0').is).toBe('held')
   })
 
+  // P134
   test('a task that ran is not stopped by a check that is refused, only by what is lost', async () => {
     begin()
     await settle()
@@ -376,6 +387,7 @@ describe('failures', () => {
     })
   })
 
+  // P140
   test('a mistake of ours is reported as one, and nothing is made up about the row', async () => {
     world.script = ({ job }) => {
       if (job.row === 'sandbox') throw new TypeError('oops')
@@ -388,6 +400,7 @@ describe('failures', () => {
 })
 
 describe('stops that come in between', () => {
+  // P135
   test('a stop aborts the ensure in flight, waits for it, then releases what may be there', async () => {
     world.script = ({ job, verb }) =>
       job.row === 'attachment:0' && verb === 'ensure' ? hang() : undefined
@@ -463,6 +476,7 @@ describe('another life', () => {
     expect([...world.there]).toEqual([])
   })
 
+  // P141
   test('a card that never comes is waited for once, however often the agent dies', async () => {
     const left: number[] = []
     world.script = ({ job, verb }) => {

@@ -96,6 +96,7 @@ function foreign(first: number[], clock: StillClock) {
   return { known, answers, failures, defects, asked: () => asked }
 }
 
+// P25
 test('an Attach refused at a slot that was taken for free has EC2 asked who took it, once for all of them', async () => {
   const { known, answers, asked } = foreign([0], new StillClock())
   answers.push(new Set([0, 1, 2]))

@@ -108,6 +108,7 @@ test('tags are put on, read and taken off by ARN, and on nothing that is not the
   await expect(list('nginx-awsvpc:1')).rejects.toThrow(/resourceArn: "nginx-awsvpc:1" is not/)
 })
 
+// P153
 test('an action that enid does not have is refused by name, with what enid is', async () => {
   const service = { serviceName: 'web', taskDefinition: 'x' }
   const refused = await rig.ecs.send(new CreateServiceCommand(service)).catch((error) => error)

@@ -194,6 +194,7 @@ describe('a task', () => {
   })
 })
 
+// P156
 test('the status tells the host, the slots, and what waits for what', async () => {
   await register(rig)
   const id = idOf(await runOne(rig))

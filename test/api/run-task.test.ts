@@ -31,6 +31,7 @@ afterEach(async () => {
 describe('RunTask', () => {
   beforeEach(async () => void (await register(rig)))
 
+  // P151
   test('begins the tasks that were asked for, and tells the agent after they are durable', async () => {
     const { tasks = [], failures } = await run(rig, { count: 2, startedBy: 'me', group: 'g' })
     expect(failures).toEqual([])
@@ -139,6 +140,7 @@ describe('RunTask', () => {
     ])
   })
 
+  // P152
   test('gives what does not fit back as RESOURCE:ENI, with the numbers', async () => {
     rig.orders.slots = 1
     const { tasks = [], failures } = await run(rig, { count: 3, clientToken: 'once' })
@@ -154,6 +156,7 @@ describe('RunTask', () => {
     expect((await run(rig, { clientToken: 'none' })).tasks).toHaveLength(1)
   })
 
+  // P151
   test('gives the same tasks for the same token and request, and conflicts on another', async () => {
     const input = { clientToken: 'token-1', count: 2 }
     const [first, twin] = await Promise.all([run(rig, input), run(rig, input)])
@@ -209,6 +212,7 @@ describe('RunTask', () => {
     },
   })
 
+  // P153
   test.each<[string, Partial<RunTaskCommandInput>, RegExp]>([
     ['no network', { networkConfiguration: undefined }, /Network Configuration must be provided/],
     ['no subnet', vpc({ subnets: [] }), /subnets: 0 subnets; 1 to 16/],

@@ -80,6 +80,7 @@ describe('DescribeTasks', () => {
     expect(await describeOne(rig, id ?? '')).toEqual(task)
   })
 
+  // P10
   test('shows a task on its way up and down, and keeps what it had when it is over', async () => {
     rig.orders.may = ({ row }) => row === 'eni:0'
     const arn = await runOne(rig)

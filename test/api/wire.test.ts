@@ -98,6 +98,7 @@ describe('a browser on this machine', () => {
 })
 
 describe('a body', () => {
+  // P154
   test('over 1 MiB is refused in the form of each face', async () => {
     const body = JSON.stringify({ nextToken: 'x'.repeat(1 << 20) })
     const ecs = await send({ headers: ECS, body })
@@ -180,6 +181,7 @@ describe('whatever is sent', { timeout: 30_000 }, () => {
       expect([typeof body.__type, typeof body.message]).toEqual(['string', 'string'])
   }
 
+  // P154
   test('as JSON to any action is answered, and begins no task', async () => {
     const before = rig.journal.all().length
     await fc.assert(
@@ -247,6 +249,7 @@ describe('the codec', () => {
 })
 
 describe('the unix socket', () => {
+  // P155
   test('is for its owner and group, and any Host will do', async () => {
     const socketPath = join(rig.folder, 'deep', 'enid.sock')
     await rig.listenUnix(socketPath)
@@ -258,6 +261,7 @@ describe('the unix socket', () => {
     expect((await send({ socketPath, method: 'GET', path })).body).toMatchObject({ taskArn: arn })
   })
 
+  // P155
   test('never takes the place of a file that is none', async () => {
     const path = join(rig.folder, 'file')
     writeFileSync(path, '')

@@ -118,6 +118,7 @@ describe('the command', () => {
     expect(JSON.parse(enid('version', '--json').stdout)).toHaveProperty('kernel')
   })
 
+  // P157
   test('without an agent says how to start one, and exits with 3', () => {
     const { status, stderr } = enid('ps')
     expect(stderr).toBe(

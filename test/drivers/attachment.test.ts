@@ -166,6 +166,7 @@ test('a task costs three calls up and two down, its subnet none once it is known
   ])
 })
 
+// P33
 test('lookups of one moment travel in one call', async () => {
   const made = await Promise.all(Array.from({ length: 20 }, () => rig.withEni()))
   rig.fake.actions()

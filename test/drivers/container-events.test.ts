@@ -179,6 +179,7 @@ test('health is told as it changes', async () => {
   })
 })
 
+// P120
 test('what happened before the first connection, and while it was away, is told', async () => {
   const early = await start('container:early', 'exit 1')
   await docker('wait', early.containerId)

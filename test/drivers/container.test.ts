@@ -234,6 +234,7 @@ test('one that does not end is killed after its stop timeout', async () => {
   expect(performance.now() - begun).toBeGreaterThan(900)
 })
 
+// P10
 test('of a long log the last 64 KiB are kept, in whole lines', async () => {
   const given = newJob('for i in $(/busybox seq 1 1500); do /busybox printf "%0100d\\n" $i; done')
   const made = await driver.ensure(given, never())

@@ -92,6 +92,7 @@ test('a subnet without room has no free addresses until EC2 is asked again', asy
   expect(rig.subnets.known('subnet-a')?.freeAddressCount).toBe(0)
 })
 
+// P32
 test('an EC2 that never answers is given up in time, one that is not there at once', async () => {
   rig.fake.hang('DeleteNetworkInterface')
   const impatient = openEc2({ timeoutScale: 0.05 })
@@ -104,6 +105,7 @@ test('an EC2 that never answers is given up in time, one that is not there at on
   await impatient.close()
 })
 
+// P32
 test('a step that is given up ends at once', async () => {
   rig.fake.hang('CreateNetworkInterface')
   const controller = new AbortController()
@@ -112,6 +114,7 @@ test('a step that is given up ends at once', async () => {
   await expect(ended).rejects.toEqual(failing({ kind: 'transient', code: 'Aborted' }))
 })
 
+// P95
 test('a doubted ENI is looked up, not made again, and gets the groups it should wear', async () => {
   const { details } = await rig.withEni()
   const enis = [{ subnetIds: ['subnet-a'], securityGroupIds: ['sg-9'], tags: {} }]
@@ -209,6 +212,7 @@ test('a doubted ENI that EC2 does not show is lost if it was attached once, else
   await expect(rig.eni().ensure(old, never())).rejects.toEqual(failing({ kind: 'lost' }))
 })
 
+// P16
 test('an ENI is deleted in one call, and one that is gone already is success', async () => {
   const { details, holderId } = await rig.withEni()
   const given = eniJob({ holderId, known: { 'eni:0': details } })

@@ -196,6 +196,7 @@ test('subnets that are unknown are asked for together, whoever asks meanwhile', 
   expect(fake.actions()).toEqual(['DescribeSubnets'])
 })
 
+// P35
 test('a full subnet is asked about again, once a minute', async () => {
   const { subnets, time } = onClock()
   await subnets.prepare(['subnet-a'], never())

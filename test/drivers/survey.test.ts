@@ -271,6 +271,7 @@ describe('a place that is away', () => {
   const still = { links: async () => [] }
   const instanceId = 'i-0123456789abcdef0'
 
+  // P45
   test('says so, and the others are surveyed all the same', async () => {
     const links = async () => {
       throw new KernelError({ errno: 'ENOBUFS', what: 'dump links' })

@@ -199,6 +199,7 @@ test('a task goes up with three EC2 calls and down with two, and leaves nothing'
   console.log('milliseconds:', task.times)
 })
 
+// P14
 test('every step may be repeated, up and down, and finds what is there', async () => {
   const task = newTask()
   await task.climb()

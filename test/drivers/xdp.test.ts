@@ -36,6 +36,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
+// P182
 test('a container of a task gets no memory for AF_XDP frames', async () => {
   const sandbox = sandboxDriver({ docker: connection, kernel, host })
   const pause = await sandbox.ensure(pauseJob, never())

@@ -57,6 +57,7 @@ describe('on a host with room', () => {
   })
   afterAll(() => rig?.close())
 
+  // P20
   test('a task costs Create, Attach and Modify to start, and no describe', async () => {
     const calls = await watchCalls(rig)
     for (let n = 0; n < 3; n++) {
@@ -71,6 +72,7 @@ describe('on a host with room', () => {
     })
   }, 60_000)
 
+  // P23
   test('the agent starts with five describes, however many tasks run', async () => {
     const calls = await watchCalls(rig)
     await rig.endAgent('SIGTERM')
@@ -85,6 +87,7 @@ describe('on a host with room', () => {
     for (const id of running) await rig.waitFor(id, 'RUNNING')
   }, 60_000)
 
+  // P22
   test('at rest a minute costs at most one describe', async () => {
     const calls = await watchCalls(rig)
     await new Promise((resolve) => setTimeout(resolve, 60_000))
@@ -93,6 +96,7 @@ describe('on a host with room', () => {
     expect(Object.values(counted).reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(1)
   }, 90_000)
 
+  // P21
   test('a task costs Detach and Delete to stop', async () => {
     const calls = await watchCalls(rig)
     await rig.stopAndWait(...running)
@@ -100,6 +104,7 @@ describe('on a host with room', () => {
     await expectCalls(calls, { DetachNetworkInterface: 3, DeleteNetworkInterface: 3 })
   }, 60_000)
 
+  // P31
   test('a launch over the budget waits, says so, and is made when its turn comes', async () => {
     const restart = async (share: string) => {
       await rig.endAgent('SIGTERM')
@@ -126,6 +131,7 @@ describe('on a host with room', () => {
 })
 
 describe('on a host without room', () => {
+  // P24
   test('a task that finds no ENI slot costs no call at all', async () => {
     const { rig, group, subnet } = await open('m5.large')
     try {
@@ -143,6 +149,7 @@ describe('on a host without room', () => {
     }
   }, 90_000)
 
+  // P25
   test('foreign ENIs that took the last slots cost one Create, and no more', async () => {
     const { rig, group, subnet } = await open('m5.large')
     try {
@@ -167,6 +174,7 @@ describe('on a host without room', () => {
     }
   }, 90_000)
 
+  // P26
   test('a slot is free when EC2 is through with the detach, and no Create is wasted before', async () => {
     const { rig, group, subnet } = await open('m5.large')
     try {

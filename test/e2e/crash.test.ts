@@ -45,6 +45,7 @@ const taskIds = async (): Promise<string[]> => {
   return (JSON.parse(stdout) as { tasks: { taskId: string }[] }).tasks.map(({ taskId }) => taskId)
 }
 
+// P3
 test.each(pairs)(
   'cut short $start, and then $stop, it is finished each time',
   async (pair) => {
@@ -77,6 +78,7 @@ async function begin(fault: string | undefined): Promise<void> {
   life = fault
 }
 
+// P3
 test('no link, namespace or table is left of all that', async () => {
   await rig.close()
   expect(await rig.leftovers()).toEqual([])

@@ -72,6 +72,7 @@ async function expectUntouched(): Promise<void> {
   expect(await rig.containers()).toEqual(containers)
 }
 
+// P96
 test('are left as somebody set them, and told: in the log, of the task and of the host', async () => {
   expect(await page()).toBe('yes')
   await wear(quarantine)
@@ -94,6 +95,7 @@ test('are left as somebody set them, and told: in the log, of the task and of th
   await expectUntouched()
 }, 60_000)
 
+// P97
 test('are put back where they are to be kept, and enforced, while the task runs on', async () => {
   await restart('true')
   await expect.poll(worn, { timeout: 15_000 }).toEqual([own])
@@ -105,6 +107,7 @@ test('are put back where they are to be kept, and enforced, while the task runs 
   await expectUntouched()
 }, 60_000)
 
+// P98
 test('of which one was deleted cannot be put back: told with the remedy, and tried again', async () => {
   await rig.fault({ name: 'group-deleted', group: own })
   const waits = async () => (await detail()).waiting.map(({ row, code }) => `${row} ${code}`)

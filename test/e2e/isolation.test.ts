@@ -12,6 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => rig?.close())
 
+// P181
 test('IMDS is out of reach before the first process runs, other addresses are not', async () => {
   const server = await rig.group('server', { port: 80, cidr: '10.0.0.0/16' })
   await rig.define('web', 'mkdir /www; echo yes > /www/index.html; /busybox httpd -f -p 80 -h /www')
@@ -49,6 +50,7 @@ test('the lab answers IMDS to what is not a task, so the silence was the block',
   expect(seen.stdout.trim()).not.toBe('')
 }, 30_000)
 
+// P183
 test("the host's own namespace has no address, route or rule of the VPC", async () => {
   const routes = await must('ip', ['-j', 'route'])
   expect(routes).not.toMatch(/"10\.0\.\d/)

@@ -41,6 +41,7 @@ async function aws(binary: string, ...args: string[]): Promise<string> {
 const binaries = ['/usr/bin/aws', 'aws']
 
 describe.each(binaries)('the AWS CLI %s', (binary) => {
+  // P150
   test('registers, runs, waits, describes and stops with the commands of the post', async () => {
     const definition = {
       family: 'nginx-awsvpc',
@@ -118,6 +119,7 @@ describe.each(binaries)('the AWS CLI %s', (binary) => {
   }, 90_000)
 })
 
+// P180
 test('two copies on one host serve port 80 to their friends and to nobody else', async () => {
   await rig.define('web', server)
   await rig.define('idle', 'exec /busybox sleep 600')
@@ -152,6 +154,7 @@ test('two copies on one host serve port 80 to their friends and to nobody else',
   await rig.stopAndWait(...webs, client, stranger)
 }, 90_000)
 
+// P184
 test('the link is the ENI: named eth0, its MAC and addresses, MTU 9001, IPv6 beside IPv4', async () => {
   await rig.define('idle', 'exec /busybox sleep 600')
   const [id = ''] = await rig.run('idle', [groups.client])
@@ -188,6 +191,7 @@ test('logs outlive the task, and enid says what it did', async () => {
   expect(list.code).toBe(0)
 }, 60_000)
 
+// P18
 test('it ends with nothing left: no ENI, no container, no link, no namespace, no table', async () => {
   expect(await rig.enis()).toEqual([])
   expect(await rig.containers()).toEqual([])

@@ -21,6 +21,7 @@ const startedAt = async (id: string) =>
     ...[await rig.containerId(id, 'container:app'), await rig.containerId(id, 'sandbox')],
   ])
 
+// P12
 test('a running task does not notice that the agent was killed, and is RUNNING at once', async () => {
   const [id = ''] = await rig.run('web', [group])
   const address = fact(await rig.waitFor(id, 'RUNNING'), 'privateIPv4Address')
@@ -71,6 +72,7 @@ test('killed at any moment of a stop, it finishes the stop in its next life', as
   }
 }, 180_000)
 
+// P63
 test('a pause container that died while the agent was down is found and taken down', async () => {
   const [id = ''] = await rig.run('web', [group])
   await rig.waitFor(id, 'RUNNING')
@@ -81,12 +83,14 @@ test('a pause container that died while the agent was down is found and taken do
   expect(task.stoppedReason).toContain('PauseGone')
 }, 60_000)
 
+// P106
 test('a second agent on the same socket is refused and touches nothing', async () => {
   const second = await rig.enid('agent')
   expect(second.code).not.toBe(0)
   expect(second.stderr).toContain('another agent answers')
 }, 60_000)
 
+// P107
 test('an agent that cannot start says why, ends, and lets go of everything', async () => {
   const own = { ENID_SOCKET: `${rig.env.ENID_SOCKET}2` }
   const sameState = await rig.enidWith(own, 'agent')
@@ -98,6 +102,7 @@ test('an agent that cannot start says why, ends, and lets go of everything', asy
   expect(samePort.stderr).toMatch(/EADDRINUSE|in use/)
 }, 60_000)
 
+// P84
 test('an agent that does not know its host yet answers nobody', async () => {
   const own = {
     ENID_STATE_DIR: `${rig.env.ENID_STATE_DIR}3`,

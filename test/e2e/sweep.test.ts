@@ -89,6 +89,7 @@ const manySweeps = async () => {
   }
 }
 
+// P42
 test('leaks are given back while tasks, foreign things and other hosts’ things stay', async () => {
   const [taskId = ''] = await rig.run('idle', [group])
   const eniId = fact(await rig.waitFor(taskId, 'RUNNING'), 'networkInterfaceId')
@@ -135,6 +136,7 @@ async function detach(eniId: string): Promise<void> {
   await rig.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId, Force: true }))
 }
 
+// P42
 test('what leaked while the agent was dead is given back when it lives again', async () => {
   await rig.endAgent('SIGKILL')
   const leaked = [await makeEni(markOf('eni:0')), await makeEni(markOf('eni:1'), 5)]
@@ -145,6 +147,7 @@ test('what leaked while the agent was dead is given back when it lives again', a
   expect(rig.agentLog).toContain(`sweep: eni ${leaked[0]}: released`)
 }, 60_000)
 
+// P43
 test('an ENI of an instance that is gone is deleted, but only after its hour', async () => {
   const begun = performance.now()
   await makeEni(markOf('eni:0', 'i-0123456789abcdef0'))
@@ -152,6 +155,7 @@ test('an ENI of an instance that is gone is deleted, but only after its hour', a
   expect(performance.now() - begun).toBeGreaterThan(VANISHED_MS)
 }, 60_000)
 
+// P47
 test('nothing is given back on one look, and a dry run says what would be', async () => {
   await restart('1')
   const taskId = newTaskId()
@@ -175,6 +179,7 @@ test('nothing is given back on one look, and a dry run says what would be', asyn
   expect((await rig.enid('sweep')).stdout).toMatch(/nothing to give back/)
 }, 60_000)
 
+// P49
 test('a task whose ENI lost its tags goes on, and what to do about it is said', async () => {
   const [taskId = ''] = await rig.run('idle', [group])
   const eniId = fact(await rig.waitFor(taskId, 'RUNNING'), 'networkInterfaceId')
@@ -188,6 +193,7 @@ test('a task whose ENI lost its tags goes on, and what to do about it is said', 
   await rig.stopAndWait(taskId)
 }, 60_000)
 
+// P48
 test('tasks of another state file run on, are told of, and go when somebody says so', async () => {
   const [taskId = ''] = await rig.run('idle', [group])
   const eniId = fact(await rig.waitFor(taskId, 'RUNNING'), 'networkInterfaceId')

@@ -52,6 +52,7 @@ describe('bad weather', () => {
     expect(await rig.containers()).toEqual([])
   })
 
+  // P77
   test.each([
     ['link-early', '1'],
     ['link-late', '2'],
@@ -72,6 +73,7 @@ describe('bad weather', () => {
     60_000,
   )
 
+  // P78
   test('cards that never come stop their own tasks, with the cause, and give everything back', async () => {
     await fault('link-never', '--times', '2')
     const lost = await rig.run('idle', [group], 2)
@@ -91,6 +93,7 @@ describe('bad weather', () => {
     await rig.stopAndWait(id)
   }, 90_000)
 
+  // P75
   test.each(['reply-lost', 'effect-lost', 'connection-reset', 'error-500', 'unavailable'])(
     '%s at every call once: the task runs on one ENI, and leaves none',
     async (name) => {
@@ -103,6 +106,7 @@ describe('bad weather', () => {
     60_000,
   )
 
+  // P76
   test('half of all calls throttled: three tasks start and stop, each on one ENI', async () => {
     await fault('request-limit', '--likelihood', '0.5', '--seed', '3')
     const ids = await rig.run('idle', [group], 3)
@@ -114,6 +118,7 @@ describe('bad weather', () => {
     await rig.stopAndWait(...ids)
   }, 180_000)
 
+  // P79
   test('an ENI that cannot be guarded serves its task all the same, and is guarded later', async () => {
     await fault('error-500', '--action', 'ModifyNetworkInterfaceAttribute', '--times', '4')
     const [id = ''] = await rig.run('idle', [group])
@@ -128,6 +133,7 @@ describe('bad weather', () => {
     await rig.stopAndWait(id)
   }, 60_000)
 
+  // P80
   test('an Attach that is refused for good gives the ENI back, and its group can be deleted', async () => {
     const own = await rig.group('own')
     const drop = () => rig.ec2.send(new DeleteSecurityGroupCommand({ GroupId: own }))
@@ -142,6 +148,7 @@ describe('bad weather', () => {
     await drop()
   }, 60_000)
 
+  // P81
   test('a device index that somebody took just before costs one call, not the task', async () => {
     await fault('index-race', '--times', '1')
     const [id = ''] = await rig.run('idle', [group])
@@ -154,6 +161,7 @@ describe('bad weather', () => {
     await lab('fault', 'add', 'eni-deleted', '--eni', left[0] ?? '')
   }, 60_000)
 
+  // P16
   test.each(['runs', 'is being stopped'])(
     'a task that %s has lost everything when the agent comes back: it ends, and nothing is left',
     async (how) => {

@@ -78,6 +78,7 @@ describe('the lab’s own routes', () => {
     })
   })
 
+  // P203
   test('count calls by action and by how they ended, under no name of a caller’s', async () => {
     await rig.createEni()
     await errorOf(rig.createEni({ SubnetId: 'subnet-00000000000000000' }))

@@ -60,6 +60,7 @@ describe('an answer that is an error', () => {
     expect([eniCount(), await counts()]).toEqual([1, [2, 1]])
   })
 
+  // P201
   test('is scripted by action, by call number, by ENI and by task', async () => {
     await rig.fault('error-500', { action: 'Describe*', calls: [2, 3] })
     await instances()
@@ -85,6 +86,7 @@ describe('an answer that is an error', () => {
     expect(await codeOf(rig.detach(attachmentId)), 'by its attachment').toBe('Unavailable')
   })
 
+  // P201
   test('comes as likely as it is told, the same calls for the same seed', async () => {
     const outcomes = async (seed: number) => {
       await rig.ask('DELETE', 'faults')
@@ -108,6 +110,7 @@ describe('an answer that is an error', () => {
     expect(await outcomes(12)).not.toEqual(first)
   })
 
+  // P203
   test('stands in the call log beside the fault that made it', async () => {
     await rig.fault('error-500', { times: 1 })
     await errorOf(instances())
@@ -125,6 +128,7 @@ describe('throttle', () => {
     for (let n = 0; n < 60; n++) await instances()
   })
 
+  // P202
   test('gives each action its burst, then what flows in, in EC2’s own words', async () => {
     await rig.fault('throttle')
     for (let n = 0; n < 50; n++) await instances()
@@ -298,6 +302,7 @@ test('a dry run is refused as the call would be, and does nothing', async () => 
   expect(await codeOf(dry())).toBe('DryRunOperation')
 })
 
+// P204
 test('a lab that was reset misbehaves no more, and lets go of whoever waits', async () => {
   await rig.fault('slow-reply', { seconds: 60 })
   await rig.fault('error-500', { calls: [9] })

@@ -136,6 +136,7 @@ describe('EC2’s token buckets', () => {
     expect(name('DescribeInstances')).not.toBe(name('DescribeInstances', true))
   })
 
+  // P202
   test('give their burst at once, and then what flows in, exactly', () => {
     const size = { burst: 50, perSecond: 5 }
     let bucket: Parameters<typeof takeToken>[1]

@@ -14,6 +14,7 @@ beforeEach(async () => {
 afterEach(() => rig.end())
 
 describe('the list', () => {
+  // P200
   test('has every kind with one line, and those that are on with what they were told', async () => {
     const { answer } = await rig.ask('GET', 'faults')
     expect(answer).toMatchObject({
@@ -66,6 +67,7 @@ describe('the list', () => {
 })
 
 describe('bad input', () => {
+  // P200
   test.each<[object, string]>([
     [
       { name: 'nonsense' },
@@ -133,6 +135,7 @@ const NOT_PER_TASK = {
   'target-terminated': 'the same',
 }
 
+// P205
 test('every fault is scripted by call and seed, and by task unless it is about none', () => {
   const without = (...wanted: string[]) =>
     [...KINDS]
@@ -142,6 +145,7 @@ test('every fault is scripted by call and seed, and by task unless it is about n
   expect(without('task').sort()).toEqual(Object.keys(NOT_PER_TASK).sort())
 })
 
+// P205
 test('docs/lab.md names every fault, which of them are of no task, and a test that there is', () => {
   const text = readFileSync(join(import.meta.dirname, '../../docs/lab.md'), 'utf8')
   const weather = text.slice(text.indexOf('## Bad weather'))
@@ -164,6 +168,7 @@ test('docs/lab.md names every fault, which of them are of no task, and a test th
   }
 })
 
+// P200
 test('every kind of fault has a test that names it first', () => {
   const files = readdirSync(import.meta.dirname).filter((name) => /^faults-.*\.test/.test(name))
   const texts = files.map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))

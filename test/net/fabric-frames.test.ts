@@ -60,6 +60,7 @@ describe('what a guest may put on its link', () => {
   const ip6 = (name: string, from: string): Buffer =>
     frame(router, client.mac, 0x86dd, packet(name, from, other.ipv6))
 
+  // P213
   test('its own addresses pass, another source address does not', () => {
     const heard = passing({
       'own v4': ip4('own v4', client.ipv4),
@@ -102,6 +103,7 @@ describe('what a guest may put on its link', () => {
     await rig.fabric.update(other.port)
   })
 
+  // P213
   test('nothing but IP to the router passes: no ethertype, no VLAN tag, no broadcast', () => {
     const frames: Record<string, Buffer> = {}
     for (const to of ['ff:ff:ff:ff:ff:ff', '01:80:c2:00:00:0e', other.mac, router]) {

@@ -75,6 +75,7 @@ test('a link appears down, without addresses, with the MAC, the MTU and the mark
   expect(ruleset).not.toContain('groups-') // The chains of a set of groups that none has now.
 })
 
+// P212
 test('a port without groups passes nothing, from its first packet on', async () => {
   const peer = await rig.guest(60, ['sg-open'])
   const port = rig.port(61, rig.netns('early'))
@@ -210,6 +211,7 @@ test('two labs with the same addresses do not meet, and one name is one lab', as
   await expect(second.fabric.unplug('eni-1')).rejects.toThrow(/not open/)
 })
 
+// P215
 test('closing leaves no link, no namespace and no table, wherever the guest ends are', async () => {
   const tables = oracle('nft', '-j', 'list', 'tables')
   const fabric = await openFabric({ name: `${rig.name}-c`, log: quiet })

@@ -75,6 +75,7 @@ describe('security groups', () => {
     expect(tcp(other.netns, web.ipv6, 80)).toBe('silent')
   })
 
+  // P210
   test("the sender's accept never answers for the receiver, nor the other way round", () => {
     expect(tcp(other.netns, client.ipv4, 80)).toBe('silent') // Egress all; ingress nothing.
     expect(tcp(web.netns, other.ipv4, 80)).toBe('silent') // Ingress all; egress nothing.
@@ -134,6 +135,7 @@ describe('security groups', () => {
 })
 
 describe('live changes', () => {
+  // P211
   test('a rule is in force when the call returns, and gone when the call returns', async () => {
     const ssh = rule('ingress', 6, 'sg-client', 82)
     expect(tcp(client.netns, web.ipv4, 82)).toBe('silent')
@@ -145,6 +147,7 @@ describe('live changes', () => {
     expect(tcp(client.netns, web.ipv4, 80)).toBe('open')
   })
 
+  // P211
   test('a group that cannot be enforced is refused by its rule and changes nothing', async () => {
     const before = oracle('ip', 'netns', 'exec', netnsName(), 'nft', '-j', 'list', 'ruleset')
     const bad = rule('ingress', 6, '10.0.0.0/99', 80)

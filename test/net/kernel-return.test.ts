@@ -72,6 +72,7 @@ describe('giving back', () => {
     expect(atHome(eni)?.flags).not.toContain('UP')
   })
 
+  // P16
   test('no such link, no such namespace and a stale SandboxKey are success', async () => {
     const gone = { mac: '02:00:00:00:00:99', netns: '/run/netns/enid-never-was' }
     expect(await kernel.giveBack(gone)).toBeUndefined()
@@ -198,6 +199,7 @@ describe('what is in the way', () => {
 })
 
 describe('waiting for a link', () => {
+  // P87
   test('it is seen within 50 ms of its creation, every time', async () => {
     await kernel.links()
     for (let round = 0; round < 5; round++) {
@@ -273,6 +275,7 @@ describe('the survey', () => {
 })
 
 describe('a list that others change while it is read', () => {
+  // P86
   test('is read again, not refused: none of its links is missing, and none is there twice', async () => {
     const netns = rig.netns()
     const stable = Array.from({ length: 60 }, (_, n) => `stay${n}`)

@@ -71,6 +71,7 @@ describe('taking in', () => {
     expect(ip('-n', netns, 'addr')).not.toContain('tentative')
   })
 
+  // P185
   test('what somebody else put on the link in the host does not come along', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     ip('link', 'set', eni.hostName, 'up')
@@ -118,6 +119,7 @@ describe('taking in again', () => {
     ],
   ]
 
+  // P15
   test.each(stages.map(([stage], i) => [stage, i] as const))(
     'a life that ended when the link was %s is made good by the next',
     async (_, last) => {
@@ -133,6 +135,7 @@ describe('taking in again', () => {
     },
   )
 
+  // P15
   test.each([1, 7, 14, 21, 28])(
     'a life that is killed %i ms into the work is made good by the next',
     async (delayMs) => {
@@ -152,6 +155,7 @@ describe('taking in again', () => {
     },
   )
 
+  // P61
   test('a link that stands is not disturbed: same index, no packet lost, never down', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     const request = rig.expectation(eni, netns)
@@ -169,6 +173,7 @@ describe('taking in again', () => {
     expect(after.replace(counted, '')).toBe(rules.replace(counted, ''))
   })
 
+  // P60
   test('every kind of drift is told, with what was expected and seen, and mended', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     const request = rig.expectation(eni, netns)
@@ -204,6 +209,7 @@ describe('taking in again', () => {
     expectTakenIn(eni, netns, request)
   })
 
+  // P64
   test('a block that was weakened, rule by rule, is told and replaced', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     const request = rig.expectation4(eni, netns)
@@ -232,6 +238,7 @@ describe('IMDS', () => {
     }
   })
 
+  // P181
   test('with the block no way leads to it, and other traffic passes', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     await kernel.takeIn(rig.expectation(eni, netns))

@@ -200,6 +200,7 @@ test('two labs stand side by side, and one name is one lab', async () => {
   }
 })
 
+// P215
 test('a lab that was killed is swept by the next of its name', async () => {
   const { mac } = await attached()
   await lab.ask('POST', 'probes')

@@ -19,15 +19,18 @@ const list =
   /export type Ec2Actions = \{([\s\S]*?)\n\}/.exec(read('agent/drivers/ec2.ts'))?.[1] ?? ''
 const called = [...list.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => `ec2:${name}`)
 
+// P34
 test('the policy allows exactly the calls of the agent, and tags at creation', () => {
   expect(called.length).toBeGreaterThan(8)
   expect(actions).toEqual([...called, 'ec2:CreateTags'].sort())
 })
 
+// P34
 test('the policy has at most twelve actions', () => {
   expect(actions.length).toBeLessThanOrEqual(12)
 })
 
+// P34
 test('whatever changes an interface is bound to our tag', () => {
   const changing = policy.Statement.filter(
     ({ Action, Resource }) =>

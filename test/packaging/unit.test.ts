@@ -38,6 +38,7 @@ test('a mistake in a unit is seen', () => {
   expect(analyze('verify', '--man=no', broken).stderr).toContain('restart specifier')
 })
 
+// P186
 test("systemd's own rating of its exposure is at most 3.5 of 10", () => {
   const { status, stdout } = analyze('security', '--offline=true', '--threshold=35', copy)
   expect(stdout).toContain('Overall exposure level')

@@ -6,6 +6,7 @@ import { simulate } from './run.ts'
 
 const SEED_COUNT = 200
 
+// P1
 test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leave nothing`, async () => {
   const total = { lifecycles: 0, deaths: 0, restarts: 0 }
   for (let seed = 1; seed <= SEED_COUNT; seed++) {
@@ -24,6 +25,7 @@ test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leav
   expect(total.restarts).toBeGreaterThan(SEED_COUNT / 10)
 }, 120_000)
 
+// P2
 test('the same seed gives the same run', async () => {
   expect(await simulate(7)).toEqual(await simulate(7))
 })

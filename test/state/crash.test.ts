@@ -44,6 +44,7 @@ function live(start: Spec, journal: Event[], world: Set<string>, { dieAt, stopAt
 
 const stops = [undefined, ...Array.from({ length: 16 }, (_, i) => i)]
 
+// P4
 test.each(Object.entries(SPECS))(
   '%s dies anywhere, is stopped anywhere, and settles',
   (_n, start) => {

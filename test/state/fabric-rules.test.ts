@@ -155,6 +155,7 @@ describe('a rule that cannot be said exactly is refused by its id, never widened
     ['ports where there are none', rule({ protocol: 47, from: 1, to: 1 }), /has no ports/],
     ['a group id as text', rule({ peer: { kind: 'group', groupId: 'x y' } }), /groupId is 'x y'/],
   ]
+  // P214
   test.for(cases)('%s is refused by its id', ([, given, words]) => {
     expect(() => said(given)).toThrow(words)
     expect(() => said(given)).toThrow(/^rule sgr-1 of sg-1: /)

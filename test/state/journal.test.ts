@@ -32,6 +32,7 @@ const now = () => time++
 const began = (row: 'eni:0' | 'image:web'): Event => ({ type: 'began', verb: 'ensure', row })
 
 describe('the journal', () => {
+  // P101
   test('folds to the same holders, times included, after it was opened again', () => {
     const db = openDatabase(path)
     const journal = new Journal(db, now)
@@ -63,6 +64,7 @@ describe('the journal', () => {
     db.close()
   })
 
+  // P13
   test('sets a row aside that it cannot fold, reports it, and goes on with the others', () => {
     const db = openDatabase(path)
     const first = new Journal(db, now)
@@ -75,6 +77,7 @@ describe('the journal', () => {
     db.close()
   })
 
+  // P100
   test('does all of a commit or none of it, in memory as on the disk', () => {
     const db = openDatabase(path)
     const journal = new Journal(db, now)
@@ -92,6 +95,7 @@ describe('the journal', () => {
     db.close()
   })
 
+  // P102
   test('says so while it cannot write, and has learned nothing', () => {
     const db = openDatabase(path)
     const journal = new Journal(db, now)
@@ -138,6 +142,7 @@ describe('the journal', () => {
 })
 
 describe('the state file', () => {
+  // P100
   test('is durable at every commit: WAL and synchronous=FULL', () => {
     const db = openDatabase(path)
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal')
@@ -146,6 +151,7 @@ describe('the state file', () => {
     db.close()
   })
 
+  // P106
   test('has one agent: a second one in its directory is refused until the first is gone', () => {
     const unlock = lockDirectory(dir)
     expect(() => lockDirectory(dir)).toThrow(`another agent works in ${dir}`)
@@ -153,6 +159,7 @@ describe('the state file', () => {
     lockDirectory(dir)()
   })
 
+  // P103
   test('of another program is refused and not changed', () => {
     const other = new Sqlite(path)
     other.exec('CREATE TABLE t (x)')
@@ -163,6 +170,7 @@ describe('the state file', () => {
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
+  // P103
   test('that is no database is refused with the way out, and not changed', () => {
     writeFileSync(path, 'not a database, but long enough to be looked at as one')
     const before = readFileSync(path)
@@ -170,6 +178,7 @@ describe('the state file', () => {
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
+  // P103
   test('of a newer schema is refused and not changed', () => {
     const db = openDatabase(path)
     db.pragma('user_version = 99')
@@ -180,6 +189,7 @@ describe('the state file', () => {
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
+  // P104
   test('of an older schema is copied, then migrated', () => {
     openDatabase(path).close()
     const old = new Sqlite(path)

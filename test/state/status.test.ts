@@ -32,6 +32,7 @@ describe('status', () => {
     expect(read(running)).toBe('RUNNING ATTACHED RUNNING')
   })
 
+  // P9
   test('RUNNING is not taken back by a doubt, only by desired', () => {
     let h = running
     for (const row of UP) h = learn(h, { type: 'doubted', row, why: 'restart' })

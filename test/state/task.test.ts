@@ -101,6 +101,7 @@ function walk(start: Spec): readonly Holder[] {
 /** Two ENIs make millions of states: that one is walked at random below. */
 const small = Object.entries(SPECS).filter(([, { enis }]) => enis.length < 2)
 
+// P5
 test('a task of two ENIs never stands on air on 400 random walks of 80 events', () => {
   let seed = 1
   const random = (below: number) => {
@@ -131,6 +132,7 @@ function standsOnGround(h: Holder): void {
 }
 
 describe.each(small)('%s', (_name, start) => {
+  // P5
   test('never stands on air, never goes back, never forgets a row, wherever it comes from', () => {
     const states = reach(start, (h) => {
       standsOnGround(h)
@@ -173,6 +175,7 @@ describe.each(small)('%s', (_name, start) => {
     })
   })
 
+  // P6
   test('from any state a climb or a descent ends within one step per row', () => {
     reach(start, (first) => {
       let h = first
@@ -267,6 +270,7 @@ describe('the way up and down', () => {
     expect(verbs(nextSteps(h))).toEqual(['ensure guard:0', 'ensure link:0'])
   })
 
+  // P8
   test('a container waits for the link, its image and an ENI that is not in doubt', () => {
     const linked = climb(newHolder(spec()), (h) => rowState(h, 'link:0').is === 'held')
     expect(verbs(nextSteps(linked))).toEqual(['ensure container:web'])
@@ -388,6 +392,7 @@ describe('choices', () => {
     })
   })
 
+  // P10
   test('details outlive the release, so a stopped task still names its ENI', () => {
     let h = newHolder(spec())
     h = learn(h, { type: 'began', verb: 'ensure', row: 'eni:0', choice: 's' })
@@ -399,6 +404,7 @@ describe('choices', () => {
 })
 
 describe('why it stops', () => {
+  // P139
   test('the first reason stands', () => {
     const h = learn(newHolder(spec()), { type: 'refused', row: 'eni:0', cause })
     expect(h.stop).toEqual({
@@ -455,6 +461,7 @@ describe('running', () => {
     expect(verbs(nextSteps(pulled))).toEqual(['ensure eni:0'])
   })
 
+  // P95
   test('amended security groups doubt the ENI and nothing else; the task stays RUNNING', () => {
     const amended = spec({ enis: [{ subnetIds: ['s'], securityGroupIds: ['sg-2'], tags: {} }] })
     const h = learn(climb(newHolder(spec())), { type: 'amended', spec: amended, rows: ['eni:0'] })
