@@ -94,7 +94,7 @@ describe('bad weather', () => {
   }, 90_000)
 
   // P75
-  test.each(['reply-lost', 'effect-lost', 'connection-reset', 'error-500', 'unavailable'])(
+  test.each(['reply-lost', 'effect-lost', 'connection-reset', 'error-500', 'error-503'])(
     '%s at every call once: the task runs on one ENI, and leaves none',
     async (name) => {
       for (const action of ALL) await fault(name, '--action', action, '--times', '1')
