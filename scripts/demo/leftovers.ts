@@ -2,7 +2,7 @@
 // what is the demo's own counts, so that whatever else this machine is doing cannot disturb it.
 
 import { existsSync, globSync, readdirSync, readlinkSync, statSync } from 'node:fs'
-import { must } from './program.ts'
+import { must, program } from './program.ts'
 
 /** By what the demo's own things are known. */
 export type Traces = {
@@ -17,20 +17,19 @@ export type Traces = {
 
 /** Everything of the demo that is still there, in words; empty where nothing is. */
 export async function leftovers(traces: Traces): Promise<string[]> {
-  const [links, containers, tables] = await Promise.all([
+  const [links, containers, tables, namespaces] = await Promise.all([
     linksOf(traces),
     containersOf(traces),
     tableNames(),
+    namespacesOf(traces),
   ])
-  return [...links, ...containers, ...tables, ...namespacesOf(traces), ...labOf(traces)]
+  return [...links, ...containers, ...tables, ...namespaces, ...labOf(traces)]
 }
 
+type Link = { ifname: string; address?: string; ifalias?: string }
+
 async function linksOf({ instanceId, macs }: Traces): Promise<string[]> {
-  const links = JSON.parse(await must('ip', ['-j', 'link'], { always: true })) as {
-    ifname: string
-    address?: string
-    ifalias?: string
-  }[]
+  const links = JSON.parse(await must('ip', ['-j', 'link'], { always: true })) as Link[]
   return links
     .filter(({ address = '', ifalias = '' }) => {
       return macs.includes(address) || (instanceId !== '' && ifalias.includes(instanceId))
@@ -63,9 +62,10 @@ async function tableNames(): Promise<string[]> {
 
 /**
  * A namespace lives as long as a process is in it or has it open, or it is mounted under a name. What
- * Docker leaves in its folder for a while is an empty file, no namespace.
+ * Docker leaves in its folder for a while is an empty file, no namespace. The number of one that is
+ * gone is soon another one's, which is told by its links: in one of ours is our card, or none.
  */
-function namespacesOf({ netnsInodes }: Traces): string[] {
+async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
   const wanted = new Map(netnsInodes.map((inode) => [`net:[${inode}]`, inode]))
   if (wanted.size === 0) return []
   const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*']).filter((path) =>
@@ -74,7 +74,16 @@ function namespacesOf({ netnsInodes }: Traces): string[] {
   const mounts = globSync(['/run/netns/*', '/run/docker/netns/*']).filter((path) =>
     netnsInodes.includes(quietly(() => statSync(path).ino) ?? 0),
   )
-  return [...holders, ...mounts].map((path) => `namespace held by ${path}`)
+  const isOurs = async (path: string): Promise<boolean> => {
+    const enter = [`--net=${path}`, 'ip', '-j', 'link']
+    const { code, stdout } = await program('nsenter', enter, { always: true })
+    if (code !== 0) return existsSync(path)
+    const links = (JSON.parse(stdout) as Link[]).filter(({ ifname }) => ifname !== 'lo')
+    return links.every(({ address = '' }) => macs.includes(address))
+  }
+  const found = [...holders, ...mounts]
+  const ours = await Promise.all(found.map(isOurs))
+  return found.filter((_, n) => ours[n]).map((path) => `namespace held by ${path}`)
 }
 
 /** The answer, or undefined where the thing went away while it was asked for. */
