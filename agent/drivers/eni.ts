@@ -186,16 +186,18 @@ export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions
 }
 
 /**
- * EC2 does not show a known ENI. Once it was attached it was there for all to see, so it is gone.
- * Before that, it may be too new to be shown.
+ * EC2 does not show a known ENI. One whose card was in the task would have taken it along (LinkGone):
+ * an old picture. One that was attached was there for all to see: gone. Else it may be too new.
  */
 function gone(job: Job, eniId: string): Failure {
-  const wasAttached = job.known('attachment', `attachment:${numberOf(job)}`) !== undefined
-  const code = 'InvalidNetworkInterfaceID.NotFound'
+  const was = (kind: 'link' | 'attachment') => job.known(kind, `${kind}:${numberOf(job)}`)
+  const isGone = was('attachment') !== undefined && was('link') === undefined
+  const hint = isGone
+    ? 'It was deleted outside. Run the task again.'
+    : 'EC2 may show an old picture: a task that runs goes on while its card is there.'
   const message = `The networkInterface ID '${eniId}' does not exist`
-  return wasAttached
-    ? new Failure('lost', code, message, { hint: 'It was deleted outside. Run the task again.' })
-    : new Failure('transient', code, message, { hint: 'EC2 may not show it yet.' })
+  const code = 'InvalidNetworkInterfaceID.NotFound'
+  return new Failure(isGone ? 'lost' : 'transient', code, message, { hint })
 }
 
 function notShownYet(eniId: string, worn: readonly string[]): Failure {

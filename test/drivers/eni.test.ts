@@ -212,6 +212,18 @@ test('a doubted ENI that EC2 does not show is lost if it was attached once, else
   await expect(rig.eni().ensure(old, never())).rejects.toEqual(failing({ kind: 'lost' }))
 })
 
+// P88
+test('one whose card was in the task is not lost for what EC2 does not show', async () => {
+  const known = {
+    'eni:0': eniDetails(),
+    'attachment:0': { attachmentId: 'eni-attach-1', deviceIndex: 1 },
+    'link:0': { ifindex: 7, mtu: 9001, gatewayMac: '02:00:00:00:00:01' },
+  }
+  await expect(rig.eni().ensure(eniJob({ known, again: true }), never())).rejects.toEqual(
+    failing({ kind: 'transient', hint: expect.stringContaining('while its card is there') }),
+  )
+})
+
 // P16
 test('an ENI is deleted in one call, and one that is gone already is success', async () => {
   const { details, holderId } = await rig.withEni()

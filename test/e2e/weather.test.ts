@@ -161,6 +161,27 @@ describe('bad weather', () => {
     await lab('fault', 'add', 'eni-deleted', '--eni', left[0] ?? '')
   }, 60_000)
 
+  // P88
+  test('pictures of EC2 that are older than a task do not stop it, however many looks agree', async () => {
+    const restart = async (sweepScale: string) => {
+      await rig.endAgent('SIGTERM')
+      rig.env.ENID_SWEEP_SCALE = sweepScale
+      await rig.startAgent()
+    }
+    await restart('0.01')
+    await fault('stale-describe', '--seconds', '60')
+    const [id = ''] = await rig.run('idle', [group])
+    await rig.waitFor(id, 'RUNNING')
+    const described = async () => (await rig.enid('describe', id, '--json')).stdout
+    await expect.poll(described, { timeout: 20_000 }).toContain('EC2 may show an old picture')
+    expect((await rig.task(id)).lastStatus).toBe('RUNNING')
+    await lab('fault', 'clear')
+    await expect.poll(described, { timeout: 40_000 }).not.toContain('old picture')
+    expect((await rig.task(id)).lastStatus).toBe('RUNNING')
+    await restart('1')
+    await rig.stopAndWait(id)
+  }, 120_000)
+
   // P16
   test.each(['runs', 'is being stopped'])(
     'a task that %s has lost everything when the agent comes back: it ends, and nothing is left',
