@@ -5,12 +5,13 @@ import type { Logger } from 'pino'
 import type { Catalog } from '../state/catalog.ts'
 import { peekFact, setAside } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
+import { machineClock } from './clock.ts'
 import type { Ec2 } from './drivers/ec2.ts'
 import { findHost } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Host } from './orders.ts'
-import { askForeign } from './slots.ts'
+import { askForeign, ForeignIndices } from './slots.ts'
 
 /** The state file belongs to another instance: nothing in it is acted upon. */
 export class StateOfAnotherHost extends Error {
@@ -60,17 +61,25 @@ export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Pr
   return host
 }
 
-/** The device indices that others use, or those of before, when EC2 does not tell them now. */
+/** The device indices that others use: at first those of before, when EC2 does not tell them now. */
 export async function foreignIndices({
   host,
   journal,
+  onDefect,
   ...asking
-}: Asking & { host: Host; journal: Journal }): Promise<Set<number>> {
-  const { ec2, catalog, signal } = asking
+}: Asking & {
+  host: Host
+  journal: Journal
+  onDefect: (error: unknown) => void
+}): Promise<ForeignIndices> {
+  const { ec2, catalog, log, signal } = asking
   const kept = catalog.fact('foreignIndices')
   const before = kept === undefined ? undefined : new Set(JSON.parse(kept) as number[])
   const ask = () => askForeign({ ec2, journal, catalog }, host.instanceId, signal)
-  return await orBefore(asking, before, ask)
+  const onFailure = (failure: Failure) =>
+    log.warn({ code: failure.code }, `ENI slots: ${sentence(failure)}`)
+  const first = await orBefore(asking, before, ask)
+  return new ForeignIndices({ first, ask, clock: machineClock, onFailure, onDefect })
 }
 
 async function orBefore<T>(

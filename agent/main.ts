@@ -41,7 +41,6 @@ import { choose, room, slotsUsed } from './placement.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
-import { askForeign, ForeignIndices } from './slots.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
@@ -109,14 +108,7 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
   const ec2 = openEc2({ region, budget, timeoutScale, onCall })
   up.defer(() => ec2.close())
   const host = await knowHost({ imds, ec2, catalog, log, signal })
-  const first = await foreignIndices({ ec2, host, journal, catalog, log, signal })
-  const foreign = new ForeignIndices({
-    first,
-    ask: () => askForeign({ ec2, journal, catalog }, host.instanceId, signal),
-    clock: machineClock,
-    onFailure: (failure) => log.warn({ code: failure.code }, `ENI slots: ${sentence(failure)}`),
-    onDefect,
-  })
+  const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
   const docker = openDocker()
   const kernel = openKernel(log)
   up.defer(() => kernel.close())

@@ -92,6 +92,7 @@ const events = () => told.map(({ event }) => event)
 const times = () => looks.map(({ at }) => at)
 
 describe('without a word of the kernel', () => {
+  // P60
   test('links are looked at every ten seconds, and one that stands as it should is no news', async () => {
     climb('a')
     watch()
@@ -112,6 +113,7 @@ describe('without a word of the kernel', () => {
     expect(looks).toEqual([])
   })
 
+  // P60
   test('they are doubted when they differ, with what was expected and seen', async () => {
     climb('a')
     watch()
@@ -138,6 +140,7 @@ describe('a card that is not in its task', () => {
     seen = () => [gone]
   })
 
+  // P68
   test('and nowhere else is lost, with cause and remedy, within a second of the event', async () => {
     change('/run/a')
     await clock.pass(700)
@@ -247,6 +250,7 @@ describe('somebody who undoes it again and again', () => {
     }
   }
 
+  // P67
   test('is answered at once, and then twice a second at most', async () => {
     await fight(5_000)
     const at = told.map((each) => each.at)
@@ -256,6 +260,7 @@ describe('somebody who undoes it again and again', () => {
     expect(at.length).toBe(1 + Math.floor((5_000 - SETTLE_MS) / PACE_MS))
   })
 
+  // P67
   test('gets no more than a look and a doubt of the round in ten seconds in the long run', async () => {
     await fight(120_000)
     // Of what was heard, and of the round.

@@ -598,6 +598,7 @@ describe('a container that is started again', () => {
     expect(status()).toBe('STOPPED')
   })
 
+  // P71
   test('is not forgotten over a death between the exit, the restart and the start', async () => {
     await runner.close()
     journal.append('a', { ...exited, exitId: 'first' })
@@ -616,6 +617,7 @@ describe('a container that is started again', () => {
     expect(holder().facts.web?.restartCount).toBe(2)
   })
 
+  // P72
   test('that Docker does not start is tried again for ever, and shown; the task runs on', async () => {
     world.script = ({ job }) => {
       if (job.row !== 'container:web' || job.answeredExitId === undefined) return

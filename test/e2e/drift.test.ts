@@ -166,6 +166,7 @@ const drifts: Drift[] = [
 ]
 const hostName = () => `drift${mac.slice(-5).replace(':', '')}`
 
+// P65
 test.each(drifts)(
   '%s: put right within a second, and the task runs on',
   async (_, make) => {
@@ -185,6 +186,7 @@ test.each(drifts)(
   30_000,
 )
 
+// P65
 test('without its block the task reaches IMDS, and a second later it does not', async () => {
   await quiet()
   // The agent is held up for as long as it takes to see that the packets would arrive.
@@ -263,6 +265,7 @@ test('a network daemon of the host that takes up the card before us is survived'
   await rig.stopAndWait(other)
 }, 60_000)
 
+// P68
 test('a card that goes and comes again half a second later is taken in again', async () => {
   await rig.enid('lab', 'fault', 'add', 'link-twice', '--times', '1', '--seconds', '0.5')
   using links = await watchLinks()

@@ -31,6 +31,7 @@ describe('on a host with room', () => {
     return `${task.stopCode}: ${task.stoppedReason}`
   }
 
+  // P136
   test('an essential container that exits takes its task along, with its exit code', async () => {
     await rig.define('short', 'exit 7')
     const [id = ''] = await rig.run('short', [group])
@@ -40,6 +41,7 @@ describe('on a host with room', () => {
     expect((await rig.task(id)).containers?.[0]?.exitCode).toBe(7)
   }, 60_000)
 
+  // P138
   test('a command that is not in the image', async () => {
     await rig.define('wrong', idle, { command: ['/no/such/program'] })
     const [id = ''] = await rig.run('wrong', [group])
@@ -48,12 +50,14 @@ describe('on a host with room', () => {
     )
   }, 60_000)
 
+  // P138
   test('an image that is nowhere', async () => {
     await rig.define('missing', idle, { image: '127.0.0.1:9/enid/no-such-image:1' })
     const [id = ''] = await rig.run('missing', [group])
     expect(await stopped(id)).toMatch(/^TaskFailedToStart: CannotPullContainerError: /)
   }, 60_000)
 
+  // P138
   test('a security group that does not exist', async () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', ['sg-00000000000000000'])
@@ -62,6 +66,7 @@ describe('on a host with room', () => {
     )
   }, 60_000)
 
+  // P62
   test('a pause container that is killed', async () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', [group])
@@ -72,6 +77,7 @@ describe('on a host with room', () => {
     )
   }, 60_000)
 
+  // P62
   test.each([
     ['killed', ['kill']],
     ['removed', ['rm', '--force']],
@@ -102,6 +108,7 @@ describe('on a host with room', () => {
   const linkGone =
     /^EssentialContainerExited: LinkGone: .*card is gone from the host\. .*detached.*run the task again/
 
+  // P68
   test('an ENI that is detached from outside, after a second and not ten', async () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', [group])
@@ -116,6 +123,7 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(linkGone)
   }, 60_000)
 
+  // P62
   test('an ENI that was detached while the agent was away', async () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', [group])
@@ -126,6 +134,7 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(linkGone)
   }, 60_000)
 
+  // P62
   test('an ENI that is deleted from outside, of which nothing is left', async () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', [group])
@@ -137,6 +146,7 @@ describe('on a host with room', () => {
     expect(mine).toBe('')
   }, 60_000)
 
+  // P135
   test('a stop while the task is still starting', async () => {
     await rig.define('idle', idle)
     for (const delayMs of [0, 20, 60, 120, 250, 400]) {
@@ -147,6 +157,7 @@ describe('on a host with room', () => {
     }
   }, 90_000)
 
+  // P137
   test('a container that ignores SIGTERM is killed after its stopTimeout, not before', async () => {
     await rig.define('deaf', 'trap "" TERM; while :; do /busybox sleep 1; done', { stopTimeout: 3 })
     const [id = ''] = await rig.run('deaf', [group])
@@ -165,6 +176,7 @@ describe('on an m5.large', () => {
   })
   afterAll(() => rig?.close())
 
+  // P152
   test('two tasks fit beside the instance’s own ENI; a third is refused at once, with the numbers', async () => {
     await rig.define('idle', idle)
     const group = await rig.group('any')

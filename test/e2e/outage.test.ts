@@ -134,6 +134,7 @@ test('a launch waits, and says for what in GET /status and in enid describe', as
   expect((await rig.task(waiting)).lastStatus).toBe('PROVISIONING')
 })
 
+// P89
 test('a stop takes everything on this host down, and waits with what EC2 has', async () => {
   await rig.stop(going, 'enough')
   await expect
@@ -144,6 +145,7 @@ test('a stop takes everything on this host down, and waits with what EC2 has', a
   expect((await rig.task(going)).lastStatus).toBe('DEPROVISIONING')
 }, 30_000)
 
+// P89
 test('what runs does not notice, nor that the agent is killed and comes back meanwhile', async () => {
   const before = [await seen(kept, 'sandbox'), await seen(kept, 'container:app')]
   await rig.endAgent('SIGKILL')
@@ -157,6 +159,7 @@ test('what runs does not notice, nor that the agent is killed and comes back mea
   expect([await seen(kept, 'sandbox'), await seen(kept, 'container:app')]).toEqual(before)
 }, 60_000)
 
+// P70
 test('a container that crashes after its period is started again in place, before it not', async () => {
   await hasRunLongEnough(kept, 'container:log')
   const before = await seen(kept, 'container:log')
@@ -191,6 +194,7 @@ test('so is an essential one that crashes while the agent is dead, and its task 
   expect((await rig.task(kept)).lastStatus).toBe('RUNNING')
 }, 60_000)
 
+// P89
 test('when EC2 and IMDS are back the stop ends, the launch runs, and nothing was restarted for it', async () => {
   const before = await seen(kept, 'container:app')
   const { code, stderr } = await rig.enid('lab', 'fault', 'clear')

@@ -197,6 +197,7 @@ const drifts: Drift[] = [
 ]
 
 describe('drift', () => {
+  // P60
   test.each(drifts)('%s: heard, told and mended', async (_, differences, make) => {
     const { eni, netns, request } = await running()
 
@@ -250,6 +251,7 @@ describe('drift', () => {
 })
 
 describe('listening', () => {
+  // P66
   test('a change is heard within 50 ms, in its own namespace and no other', async () => {
     const [task, other] = [await running(), await running()]
     const times: number[] = []
@@ -275,6 +277,7 @@ describe('listening', () => {
     expect(heard).toEqual([])
   })
 
+  // P66
   test('a storm of changes is heard 20 times a second at most, the last one too', async () => {
     const { netns } = await running()
     const changes = 40_000

@@ -173,7 +173,6 @@ describe('taking in again', () => {
     expect(after.replace(counted, '')).toBe(rules.replace(counted, ''))
   })
 
-  // P60
   test('every kind of drift is told, with what was expected and seen, and mended', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]
     const request = rig.expectation(eni, netns)

@@ -128,6 +128,7 @@ function liveOn(start: Spec, journal: Event[], web: Run[], life: Life & { exitAt
   throw new Error(`did not settle in ${turnsMax} turns`)
 }
 
+// P71
 test('an exit is answered by one start, wherever the agent dies and whenever the exit comes', () => {
   const start = SPECS['a task whose container is started again']
   let answered = 0

@@ -165,6 +165,7 @@ describe('a container with a restart policy', () => {
   const asked: Event = { type: 'restartAsked', container: 'web', exitId: 'first' }
   const restarted = learn(exited(), asked)
 
+  // P70
   test('is started again when it ran for its attempt period, essential or not', () => {
     expect(consequence(exited())).toEqual(asked)
     const aside = { essential: false, restart }
