@@ -58,7 +58,7 @@ type Try = {
   attempt: number
   /** Whether its beginning is on the disk. */
   began: boolean
-  controller?: AbortController
+  controller: AbortController
   cancel?: () => void
   waiting?: Waiting
 }
@@ -132,9 +132,7 @@ export class Runner {
 
   /** Starts every step that may be done now and is not under way. */
   advance(id: HolderId): void {
-    if (this.#closed) return
-    const { journal } = this.#options
-    const entry = journal.get(id)
+    const entry = this.#options.journal.get(id)
     if (entry === undefined) return
     const { holder } = entry
     const event = consequence(holder)
@@ -154,7 +152,7 @@ export class Runner {
     this.#closed = true
     for (const tries of this.#tries.values()) {
       for (const { controller, cancel } of tries.values()) {
-        controller?.abort()
+        controller.abort()
         cancel?.()
       }
     }
@@ -164,16 +162,17 @@ export class Runner {
   #giveUpEnsures(id: HolderId): void {
     for (const [row, { step, controller, cancel }] of this.#tries.get(id) ?? []) {
       if (step.verb === 'release') continue
-      controller?.abort()
+      controller.abort()
       if (cancel === undefined) continue
       cancel()
-      this.#tries.get(id)?.delete(row)
+      this.#settled(id, row)
     }
   }
 
   #attempt(id: HolderId, step: Step): void {
     const triedAt = this.#options.clock.elapsed()
-    const mine: Try = { step, attempt: 0, began: false, triedAt }
+    const controller = new AbortController()
+    const mine: Try = { step, attempt: 0, began: false, triedAt, controller }
     const earlierMs = this.#earlierMs(id, step)
     if (earlierMs > 0) mine.failingSince = triedAt - earlierMs
     const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
@@ -186,7 +185,7 @@ export class Runner {
    * come, and an agent that dies every few seconds would otherwise wait for it for ever.
    */
   #earlierMs(id: HolderId, { verb, row, again }: Step): number {
-    if (verb === 'release' || kindOf(row) !== 'link' || !again) return 0
+    if (kindOf(row) !== 'link' || !again) return 0
     const last = this.#entry(id).timeline.steps.findLast((s) => s.row === row && s.verb === verb)
     if (last === undefined || last.doneAt !== undefined) return 0
     const ms = this.#options.clock.now() - last.beganAt
@@ -201,11 +200,11 @@ export class Runner {
   }
 
   async #perform(id: HolderId, mine: Try): Promise<void> {
-    const { journal, drivers } = this.#options
+    const { drivers } = this.#options
     const { verb, row } = mine.step
     // Since the step was found, or since its last try, another event may have overtaken it.
     if (!this.#isDue(id, mine.step)) {
-      this.#tries.get(id)?.delete(row)
+      this.#settled(id, row)
       return
     }
     mine.attempt += 1
@@ -227,14 +226,18 @@ export class Runner {
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
       this.#succeed(id, mine.step, result)
-      this.#tries.get(id)?.delete(row)
+      this.#settled(id, row)
       passing('after done', verb, row)
     } catch (error) {
       const failure = asFailure(error, mine.controller.signal)
-      if (failure.kind === 'defect') throw error
+      if (failure === undefined) throw error
       this.#fail(id, mine, failure)
     }
-    if (journal.get(id) !== undefined) this.advance(id)
+    this.advance(id)
+  }
+
+  #settled(id: HolderId, row: RowId): void {
+    this.#tries.get(id)?.delete(row)
   }
 
   #isDue(id: HolderId, { verb, row }: Step): boolean {
@@ -245,8 +248,7 @@ export class Runner {
   #begin(id: HolderId, { step }: Try): void {
     const entry = this.#entry(id)
     const { is, choice: chosen } = rowState(entry.holder, step.row)
-    const isFresh = step.verb === 'ensure' && is === 'none'
-    const choice = isFresh ? this.#options.choose(entry, step.row) : chosen
+    const choice = is === 'none' ? this.#options.choose(entry, step.row) : chosen
     const event: Event = { type: 'began', verb: step.verb, row: step.row }
     this.#options.journal.append(id, choice === undefined ? event : { ...event, choice })
   }
@@ -264,7 +266,7 @@ export class Runner {
       if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
       const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
       const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
-      if (kindOf(row) === 'container' && exit !== undefined && isNews) {
+      if (exit !== undefined && isNews) {
         journal.append(id, { type: 'exited', container: name, ...exit })
       }
       const done: Event = { type: 'done', verb, row }
@@ -277,19 +279,16 @@ export class Runner {
     const { holder } = this.#entry(id)
     const { row } = mine.step
     const event = this.#outcome(holder, mine, failure)
-    if (event !== undefined) {
-      try {
-        journal.append(id, event)
-      } catch (error) {
-        if (!(error instanceof StateFileUnwritable)) throw error
-        this.#wait(id, mine, unwritable(error))
-        return
-      }
-      this.#tries.get(id)?.delete(row)
-    } else if (this.#closed || (mine.step.verb === 'ensure' && holder.desired === 'stopped')) {
-      this.#tries.get(id)?.delete(row)
-    } else {
+    if (event === undefined) {
       this.#wait(id, mine, failure)
+      return
+    }
+    try {
+      journal.append(id, event)
+      this.#settled(id, row)
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      this.#wait(id, mine, unwritable(error))
     }
   }
 
@@ -357,7 +356,6 @@ export class Runner {
       },
       standsOn: (row) =>
         row === 'link:0' &&
-        journal.get(id)?.holder.spec.kind === 'shared' &&
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
   }
@@ -369,9 +367,10 @@ const unwritable = ({ message }: StateFileUnwritable): Failure =>
     isAway: true,
   })
 
-function asFailure(error: unknown, signal: AbortSignal): Failure {
-  if (error instanceof Failure) return error
+/** What the step failed with; undefined where it is a mistake of ours. */
+function asFailure(error: unknown, signal: AbortSignal): Failure | undefined {
+  if (error instanceof Failure) return error.kind === 'defect' ? undefined : error
   if (error instanceof StateFileUnwritable) return unwritable(error)
-  if (signal.aborted) return new Failure('transient', 'Aborted', 'the step was given up')
-  return new Failure('defect', 'Defect', (error as Error)?.message ?? String(error))
+  if (!signal.aborted) return undefined
+  return new Failure('transient', 'Aborted', 'the step was given up')
 }

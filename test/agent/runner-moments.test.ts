@@ -113,6 +113,62 @@ describe('the moments of a step', () => {
   })
 })
 
+describe('what comes too late', () => {
+  test('a step that waits is not tried while what it stands on is in doubt', async () => {
+    world.script = ({ job, verb, attempt }) => {
+      if (verb === 'ensure' && job.row === 'link:0' && attempt === 1) throw transient
+      return verb === 'ensure' && job.row === 'attachment:0' && attempt === 2 ? hang() : undefined
+    }
+    begin()
+    await settle()
+    expect(ensures('link:0')).toBe(1)
+    runner.tell('a', { type: 'doubted', row: 'attachment:0', why: 'drift' })
+    await clock.pass(10_000)
+    expect(ensures('attachment:0')).toBe(2)
+    expect(ensures('link:0')).toBe(1)
+    await runner.close()
+  })
+
+  test('a refusal that comes after the stop is no reason, and holds nothing up', async () => {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const drivers = world.drivers()
+    start({ drivers: { ...drivers, image: { ...drivers.image, ensure: () => promise } } })
+    begin()
+    await settle()
+    runner.stop('a', stop)
+    await settle()
+    reject(new Failure('refused', 'CannotPullContainerError', 'no such image'))
+    await settle()
+    expect(events.map(({ type }) => type)).not.toContain('refused')
+    expect(holder().stop).toEqual(stop)
+    expect(lastStatus(holder())).toBe('STOPPED')
+  })
+
+  test('an exit that is known already is not told again by whoever takes the container away', async () => {
+    const drivers = world.drivers()
+    const release = async () => ({ logTail: 'bye', exit: { exitCode: 137 } })
+    start({ drivers: { ...drivers, container: { ...drivers.container, release } } })
+    begin()
+    await settle()
+    runner.tell('a', { type: 'exited', container: 'web', exitCode: 3 })
+    await settle()
+    expect(lastStatus(holder())).toBe('STOPPED')
+    expect(events.filter(({ type }) => type === 'exited')).toHaveLength(1)
+    expect(holder().facts.web?.exitCode).toBe(3)
+    expect(row('container:web').details).not.toHaveProperty('logTail')
+  })
+
+  test('a choice that nobody made is not declined: the task is refused', async () => {
+    world.script = ({ job }) => {
+      if (job.row === 'sandbox') throw new Failure('refused', 'Odd', 'no', { ofChoice: true })
+    }
+    begin()
+    await settle()
+    expect(holder().stop?.reason).toBe('Odd: no')
+    expect(defects).toEqual([])
+  })
+})
+
 describe('what cannot be written down', () => {
   const full = () => {
     throw new StateFileUnwritable('the state file cannot be written (SQLITE_FULL)')
@@ -139,6 +195,39 @@ describe('what cannot be written down', () => {
     await clock.pass(1_000)
     expect(holder().stop?.reason).toBe('InvalidGroup.NotFound: no such group')
     expect(defects).toEqual([])
+  })
+
+  test('a launch waits for room on the disk as long as it takes, and says so', async () => {
+    const append = journal.append.bind(journal)
+    journal.append = full
+    begin()
+    await clock.pass(1_800_000)
+    expect(runner.waiting('a')[0]).toMatchObject({
+      code: 'StateFileUnwritable',
+      reason: expect.stringMatching(/SQLITE_FULL.*Make room on the disk/),
+    })
+    expect(() => runner.stop('a', stop)).toThrow(
+      expect.objectContaining({ kind: 'transient', code: 'StateFileUnwritable' }),
+    )
+    journal.append = append
+    await clock.pass(60_000)
+    expect(lastStatus(holder())).toBe('RUNNING')
+  })
+
+  test('a doubt of a new life that cannot be written down is written down later', async () => {
+    begin()
+    await settle()
+    await runner.close()
+    events.length = 0
+    start()
+    const append = journal.append.bind(journal)
+    journal.append = full
+    runner.resume()
+    expect(events).toEqual([])
+    journal.append = append
+    await clock.pass(1_000)
+    expect(events.filter(({ type }) => type === 'doubted')).toHaveLength(3)
+    expect(row('sandbox').is).toBe('held')
   })
 
   test('what is seen of somebody who is not known here is nobody’s business', () => {
