@@ -13,6 +13,7 @@ import { AgentRefused } from './config.ts'
 import type { Imds } from './drivers/imds.ts'
 import { logEvent } from './journal-log.ts'
 import { setForeignStateAside } from './known-host.ts'
+import { bootId, noteReboot } from './reboot.ts'
 
 /** What every part is opened with; `up` takes it down again, the last first. */
 export type Base = {
@@ -37,7 +38,10 @@ export async function openState({ config, log, signal, up }: Base, imds: Imds): 
   const journal = new Journal(db, Date.now)
   for (const { id, why } of journal.quarantined) log.error({ task: id, why }, 'task quarantined')
   journal.follow((entry, event) => logEvent(log, entry, event))
-  return { journal, catalog: new Catalog(db, Date.now) }
+  const catalog = new Catalog(db, Date.now)
+  const taskCount = noteReboot({ journal, catalog }, bootId())
+  if (taskCount !== undefined) log.warn({ taskCount }, 'the host was rebooted: its tasks are over')
+  return { journal, catalog }
 }
 
 /** When this state file was begun, milliseconds since the epoch. What runs since before is not its. */

@@ -4,13 +4,9 @@
 //
 //   own dockerd (live-restore) ─▶ lab (hostile) ─▶ agent ─▶ a few lives at once ─▶ look from outside
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, openSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { OwnDockerd } from '../test/e2e/own-dockerd.ts'
 import { Rig } from '../test/e2e/rig.ts'
-import { program } from './demo/program.ts'
 
 const AT_ONCE = 4
 const KILL_AGENT_MS = [2_000, 6_000] as const
@@ -21,56 +17,6 @@ const HOSTILE_SCALE = 0.02
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const between = ([low, high]: readonly [number, number]) => low + Math.random() * (high - low)
-
-/** A dockerd of our own, so that killing it disturbs nobody; its tasks outlive it. */
-class OwnDockerd {
-  readonly #folder = mkdtempSync('/tmp/enid-soak-')
-  #containerd: ChildProcess | undefined
-  #process: ChildProcess | undefined
-  readonly host = `unix://${join(this.#folder, 'docker.sock')}`
-
-  async start(): Promise<void> {
-    const log = openSync(join(this.#folder, 'dockerd.log'), 'a')
-    const at = (name: string) => join(this.#folder, name)
-    // A containerd beside it, as on a host with systemd: one that dockerd starts dies with it.
-    const place = ['--root', at('c'), '--state', at('s'), '--address', at('c.sock')]
-    this.#containerd ??= spawn('containerd', ['--config', '/dev/null', ...place], {
-      stdio: ['ignore', log, log],
-    })
-    this.#process = spawn(
-      'dockerd',
-      [
-        ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')],
-        ...['--host', this.host, '--bridge', 'none', '--iptables=false', '--ip-masq=false'],
-        ...['--live-restore', '--containerd', at('c.sock')],
-      ],
-      { stdio: ['ignore', log, log] },
-    )
-    for (let turn = 0; turn < 200; turn++) {
-      if ((await program('docker', ['info'], { timeoutMs: 5_000 })).code === 0) return
-      await pause(50)
-    }
-    throw new Error(`dockerd does not come up; its log is ${at('dockerd.log')}`)
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    await endOf(this.#process, signal)
-  }
-
-  async close(): Promise<void> {
-    await this.end('SIGTERM')
-    await endOf(this.#containerd, 'SIGTERM')
-    await program('umount', [join(this.#folder, 'data')])
-    rmSync(this.#folder, { recursive: true, force: true })
-  }
-}
-
-async function endOf(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-  const gone = once(child, 'exit')
-  child.kill(signal)
-  await gone
-}
 
 type Counts = {
   done: number
@@ -128,7 +74,7 @@ function readLifecycles(): number {
 }
 
 async function soak(lifecycles: number): Promise<boolean> {
-  const dockerd = new OwnDockerd()
+  const dockerd = new OwnDockerd({ liveRestore: true })
   process.env.DOCKER_HOST = dockerd.host
   await dockerd.start()
   const rig = await Rig.open()

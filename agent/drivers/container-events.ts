@@ -19,7 +19,8 @@ export type ContainerEvent = {
   readonly row: RowId
 } & (
   | { readonly what: 'start' | 'oom' | 'destroy' }
-  | ({ readonly what: 'die' } & Exit)
+  /** `wasKilled`: Docker was told to end it, by whomever; unknown of one that ended unseen. */
+  | ({ readonly what: 'die'; readonly wasKilled?: true } & Exit)
   | { readonly what: 'health'; readonly healthy: boolean }
 )
 
@@ -36,7 +37,9 @@ export type WatchOptions = {
 
 /** The first pause before connecting again, and the longest, milliseconds. */
 const BACKOFF_MS = { first: 100, max: 5_000 }
-const WATCHED = ['start', 'die', 'oom', 'health_status', 'destroy']
+const WATCHED = ['start', 'kill', 'die', 'oom', 'health_status', 'destroy']
+/** The signals by which Docker ends a container: what it sends others, it sends on request. */
+const ENDING = ['9', '15']
 
 /** One line of dockerd's stream, as far as we read it. */
 type Line = {
@@ -74,12 +77,13 @@ async function watchOnce(
   connected()
   onConnected?.()
   let rest = ''
+  const killed = new Set<string>()
   try {
     for await (const chunk of stream) {
       const lines = (rest + chunk.toString()).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) {
-        const event = await eventOf(docker, JSON.parse(line) as Line, signal)
+        const event = await eventOf({ docker, killed }, JSON.parse(line) as Line, signal)
         if (event !== undefined) onEvent(event)
       }
     }
@@ -92,14 +96,20 @@ async function watchOnce(
   throw new Failure('transient', 'DockerUnreachable', 'dockerd ended the event stream')
 }
 
-/** Exits and health of what is there now, as the events that would have told of them. */
+/**
+ * Exits and health of what is there now, as the events that would have told of them; first those of
+ * pause containers: where one is dead, that is why the others are.
+ */
 async function howThingsStand(
   docker: Docker,
   label: string,
   signal: AbortSignal,
 ): Promise<ContainerEvent[]> {
   const told: ContainerEvent[] = []
-  for (const { Id: id, State: state, Status: status } of await docker.list([label], signal)) {
+  const all = await docker.list([label], signal)
+  const isPause = ({ Labels }: (typeof all)[0]) => Labels[MARK.row] === 'sandbox'
+  const inOrder = [...all.filter(isPause), ...all.filter((each) => !isPause(each))]
+  for (const { Id: id, State: state, Status: status } of inOrder) {
     const isOver = state === 'exited' || state === 'dead'
     if (!isOver && !/\((un)?healthy\)/.test(status)) continue
     const facts = await docker.inspect(id, signal)
@@ -117,13 +127,17 @@ function eventsOf(facts: ContainerFacts): ContainerEvent[] {
   return [{ ...wearer, what: 'health', healthy: health === 'healthy' }]
 }
 
+/** What a line tells. `killed`: the containers that Docker was told to end, kept from line to line. */
 async function eventOf(
-  docker: Docker,
+  { docker, killed }: { docker: Docker; killed: Set<string> },
   { Action, Actor }: Line,
   signal: AbortSignal,
 ): Promise<ContainerEvent | undefined> {
   const wearer = { containerId: Actor.ID, ...wearerOf(Actor.Attributes) }
   switch (Action) {
+    case 'kill':
+      if (ENDING.includes(Actor.Attributes.signal ?? '')) killed.add(Actor.ID)
+      return undefined
     case 'start':
     case 'oom':
     case 'destroy':
@@ -132,8 +146,12 @@ async function eventOf(
       // Which exit that was, and after how long, only the container tells, if it is still there.
       const facts = await docker.inspect(Actor.ID, signal)
       const told = { exitCode: Number(Actor.Attributes.exitCode) }
-      if (facts === undefined) return { ...wearer, what: 'die', ...told }
-      return { ...wearer, what: 'die', ...exitOf(facts), ...(facts.State.Running ? told : {}) }
+      const died = {
+        ...{ ...wearer, what: 'die' as const },
+        ...(killed.delete(Actor.ID) ? { wasKilled: true as const } : {}),
+      }
+      if (facts === undefined) return { ...died, ...told }
+      return { ...died, ...exitOf(facts), ...(facts.State.Running ? told : {}) }
     }
     case 'health_status: healthy':
     case 'health_status: unhealthy':

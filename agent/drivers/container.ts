@@ -92,7 +92,7 @@ export function containerDriver(options: {
       const facts = await findContainer(docker, wearerOf(job), signal)
       if (facts === undefined) return undefined
       await stop(job, facts.Id, signal)
-      const tail = await logTail(docker, facts.Id, signal)
+      const tail = await logTail(docker, facts.Id, signal).catch(noneIfUnreadable)
       const after = await docker.inspect(facts.Id, signal)
       await docker.remove(facts.Id, signal)
       const wasStarted = after !== undefined && after.State.Status !== 'created'
@@ -128,6 +128,14 @@ export function graceMs(
   }
   const partMs = Math.max(0, leftMs - KEPT_BACK_MS) / inTurn(container)
   return Math.min(container.stopTimeoutMs, Math.floor(partMs))
+}
+
+/**
+ * A log that Docker cannot deliver is no reason to keep its container: that of one whose removal was
+ * cut short can never be read again (a dockerd that was ended in the middle).
+ */
+function noneIfUnreadable(error: unknown): undefined {
+  if (!(error instanceof Failure) || error.code !== 'CannotReadLogs') throw error
 }
 
 /**

@@ -22,8 +22,12 @@ function messageOf(error: DockerError): string {
   return text.trim()
 }
 
-/** dockerd was interrupted, not asked for something impossible. */
-const INTERRUPTED = /context (canceled|deadline exceeded)|shutting down|transport is closing/i
+/**
+ * dockerd was interrupted, not asked for something impossible. The last: where dockerd died in a
+ * start, its containerd takes 5 s to clear away what it had begun (measured).
+ */
+const INTERRUPTED =
+  /context (canceled|deadline exceeded)|shutting down|transport is closing|start shim: mkdir .* file exists/i
 
 /**
  * The Failure for an error of one Docker call. `code` and `kind` say what it means when dockerd

@@ -89,7 +89,8 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
     async start(id, signal) {
       const started = finish(signal, (abortSignal) => one(id).start({ abortSignal }))
       await started.catch((error) => {
-        if (statusOf(error) !== 304) failWith(error, 'CannotStartContainerError', 'refused')
+        if (statusOf(error) === 304) return
+        failWith(error, 'CannotStartContainerError', 'refused', startHint(id, error as Error))
       })
     },
     async stop(id, graceMs, signal) {
@@ -214,6 +215,15 @@ async function endOf(stream: NodeJS.ReadableStream): Promise<void> {
       if (error !== undefined) throw Object.assign(new Error(error), { statusCode: 500 })
     }
   }
+}
+
+/** dockerd died between starting it and writing that down: containerd runs it, and no call ends it. */
+function startHint(id: string, { message }: Error): string {
+  if (!/id already in use|already exists/.test(message)) return ''
+  return (
+    'dockerd died while it started this container, and does not know that it runs: end it with ' +
+    `ctr --namespace moby tasks kill --signal 9 ${id}, and run the task again`
+  )
 }
 
 function pullHint(message: string): string {

@@ -83,6 +83,11 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
   }
 }
 
+/** What to do about a dead pause container, whoever found it. */
+export const PAUSE_REMEDY =
+  'The task has no network any more: run it again. Where dockerd was restarted: containers outlive ' +
+  'that with "live-restore": true in /etc/docker/daemon.json'
+
 const netnsOf = (facts: ContainerFacts): string => facts.NetworkSettings.SandboxKey
 
 function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
@@ -92,7 +97,7 @@ function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
       ? `the pause container ${id} is gone, and the task's network namespace with it`
       : `the pause container ${id} is ${facts.State.Status} (exit code ${facts.State.ExitCode})`
   return new Failure('lost', 'PauseGone', message, {
-    hint: 'The task has no network any more: run it again.',
+    hint: PAUSE_REMEDY,
   })
 }
 

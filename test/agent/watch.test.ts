@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { ContainerEvent } from '../../agent/drivers/container-events.ts'
 import { eventOf } from '../../agent/watch.ts'
 import type { Journal } from '../../state/journal.ts'
-import type { Event } from '../../state/task.ts'
-import { spec } from '../state/specs.ts'
+import type { Event, RowId } from '../../state/task.ts'
+import { container, spec } from '../state/specs.ts'
 import { memory, settleHolder } from './journals.ts'
 
 let journal: Journal
@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 
 const climb = () => settleHolder(journal, 'a')
-const say = (row: 'sandbox' | 'container:web' | 'image:web', rest: object): Event | undefined =>
+const say = (row: RowId, rest: object): Event | undefined =>
   eventOf(journal, { containerId: 'c', holderId: 'a', row, ...rest } as ContainerEvent)
 const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
 
@@ -58,6 +58,28 @@ describe('what Docker tells', () => {
     expect(say('container:web', died)).toBeUndefined()
     expect(say('container:web', { ...died, exitId: 'second' })).toMatchObject({ exitId: 'second' })
     expect(say('container:web', { what: 'destroy' })).toMatchObject({ exitCode: 137 })
+  })
+
+  test('an essential container that Docker was told to end says so; any other has exited', () => {
+    const helper = container('helper', {}, { essential: false })
+    const restart = { attemptPeriodMs: 60_000, ignoredExitCodes: [] }
+    journal.begin('b', spec({ containers: [container('web', {}, { restart }), helper] }))
+    climb()
+    settleHolder(journal, 'b')
+    const killed = { what: 'die', exitCode: 137, wasKilled: true }
+    expect(say('container:web', killed)).toMatchObject({
+      type: 'lost',
+      row: 'container:web',
+      cause: { code: 'ContainerKilled', message: expect.stringMatching(/code 137.*live-restore/) },
+    })
+    const exited = { type: 'exited', exitCode: 137 }
+    // What follows where there is a restart policy, its table says.
+    for (const name of ['web', 'helper']) {
+      const told = say(`container:${name}`, { ...killed, holderId: 'b' })
+      expect(told).toEqual({ ...exited, container: name })
+    }
+    journal.append('a', stop)
+    expect(say('container:web', killed)).toEqual({ ...exited, container: 'web' })
   })
 
   test('a container removed behind our back counts as killed while the task runs', () => {

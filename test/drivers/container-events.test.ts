@@ -125,6 +125,28 @@ test('start, exit with its code and removal are told as they happen', async () =
   })
 })
 
+test('of an exit that Docker was asked for, that is told', async () => {
+  await watching(async ({ events }) => {
+    const app = await start('container:app', 'exec /busybox sleep 60')
+    await docker('kill', '--signal', 'HUP', app.containerId)
+    await docker('kill', app.containerId)
+    const died = { ...app, what: 'die', exitCode: 137, wasKilled: true }
+    await expect.poll(() => events).toContainEqual(expect.objectContaining(died))
+  })
+})
+
+test('how things stand begins with the pause containers', async () => {
+  const pause = await start('sandbox', 'exit 1')
+  const app = await start('container:app', 'exit 2')
+  for (const { containerId } of [pause, app]) await docker('wait', containerId)
+  await watching(async ({ events }) => {
+    expect(events).toMatchObject([
+      { ...pause, what: 'die', exitCode: 1 },
+      { ...app, what: 'die', exitCode: 2 },
+    ])
+  })
+})
+
 test('each exit of a container that is started again has a name and a length of its own', async () => {
   await watching(async ({ events }) => {
     const app = await start('container:app', '/busybox sleep 0.6; exit 4')

@@ -8,6 +8,7 @@ import { openDocker } from '../../agent/drivers/docker.ts'
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
+import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
 import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
@@ -235,6 +236,20 @@ test('one that does not end is killed after its stop timeout', async () => {
 })
 
 // P10
+test('a log that Docker cannot read keeps no container', async () => {
+  const given = newJob('exit 3')
+  const { containerId } = await driver.ensure(given, never())
+  await docker('wait', containerId)
+  // What dockerd answers for a container whose removal it was ended in.
+  const words = 'can not get logs from container which is dead or marked for removal'
+  const rawLogs = async () => {
+    throw new Failure('transient', 'CannotReadLogs', words)
+  }
+  const halfDead = containerDriver({ docker: { ...connection, rawLogs }, host })
+  expect(await halfDead.release(given, never())).toEqual({ exitCode: 3 })
+  expect(await wearing(MARK.holder, holderId)).toEqual([])
+})
+
 test('of a long log the last 64 KiB are kept, in whole lines', async () => {
   const given = newJob('for i in $(/busybox seq 1 1500); do /busybox printf "%0100d\\n" $i; done')
   const made = await driver.ensure(given, never())
