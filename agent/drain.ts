@@ -73,7 +73,7 @@ export class Drain {
   constructor(options: DrainOptions) {
     this.#options = options
     this.#outlivedMs = OUTLIVED_MS * (options.timeoutScale ?? 1)
-    const { noticed, ...facts } = JSON.parse(options.catalog.fact(FACT) ?? '{}') as Facts
+    const { noticed, ...facts } = (options.catalog.jsonFact(FACT) ?? {}) as Facts
     const isOurs = noticed?.bootId === options.bootId
     this.#facts = isOurs ? { ...facts, noticed } : facts
     this.#endsAtElapsed = this.#elapsedAt(noticed?.endsAt ?? 0)

@@ -3,7 +3,7 @@
 
 import type { Logger } from 'pino'
 import type { Catalog } from '../state/catalog.ts'
-import { peekFact, setAside } from '../state/database.ts'
+import { peekFact, StateFileUnwritable, setAside } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
 import { machineClock } from './clock.ts'
 import type { Ec2 } from './drivers/ec2.ts'
@@ -26,9 +26,8 @@ export async function setForeignStateAside(
   path: string,
   { imds, log, signal }: { imds: Imds; log: Logger; signal: AbortSignal },
 ): Promise<void> {
-  const kept = peekFact(path, 'host')
-  if (kept === undefined) return
-  const { instanceId: owner } = JSON.parse(kept) as Host
+  const owner = ownerOf(peekFact(path, 'host'))
+  if (owner === undefined) return
   const instanceId = await imds.read('meta-data/instance-id', signal).catch((error) => {
     if (!(error instanceof Failure) || signal.aborted) throw error
     return owner
@@ -36,6 +35,15 @@ export async function setForeignStateAside(
   if (instanceId === owner) return
   const aside = setAside(path, `of-${owner}`)
   log.warn({ owner, instanceId, aside }, 'the state file is of another instance: set aside')
+}
+
+/** The instance in a host as it was kept; undefined where none was, or it cannot be read. */
+function ownerOf(kept: string | undefined): string | undefined {
+  try {
+    return (JSON.parse(kept ?? '{}') as Partial<Host>).instanceId
+  } catch {
+    return undefined
+  }
 }
 
 type Asking = {
@@ -48,8 +56,7 @@ type Asking = {
 /** Who this host is. A host that EC2 or IMDS cannot describe now is the one it was before (I9). */
 export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Promise<Host> {
   const { ec2, catalog, signal } = asking
-  const kept = catalog.fact('host')
-  const before = kept === undefined ? undefined : (JSON.parse(kept) as Host)
+  const before = catalog.jsonFact('host') as Host | undefined
   const host = await orBefore(asking, before, () => findHost(imds, ec2, signal))
   if (before !== undefined && before.instanceId !== host.instanceId) {
     throw new StateOfAnotherHost(
@@ -57,7 +64,7 @@ export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Pr
         '(a cloned disk?). Move the state directory away to start empty; nothing was changed',
     )
   }
-  catalog.putFact('host', JSON.stringify(host))
+  keep(asking, 'host', host)
   return host
 }
 
@@ -73,13 +80,23 @@ export async function foreignIndices({
   onDefect: (error: unknown) => void
 }): Promise<ForeignIndices> {
   const { ec2, catalog, log, signal } = asking
-  const kept = catalog.fact('foreignIndices')
-  const before = kept === undefined ? undefined : new Set(JSON.parse(kept) as number[])
+  const kept = catalog.jsonFact('foreignIndices') as number[] | undefined
+  const before = kept && new Set(kept)
   const ask = () => askForeign({ ec2, journal, catalog }, host.instanceId, signal)
   const onFailure = (failure: Failure) =>
     log.warn({ code: failure.code }, `ENI slots: ${sentence(failure)}`)
   const first = await orBefore(asking, before, ask)
   return new ForeignIndices({ first, ask, clock: machineClock, onFailure, onDefect })
+}
+
+/** For the next start. What cannot be written now is only not known then. */
+function keep({ catalog, log }: Asking, name: string, value: Host | number[]): void {
+  try {
+    catalog.putFact(name, JSON.stringify(value))
+  } catch (error) {
+    if (!(error instanceof StateFileUnwritable)) throw error
+    log.warn({ fact: name }, `not kept: ${error.message}`)
+  }
 }
 
 async function orBefore<T>(

@@ -8,7 +8,8 @@ import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
-import { StateFileRefused } from '../state/database.ts'
+import { StateFileUnwritable } from '../state/database.ts'
+import { StateFileRefused } from '../state/refusal.ts'
 import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
@@ -34,7 +35,7 @@ import { dieAt } from './fault-point.ts'
 import { foreignIndices, knowHost, StateOfAnotherHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
 import type { Base, State } from './open-state.ts'
-import { journalSince, openState, refuseSecondAgent } from './open-state.ts'
+import { journalSince, keepBackups, openState, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
@@ -63,7 +64,8 @@ const PRUNE_EVERY_MS = 30_000
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
   await live(config, signal).catch((error) => {
     if (signal.aborted && error === signal.reason) return
-    const isOurs = error instanceof StateFileRefused || error instanceof StateOfAnotherHost
+    const ours = [StateFileRefused, StateFileUnwritable, StateOfAnotherHost]
+    const isOurs = ours.some((kind) => error instanceof kind)
     const isTaken = (error as { code?: string }).code === 'EADDRINUSE'
     throw isOurs || isTaken ? new AgentRefused((error as Error).message) : error
   })
@@ -126,7 +128,8 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
 type Parts = Told & Awaited<ReturnType<typeof openHands>>
 
 /** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
-async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<void> {
+async function serve(base: Base, parts: Parts): Promise<void> {
+  const { config, log, signal, up } = base
   const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
   const { drain, foreign, imds } = parts
   const end = new AbortController()
@@ -171,7 +174,11 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
     sweep: () => reconcile.sweep(),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
   }
-  const api = await openApi({ orders, journal, catalog, version: enid.version })
+  const onApiDefect = (error: unknown) =>
+    error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
+  const api = await openApi({
+    ...{ orders, journal, catalog, version: enid.version, onDefect: onApiDefect },
+  })
   up.defer(() => api.close())
 
   const following = subnets.follow(ended).catch(onDefect)
@@ -196,12 +203,20 @@ async function serve({ config, log, signal, up }: Base, parts: Parts): Promise<v
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
-  every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()))
+  every(up, PRUNE_EVERY_MS, () => {
+    try {
+      prune(journal, catalog, config.retentionMs, Date.now())
+    } catch (error) {
+      // What cannot be forgotten while the disk is full is forgotten later.
+      if (!(error instanceof StateFileUnwritable)) onDefect(error)
+    }
+  })
 
   await api.listenUnix(config.socket)
   if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)
   sdNotify('READY=1')
   every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'))
+  keepBackups(base, parts.backUp)
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
 }
 

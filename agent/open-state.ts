@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Catalog } from '../state/catalog.ts'
-import { lockDirectory, openDatabase } from '../state/database.ts'
+import { backUp, lockDirectory, openDatabase, StateFileUnwritable } from '../state/database.ts'
 import { Journal } from '../state/journal.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
@@ -22,15 +22,24 @@ export type Base = {
   readonly signal: AbortSignal
   readonly up: AsyncDisposableStack
 }
-export type State = { readonly journal: Journal; readonly catalog: Catalog }
+export type State = {
+  readonly journal: Journal
+  readonly catalog: Catalog
+  /** Copies the state file beside itself; answers the copy's path. */
+  readonly backUp: () => Promise<string>
+}
 
-/** The state file: locked, ours, folded. */
-export async function openState({ config, log, signal, up }: Base, imds: Imds): Promise<State> {
+const UNWRITABLE_MS = 1000
+const BACKUP_EVERY_MS = 86_400_000
+
+/** The state file: locked, ours, folded. Waits while somebody else has it locked, or the disk is full. */
+export async function openState(base: Base, imds: Imds): Promise<State> {
+  const { config, log, signal, up } = base
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
   up.defer(lockDirectory(config.stateDir))
   const path = join(config.stateDir, 'enid.db')
   await setForeignStateAside(path, { imds, log, signal })
-  const db = openDatabase(path)
+  const db = await untilWritable(base, () => openDatabase(path))
   up.defer(() => {
     db.close()
     log.info({}, 'stopped; tasks go on')
@@ -39,16 +48,65 @@ export async function openState({ config, log, signal, up }: Base, imds: Imds): 
   for (const { id, why } of journal.quarantined) log.error({ task: id, why }, 'task quarantined')
   journal.follow((entry, event) => logEvent(log, entry, event))
   const catalog = new Catalog(db, Date.now)
-  const taskCount = noteReboot({ journal, catalog }, bootId())
-  if (taskCount !== undefined) log.warn({ taskCount }, 'the host was rebooted: its tasks are over')
-  return { journal, catalog }
+  for (const what of catalog.unread()) log.error({ what }, `${what} cannot be read: left out`)
+  await untilWritable(base, () => {
+    const taskCount = noteReboot({ journal, catalog }, bootId())
+    if (taskCount !== undefined)
+      log.warn({ taskCount }, 'the host was rebooted: its tasks are over')
+    return noteSince(catalog, log)
+  })
+  return { journal, catalog, backUp: () => backUp(db, Date.now()) }
+}
+
+/** Tries until it can be written. Says so in between; gives up only when it is told to stop. */
+async function untilWritable<T>({ log, signal }: Base, work: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      log.warn({}, `waiting for the state file: ${error.message}`)
+      await new Promise((resolve) => setTimeout(resolve, UNWRITABLE_MS))
+      signal.throwIfAborted()
+    }
+  }
+}
+
+/**
+ * Writes down when this state file was begun. A backup that was put back begins anew: what came to
+ * run after it was made is not known to it, and no orphan for all that.
+ */
+function noteSince(catalog: Catalog, log: Logger): void {
+  const copiedAt = catalog.fact('copiedAt')
+  if (copiedAt === undefined && catalog.fact('journalSince') !== undefined) return
+  catalog.putFact('journalSince', String(Date.now()))
+  if (copiedAt === undefined) return
+  catalog.forgetFact('copiedAt')
+  const at = new Date(Number(copiedAt)).toISOString()
+  log.warn({ at }, `this is the backup of ${at}: tasks started since are left to enid sweep`)
 }
 
 /** When this state file was begun, milliseconds since the epoch. What runs since before is not its. */
-export function journalSince(catalog: Catalog): number {
-  const since = catalog.fact('journalSince') ?? String(Date.now())
-  catalog.putFact('journalSince', since)
-  return Number(since)
+export const journalSince = (catalog: Catalog): number => Number(catalog.fact('journalSince'))
+
+/**
+ * Copies the state file once the agent is ready, and then every day. A failure is a warning: the
+ * copy before stands. The copy that is under way is awaited at the end.
+ */
+export function keepBackups({ log, up }: Base, make: () => Promise<string>): void {
+  let busy = Promise.resolve()
+  const again = () => {
+    busy = make().then(
+      (copy) => log.debug({ copy }, 'state file copied'),
+      (error) => log.warn({}, `the state file was not copied: ${(error as Error).message}`),
+    )
+  }
+  const timer = setInterval(again, BACKUP_EVERY_MS)
+  up.defer(async () => {
+    clearInterval(timer)
+    await busy
+  })
+  again()
 }
 
 /** Whoever answers on our socket is an agent: two of them would fight over every task. */

@@ -5,6 +5,7 @@
 //   journal ─▶ own, until EC2 is done with the ENI      EC2 ─▶ plugged, but no holder's ─▶ foreign
 
 import type { Catalog } from '../state/catalog.ts'
+import { StateFileUnwritable } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
 import type { Holder } from '../state/task.ts'
 import { rowState } from '../state/task.ts'
@@ -48,7 +49,12 @@ export async function askForeign(
   const ours = new Set([...before, ...claimedEniIds(journal)])
   const foreign = plugged.filter(({ eniId }) => !ours.has(eniId))
   const indices = new Set([0, ...foreign.map(({ deviceIndex }) => deviceIndex)])
-  catalog.putFact('foreignIndices', JSON.stringify([...indices]))
+  try {
+    catalog.putFact('foreignIndices', JSON.stringify([...indices]))
+  } catch (error) {
+    // What cannot be kept now is only not known at a start without EC2.
+    if (!(error instanceof StateFileUnwritable)) throw error
+  }
   return indices
 }
 

@@ -37,7 +37,7 @@ export const drain: Command = {
     checkUndo(call)
     const agent = connectAgent(agentAddress(call))
     const view = await order(agent, call)
-    const left = (await allTasks(agent)).filter(({ lastStatus }) => lastStatus !== 'STOPPED')
+    const left = (await allTasks(agent)).tasks.filter(({ lastStatus }) => lastStatus !== 'STOPPED')
     const waits = !['undo', 'keep-tasks', 'no-wait'].some((flag) => call.on(flag))
     const outcome = waits
       ? await awaitStopped(

@@ -4,7 +4,7 @@ import { agentAddress, connectAgent } from './agent-connection.ts'
 import type { Command } from './command.ts'
 import { AGENT_FLAGS, EXIT } from './command.ts'
 import { age, table } from './table.ts'
-import { addressesOf, allTasks, shortId, whyText } from './task-view.ts'
+import { addressesOf, allTasks, quarantineText, shortId, whyText } from './task-view.ts'
 
 const HEADINGS = ['TASK', 'FAMILY:REV', 'STATUS', 'ENI', 'IP', 'GROUPS', 'AGE', 'WHY']
 
@@ -21,11 +21,13 @@ export const ps: Command = {
   positionals: [0, 0],
   async run(call) {
     const cluster = call.one('cluster')
-    const tasks = (await allTasks(connectAgent(agentAddress(call))))
+    const all = await allTasks(connectAgent(agentAddress(call)))
+    const { quarantined } = all
+    const tasks = all.tasks
       .filter((task) => cluster === undefined || task.cluster === cluster)
       .filter(({ lastStatus }) => call.on('all') || lastStatus !== 'STOPPED')
     if (call.on('json')) {
-      process.stdout.write(`${JSON.stringify({ tasks }, null, 2)}\n`)
+      process.stdout.write(`${JSON.stringify({ tasks, quarantined }, null, 2)}\n`)
       return EXIT.ok
     }
     const rows = tasks.map((task) => [
@@ -39,6 +41,7 @@ export const ps: Command = {
       whyText(task),
     ])
     process.stdout.write(`${table(HEADINGS, rows)}\n`)
+    for (const each of quarantined) process.stdout.write(`${quarantineText(each)}\n`)
     return EXIT.ok
   },
 }

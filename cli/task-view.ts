@@ -100,10 +100,19 @@ export function whyText(task: TaskView): string {
   return `${waiting.verb} ${waiting.row}, attempt ${waiting.attempt}: ${waiting.reason}`
 }
 
-/** All tasks that the agent remembers, oldest first. */
-export async function allTasks(agent: AgentConnection): Promise<TaskView[]> {
-  return ((await agent.get('/tasks')) as { tasks: TaskView[] }).tasks
+/** A task whose record the agent cannot read: it is left alone until a person has looked. */
+export type QuarantinedView = { readonly taskId: string; readonly why: string }
+
+/** All tasks that the agent remembers, oldest first, and those that it cannot read. */
+export async function allTasks(
+  agent: AgentConnection,
+): Promise<{ tasks: TaskView[]; quarantined: QuarantinedView[] }> {
+  return (await agent.get('/tasks')) as { tasks: TaskView[]; quarantined: QuarantinedView[] }
 }
+
+/** What is to be said of such a task. */
+export const quarantineText = ({ taskId, why }: QuarantinedView): string =>
+  `task ${taskId} is left alone, its record cannot be read: ${why}. See docs/operations.md`
 
 /** Everything known of a task by its whole id or ARN. */
 export async function oneTask(agent: AgentConnection, taskId: string): Promise<TaskDetail> {
@@ -117,12 +126,16 @@ export async function findTasks(
   agent: AgentConnection,
   names: readonly string[],
 ): Promise<TaskView[]> {
-  const tasks = await allTasks(agent)
+  const { tasks, quarantined } = await allTasks(agent)
   return names.map((name) => {
     const id = name.split('/').at(-1) ?? name
     const fitting = id === '' ? [] : tasks.filter(({ taskId }) => taskId.startsWith(id))
     const [only] = fitting
     if (only !== undefined && fitting.length === 1) return only
+    const unread = id === '' ? undefined : quarantined.find(({ taskId }) => taskId.startsWith(id))
+    if (only === undefined && unread !== undefined) {
+      throw new CommandError(EXIT.failed, quarantineText(unread))
+    }
     const list = fitting.map(({ taskId }) => taskId.slice(0, id.length + 4)).join(', ')
     throw new CommandError(
       EXIT.failed,

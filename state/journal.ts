@@ -6,10 +6,10 @@
 // A row that cannot be folded is set aside (quarantined) and reported; the rest goes on.
 
 import type { Database, Statement } from './database.ts'
-import { writing } from './database.ts'
+import { onFile } from './database.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, Holder } from './task.ts'
-import { learn, newHolder } from './task.ts'
+import { learn, newHolder, nextSteps } from './task.ts'
 import type { Timeline } from './timeline.ts'
 import { newTimeline, note } from './timeline.ts'
 
@@ -42,9 +42,11 @@ export class Journal {
     const events = db.prepare<[string], EventRow>(
       'SELECT at, event FROM events WHERE holder = ? ORDER BY seq',
     )
-    for (const row of db.prepare<[], HolderRow>('SELECT id, spec, created_at FROM holders').all()) {
+    const holders = db.prepare<[], HolderRow>('SELECT id, spec, created_at FROM holders')
+    for (const row of this.#onFile(() => holders.all())) {
+      const told = this.#onFile(() => events.all(row.id))
       try {
-        this.#entries.set(row.id, fold(row, events.all(row.id)))
+        this.#entries.set(row.id, fold(row, told))
       } catch (error) {
         this.quarantined.push({ id: row.id, why: (error as Error).message })
       }
@@ -63,7 +65,7 @@ export class Journal {
   /** The holder exists from here on, durably. Throws when the id is taken. */
   begin(id: HolderId, spec: Spec): Entry {
     const at = this.#now()
-    writing(() => this.#insert.holder.run(id, JSON.stringify(spec), at))
+    this.#onFile(() => this.#insert.holder.run(id, JSON.stringify(spec), at))
     const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
     this.#entries.set(id, entry)
     return entry
@@ -78,7 +80,7 @@ export class Journal {
     if (before === undefined) throw new Error(`no holder ${id} in the journal`)
     const at = this.#now()
     const after = follow(before, event, at)
-    writing(() => this.#insert.event.run(id, at, JSON.stringify(event)))
+    this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#entries.set(id, after)
     for (const listener of this.#listeners) listener(after, event, at)
     return after
@@ -86,23 +88,22 @@ export class Journal {
 
   /** Keeps the last lines of a container's log, beside the holder. */
   keepLog(id: HolderId, container: string, tail: string): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO logs (holder, container, tail) VALUES (?, ?, ?)')
-      .run(id, container, tail)
+    const sql = 'INSERT OR REPLACE INTO logs (holder, container, tail) VALUES (?, ?, ?)'
+    this.#onFile(() => this.#db.prepare(sql).run(id, container, tail))
   }
 
   /** The kept log of a container that is gone, or undefined. */
   keptLog(id: HolderId, container: string): string | undefined {
-    return this.#db
-      .prepare<[string, string], { tail: string }>(
-        'SELECT tail FROM logs WHERE holder = ? AND container = ?',
-      )
-      .get(id, container)?.tail
+    const sql = 'SELECT tail FROM logs WHERE holder = ? AND container = ?'
+    const kept = this.#db.prepare<[string, string], { tail: string }>(sql)
+    return this.#onFile(() => kept.get(id, container))?.tail
   }
 
-  /** Forgets a holder of which nothing is left, its events and logs with it. */
+  /**
+   * Forgets a holder of which nothing is left, its events and logs with it. Throws as `append` does.
+   */
   forget(id: HolderId): void {
-    this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id)
+    this.#onFile(() => this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id))
     this.#entries.delete(id)
   }
 
@@ -110,7 +111,7 @@ export class Journal {
   atOnce<T>(work: () => T): T {
     const before = new Map(this.#entries)
     try {
-      return writing(() => this.#db.transaction(work)())
+      return this.#onFile(() => this.#db.transaction(work)())
     } catch (error) {
       this.#entries.clear()
       for (const [id, entry] of before) this.#entries.set(id, entry)
@@ -122,6 +123,10 @@ export class Journal {
   follow(listener: (entry: Entry, event: Event, at: number) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  #onFile<T>(work: () => T): T {
+    return onFile(this.#db.name, work)
   }
 }
 
@@ -135,10 +140,13 @@ function fold(row: HolderRow, events: readonly EventRow[]): Entry {
     holder: newHolder(spec),
     timeline: newTimeline(row.created_at),
   }
-  return events.reduce(
-    (entry, { at, event }) => follow(entry, JSON.parse(event) as Event, at),
+  const entry = events.reduce(
+    (before, { at, event }) => follow(before, JSON.parse(event) as Event, at),
     first,
   )
+  // A spec that cannot be laid out would throw wherever it is met, with no event to blame.
+  nextSteps(entry.holder)
+  return entry
 }
 
 function follow(entry: Entry, event: Event, at: number): Entry {

@@ -24,18 +24,32 @@ export type Timeline = {
   readonly stoppingAt?: number
   readonly executionStoppedAt?: number
   readonly stoppedAt?: number
+  /** When the latest entry was. */
+  readonly latestAt: number
   readonly steps: readonly StepTime[]
 }
 
-export const newTimeline = (createdAt: number): Timeline => ({ createdAt, steps: [] })
+export const newTimeline = (createdAt: number): Timeline => ({
+  createdAt,
+  latestAt: createdAt,
+  steps: [],
+})
 
-/** The timeline after one entry; `before` and `after` are the holder around it. */
+/**
+ * The timeline after one entry; `before` and `after` are the holder around it. It never runs back:
+ * while a clock that was set back has not caught up, nothing takes any time.
+ */
 export function note(
   timeline: Timeline,
-  { before, after, event, at }: { before: Holder; after: Holder; event: Event; at: number },
+  entry: { before: Holder; after: Holder; event: Event; at: number },
 ): Timeline {
+  const { before, after, event } = entry
+  const at = Math.max(entry.at, timeline.latestAt)
   const moments: { -readonly [K in keyof Timeline]?: Timeline[K] } = {}
-  const first = (key: Exclude<keyof Timeline, 'steps' | 'createdAt'>, isNow: () => boolean) => {
+  const first = (
+    key: Exclude<keyof Timeline, 'steps' | 'createdAt' | 'latestAt'>,
+    isNow: () => boolean,
+  ) => {
     if (timeline[key] === undefined && isNow()) moments[key] = at
   }
   const all = (kind: RowKind, is: Holding) => !every(before, kind, is) && every(after, kind, is)
@@ -49,7 +63,7 @@ export function note(
   first('stoppingAt', () => before.desired === 'running' && isStopping)
   first('executionStoppedAt', () => isStopping && every(after, 'container', 'none'))
   first('stoppedAt', () => isStopping && holdsNothing(after))
-  return { ...timeline, ...moments, steps: step(timeline.steps, event, at) }
+  return { ...timeline, ...moments, latestAt: at, steps: step(timeline.steps, event, at) }
 }
 
 const every = (holder: Holder, kind: RowKind, is: Holding): boolean =>

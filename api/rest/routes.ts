@@ -38,6 +38,7 @@ export function addTaskRoutes(app: App, api: Api): void {
         .filter(({ asked }) => family === undefined || asked.family === family)
         .filter(({ entry }) => status === undefined || lastStatus(entry.holder) === status)
         .map((task) => taskSummary(api, task)),
+      quarantined: api.journal.quarantined.map(({ id, why }) => ({ taskId: id, why })),
     }),
   )
   app.post(

@@ -87,7 +87,7 @@ export function taskDetail(api: Api, task: Task) {
   }
 }
 
-function moments({ steps: _, ...times }: Timeline): Readonly<Record<string, string>> {
+function moments({ steps: _, latestAt: __, ...times }: Timeline): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(times).map(([moment, at]) => [moment, new Date(at).toISOString()]),
   )

@@ -221,6 +221,15 @@ test('what the sweep found of a task is shown with the task and in the status', 
   expect((await ask('GET', '/status')).body.findings).toEqual([{ taskId: id, ...shown }])
 })
 
+test('a task that cannot be read is listed beside the others', async () => {
+  rig.journal.quarantined.push({ id: 'ab'.repeat(16), why: 'no row eni:9' })
+  const { body } = await ask('GET', '/tasks')
+  expect(body).toEqual({
+    tasks: [],
+    quarantined: [{ taskId: 'ab'.repeat(16), why: 'no row eni:9' }],
+  })
+})
+
 test('events come as they are journaled, and end when the API closes', async () => {
   await register(rig)
   const response = await fetch(`${rig.url}/events`)

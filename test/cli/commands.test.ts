@@ -155,6 +155,17 @@ describe('ps', () => {
   })
 })
 
+test('a task that the agent cannot read is shown by ps, and said where it is named', async () => {
+  agent.quarantined.push({ taskId: B, why: 'no row eni:9' })
+  const said = `task ${B} is left alone, its record cannot be read: no row eni:9. See docs/operations.md\n`
+  expect((await agent.enid('ps')).stdout).toMatch(new RegExp(`\n${said}$`))
+  const { quarantined } = JSON.parse((await agent.enid('ps', '--json')).stdout)
+  expect(quarantined).toEqual([{ taskId: B, why: 'no row eni:9' }])
+  for (const verb of ['describe', 'stop', 'logs']) {
+    expect(await agent.enid(verb, B.slice(0, 6))).toMatchObject({ code: 1, stderr: said })
+  }
+})
+
 describe('a task is named by', () => {
   beforeEach(() => {
     agent.tasks.set(A, [task(A)])

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TaskDetail } from '../../cli/task-view.ts'
+import type { QuarantinedView, TaskDetail } from '../../cli/task-view.ts'
 
 const ENID = join(import.meta.dirname, '../../bin/enid')
 
@@ -19,6 +19,8 @@ export type StandIn = {
   readonly asked: Question[]
   /** Tasks by id; a list is gone through, one per look, and stays at its last. */
   readonly tasks: Map<string, readonly TaskDetail[]>
+  /** Tasks that cannot be read. */
+  readonly quarantined: QuarantinedView[]
   /** Answers of the ECS actions: a document, or a status and a document. */
   readonly ecs: Map<string, object | { readonly status: number; readonly body: object }>
   /** Answers of other REST routes, as `POST /drain`; none is 404. */
@@ -36,6 +38,7 @@ export async function openStandIn(): Promise<StandIn> {
   const tasks: StandIn['tasks'] = new Map()
   const ecs: StandIn['ecs'] = new Map()
   const rest: StandIn['rest'] = new Map()
+  const quarantined: QuarantinedView[] = []
   const server: Server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk: Buffer) => {
@@ -63,7 +66,9 @@ export async function openStandIn(): Promise<StandIn> {
       const [, first, id, more] = (request.url ?? '').split(/[/?]/)
       if (first === 'status') return reply(200, { host: { subnetId: 'subnet-host' } })
       if (first !== 'tasks') return reply(404, { error: { code: 'X', message: 'no' } })
-      if (id === undefined) return reply(200, { tasks: [...tasks.values()].map((all) => all[0]) })
+      if (id === undefined) {
+        return reply(200, { tasks: [...tasks.values()].map((all) => all[0]), quarantined })
+      }
       if (more === 'logs') return reply(200, 'one\ntwo\n')
       const [now, ...later] = tasks.get(id) ?? []
       if (now === undefined) return reply(404, { error: { code: 'X', message: 'no' } })
@@ -76,6 +81,7 @@ export async function openStandIn(): Promise<StandIn> {
     socket,
     asked,
     tasks,
+    quarantined,
     ecs,
     rest,
     async enid(...args) {

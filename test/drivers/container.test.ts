@@ -235,7 +235,6 @@ test('one that does not end is killed after its stop timeout', async () => {
   expect(performance.now() - begun).toBeGreaterThan(900)
 })
 
-// P10
 test('a log that Docker cannot read keeps no container', async () => {
   const given = newJob('exit 3')
   const { containerId } = await driver.ensure(given, never())
@@ -250,6 +249,7 @@ test('a log that Docker cannot read keeps no container', async () => {
   expect(await wearing(MARK.holder, holderId)).toEqual([])
 })
 
+// P10
 test('of a long log the last 64 KiB are kept, in whole lines', async () => {
   const given = newJob('for i in $(/busybox seq 1 1500); do /busybox printf "%0100d\\n" $i; done')
   const made = await driver.ensure(given, never())

@@ -91,7 +91,7 @@ export class Rig {
   }
 
   get agentLog(): string {
-    return this.#agent === undefined ? '' : readFileSync(this.#agent.log, 'utf8')
+    return readFileSync(join(this.#folder, 'agent.log'), 'utf8')
   }
 
   /** Starts the agent; `fault` names a point (agent/fault-point.ts) at which it is to die. */

@@ -1,19 +1,26 @@
 // Goal: what the journal says after a restart is what it said before, whatever the file went
 // through; a file that is not ours is refused untouched. Method: real SQLite files.
 
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Catalog } from '../../state/catalog.ts'
-import {
-  lockDirectory,
-  openDatabase,
-  StateFileRefused,
-  StateFileUnwritable,
-} from '../../state/database.ts'
+import { backUp, lockDirectory, openDatabase, StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
+import { StateFileRefused } from '../../state/refusal.ts'
 import { lastStatus } from '../../state/status.ts'
 import type { Event } from '../../state/task.ts'
 import { nextSteps } from '../../state/task.ts'
@@ -74,6 +81,26 @@ describe('the journal', () => {
     const journal = new Journal(db, now)
     expect(journal.all().map(({ id }) => id)).toEqual(['good', 'fine'])
     expect(journal.quarantined).toEqual([{ id: 'bad', why: expect.stringContaining('JSON') }])
+    db.close()
+  })
+
+  const EVENT = "INSERT INTO events (at, holder, event) VALUES (1, 'bad', ?)"
+  const SPEC = "UPDATE holders SET spec = ? WHERE id = 'bad'"
+  test.each([
+    ['an event that is no JSON', EVENT, '{"ty'],
+    ['an event that cannot follow', EVENT, '{"type":"done","verb":"ensure","row":"eni:0"}'],
+    ['a spec that is no JSON', SPEC, '{"kind":"ta'],
+    ['a spec without ENIs', SPEC, '{"kind":"task"}'],
+    ['a spec that is nothing', SPEC, 'null'],
+  ])('%s takes its task out, and no other', (_what, sql, text) => {
+    const db = openDatabase(path)
+    const first = new Journal(db, now)
+    for (const id of ['bad', 'good']) first.begin(id, spec())
+    first.append('good', began('eni:0'))
+    db.prepare(sql).run(text)
+    const journal = new Journal(db, now)
+    expect(journal.all().map(({ id }) => id)).toEqual(['good'])
+    expect(journal.quarantined).toMatchObject([{ id: 'bad' }])
     db.close()
   })
 
@@ -141,6 +168,29 @@ describe('the journal', () => {
   })
 })
 
+test('a clock that was set back, or forth, makes no time run backwards', () => {
+  const db = openDatabase(path)
+  let clock = 5 * 3_600_000
+  const journal = new Journal(db, () => clock)
+  journal.begin('a', spec())
+  for (const jumpMs of [1_000, -3 * 3_600_000, 1_000, 7 * 3_600_000, -3_600_000, 1_000, 500]) {
+    const step = nextSteps(journal.get('a')?.holder ?? expect.fail('gone'))[0]
+    if (step === undefined) break
+    journal.append('a', { type: 'began', verb: step.verb, row: step.row })
+    clock += jumpMs
+    journal.append('a', { type: 'done', verb: step.verb, row: step.row })
+  }
+  const timeline = journal.get('a')?.timeline ?? expect.fail('gone')
+  const { createdAt, steps, startedAt = 0, connectivityAt = 0 } = timeline
+  const times = [createdAt, ...steps.flatMap(({ beganAt, doneAt = 0 }) => [beganAt, doneAt])]
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
+  expect(startedAt).toBeGreaterThanOrEqual(connectivityAt)
+  db.close()
+  const again = openDatabase(path)
+  expect(new Journal(again, now).get('a')?.timeline).toEqual(timeline)
+  again.close()
+})
+
 describe('the state file', () => {
   // P100
   test('is durable at every commit: WAL and synchronous=FULL', () => {
@@ -174,19 +224,24 @@ describe('the state file', () => {
   test('that is no database is refused with the way out, and not changed', () => {
     writeFileSync(path, 'not a database, but long enough to be looked at as one')
     const before = readFileSync(path)
-    expect(() => openDatabase(path)).toThrow(/cannot be read.*\.bak/s)
+    expect(() => openDatabase(path)).toThrow(
+      /is damaged \(file is not a database\).*To start empty/,
+    )
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
   // P103
-  test('of a newer schema is refused and not changed', () => {
+  test('of a newer schema is refused, and neither it nor its WAL is changed', () => {
     const db = openDatabase(path)
+    new Catalog(db, now).putFact('a', 'b')
     db.pragma('user_version = 99')
-    db.pragma('wal_checkpoint(TRUNCATE)')
+    const crashed = join(dir, 'crashed.db')
+    for (const part of ['', '-wal']) copyFileSync(`${path}${part}`, `${crashed}${part}`)
     db.close()
-    const before = readFileSync(path)
-    expect(() => openDatabase(path)).toThrow('schema 99')
-    expect(readFileSync(path).equals(before)).toBe(true)
+    const before = digests(crashed)
+    expect(before[1]).toBeDefined()
+    expect(() => openDatabase(crashed)).toThrow('schema 99')
+    expect(digests(crashed)).toEqual(before)
   })
 
   // P104
@@ -205,7 +260,190 @@ describe('the state file', () => {
   })
 })
 
+/** Checksums of a state file and its WAL. */
+const digests = (file: string) =>
+  ['', '-wal'].map((part) =>
+    existsSync(`${file}${part}`)
+      ? createHash('sha256')
+          .update(readFileSync(`${file}${part}`))
+          .digest('hex')
+      : undefined,
+  )
+
+describe('a damaged state file', () => {
+  /** A file of some size with a backup beside it, as after a crash: its last commits in the WAL. */
+  async function make(): Promise<void> {
+    const whole = join(dir, 'whole.db')
+    const db = openDatabase(whole)
+    const journal = new Journal(db, now)
+    for (let n = 0; n < 60; n++) journal.begin(`h${n}`, spec({ family: 'x'.repeat(500) }))
+    copyFileSync(await backUp(db, 1_000), `${path}.bak`)
+    db.pragma('wal_checkpoint(TRUNCATE)')
+    journal.begin('last', spec())
+    for (const part of ['', '-wal']) copyFileSync(`${whole}${part}`, `${path}${part}`)
+    db.close()
+  }
+  const over = (file: string, at: number, length: number) => {
+    const bytes = readFileSync(file)
+    bytes.fill(0xa5, at, at + length)
+    writeFileSync(file, bytes)
+  }
+
+  test.each<[string, () => void, string]>([
+    [
+      'whose header is gone',
+      () => {
+        rmSync(`${path}-wal`)
+        over(path, 0, 100)
+      },
+      'file is not a database',
+    ],
+    ['with a page overwritten', () => over(path, 4096 * 3, 4096), ''],
+    ['that was cut in half', () => truncateSync(path, statSync(path).size / 2), ''],
+    ['that is empty', () => truncateSync(path, 0), 'it is empty'],
+    ['whose WAL is garbage', () => over(`${path}-wal`, 0, 4096), 'does not begin as one'],
+    ['that is gone but for its WAL', () => rmSync(path), 'it is gone'],
+    [
+      'that is a backup beside the WAL of another',
+      () => copyFileSync(`${path}.bak`, path),
+      'is of another file',
+    ],
+  ])('%s is refused untouched, and the way back is named', async (_what, damage, why) => {
+    await make()
+    damage()
+    const before = digests(path)
+    const open = () => openDatabase(path)
+    expect(open).toThrow(StateFileRefused)
+    expect(open).toThrow(`${path} is damaged (`)
+    expect(open).toThrow(why)
+    expect(open).toThrow(new RegExp(`The newest backup is ${path}.bak of .*enid sweep`))
+    expect(digests(path)).toEqual(before)
+  })
+
+  test('that is as a crash left it is opened, WAL and all', async () => {
+    await make()
+    const db = openDatabase(path)
+    expect(new Journal(db, now).get('last')).toBeDefined()
+    db.close()
+  })
+
+  test('says so when that shows only while it is open', () => {
+    const db = openDatabase(path)
+    const journal = new Journal(db, now)
+    for (let n = 0; n < 60; n++) journal.begin(`h${n}`, spec({ family: 'x'.repeat(500) }))
+    db.pragma('wal_checkpoint(TRUNCATE)')
+    over(path, 4096, statSync(path).size - 4096)
+    db.pragma('shrink_memory')
+    const again = new Sqlite(path)
+    expect(() => new Journal(again, now)).toThrow(StateFileRefused)
+    expect(() => new Catalog(again, now).definitions()).toThrow(/is damaged .* no backup beside it/)
+    again.close()
+    db.close()
+  })
+})
+
+describe('a backup', () => {
+  test('is whole, made while the file is in use, and takes the place of the one before', async () => {
+    const db = openDatabase(path)
+    const journal = new Journal(db, now)
+    journal.begin('a', spec())
+    expect(await backUp(db, 5_000)).toBe(`${path}.bak`)
+    journal.begin('b', spec())
+    const made = backUp(db, 6_000)
+    journal.begin('c', spec())
+    await made
+    db.close()
+    expect(existsSync(`${path}.bak.new`)).toBe(false)
+    const copy = openDatabase(`${path}.bak`)
+    const ids = new Journal(copy, now).all().map(({ id }) => id)
+    expect(ids.slice(0, 2)).toEqual(['a', 'b'])
+    expect(new Catalog(copy, now).fact('copiedAt')).toBe('6000')
+    copy.close()
+    const own = openDatabase(path)
+    expect(new Catalog(own, now).fact('copiedAt')).toBeUndefined()
+    own.close()
+  })
+
+  test('that cannot be made leaves the one before', async () => {
+    const db = openDatabase(path)
+    await backUp(db, 5_000)
+    const before = readFileSync(`${path}.bak`)
+    mkdirSync(`${path}.bak.new`)
+    await expect(backUp(db, 6_000)).rejects.toThrow()
+    expect(readFileSync(`${path}.bak`).equals(before)).toBe(true)
+    db.close()
+  })
+
+  test('of before a migration is made anew where a death cut one short', () => {
+    openDatabase(path).close()
+    const old = new Sqlite(path)
+    old.exec('DROP TABLE facts; DROP TABLE runs; DROP TABLE tags; DROP TABLE clusters')
+    old.exec('DROP TABLE definitions; DROP TABLE logs; DROP TABLE events; DROP TABLE holders')
+    old.pragma('user_version = 0')
+    old.close()
+    for (const name of ['.v0.bak', '.v0.bak.new']) writeFileSync(`${path}${name}`, 'half')
+    openDatabase(path).close()
+    expect(readFileSync(`${path}.v0.bak`).subarray(0, 6).toString()).toBe('SQLite')
+    expect(existsSync(`${path}.v0.bak.new`)).toBe(false)
+  })
+})
+
+test('a start that died while it made the file makes it anew', () => {
+  writeFileSync(`${path}.new`, 'half')
+  openDatabase(path).close()
+  expect(existsSync(path)).toBe(true)
+  expect(existsSync(`${path}.new`)).toBe(false)
+})
+
+test('a locked file can be written later, and is not waited for long', () => {
+  const db = openDatabase(path)
+  const journal = new Journal(db, now)
+  const other = new Sqlite(path)
+  other.exec('BEGIN EXCLUSIVE')
+  const asked = performance.now()
+  expect(() => journal.begin('a', spec())).toThrow(StateFileUnwritable)
+  expect(() => new Catalog(db, now).putFact('a', 'b')).toThrow('SQLITE_BUSY')
+  expect(performance.now() - asked).toBeLessThan(1_500)
+  other.exec('COMMIT')
+  journal.begin('a', spec())
+  other.close()
+  db.close()
+})
+
 describe('the catalog', () => {
+  test('leaves out what it cannot read, and names it', () => {
+    const db = openDatabase(path)
+    const catalog = new Catalog(db, now)
+    for (const n of [1, 2]) catalog.register('web', { n })
+    for (const name of ['blue', 'red']) catalog.putCluster(name, {})
+    catalog.putRun('token', { request: '{}', holders: ['a'] })
+    catalog.putFact('host', '{"instanceId":"i-1"}')
+    expect(catalog.unread()).toEqual([])
+    db.exec(`UPDATE definitions SET body = '{"n' WHERE revision = 2;
+      UPDATE clusters SET body = '' WHERE name = 'red'; UPDATE runs SET holders = '[';
+      UPDATE facts SET value = 'i-1' WHERE name = 'host'`)
+    expect(catalog.unread().sort()).toEqual([
+      ...['client token token', 'cluster red', 'fact host', 'task definition web:2'],
+    ])
+    expect(catalog.definitions().map(({ revision }) => revision)).toEqual([1])
+    // Not revision 1: whoever means the newest must not get another.
+    expect(catalog.definition('web')).toBeUndefined()
+    expect(catalog.clusters().map(({ name }) => name)).toEqual(['blue'])
+    expect(() => catalog.run('token')).toThrow('take another token')
+    expect(catalog.jsonFact('host')).toBeUndefined()
+    db.close()
+  })
+
+  test('writes no fact that it knows', () => {
+    const db = openDatabase(path)
+    const catalog = new Catalog(db, now)
+    catalog.putFact('a', 'b')
+    db.exec("CREATE TRIGGER full BEFORE INSERT ON facts BEGIN SELECT raise(ABORT, 'full'); END")
+    catalog.putFact('a', 'b')
+    expect(() => catalog.putFact('a', 'c')).toThrow('full')
+    db.close()
+  })
+
   test('numbers revisions from 1 and gives the newest active one', () => {
     const db = openDatabase(path)
     const catalog = new Catalog(db, now)
