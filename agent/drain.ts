@@ -55,7 +55,7 @@ type Noticed = Notice & {
 type Facts = { readonly asked?: Asked; readonly noticed?: Noticed }
 
 export type DrainOptions = {
-  readonly catalog: Pick<Catalog, 'fact' | 'putFact' | 'forgetFact'>
+  readonly catalog: Pick<Catalog, 'jsonFact' | 'putFact' | 'forgetFact'>
   readonly clock: Pick<Clock, 'now' | 'elapsed'>
   /** Which boot of the host this is: a notice of an earlier one is over. */
   readonly bootId: string

@@ -14,6 +14,7 @@ import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
+import { DEADLINE_MS } from './deadlines.ts'
 import { Drain, stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
 import { bootId } from './drivers/boot-id.ts'
@@ -30,12 +31,19 @@ import { openOrphans } from './drivers/orphans.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { openSurvey } from './drivers/survey.ts'
+import { every } from './every.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
 import { foreignIndices, knowHost, StateOfAnotherHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
 import type { Base, State } from './open-state.ts'
-import { journalSince, keepBackups, openState, refuseSecondAgent } from './open-state.ts'
+import {
+  claimInstance,
+  journalSince,
+  keepBackups,
+  openState,
+  refuseSecondAgent,
+} from './open-state.ts'
 import type { Orders } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
@@ -45,19 +53,6 @@ import { Runner } from './runner.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
-/**
- * How long an ensure may go on failing before its task gives up, milliseconds. The link's is what
- * ECS allows an ENI to appear (3 minutes, ecs-agent #4825), the image's what ECS allows a pull.
- */
-const DEADLINE_MS = {
-  eni: 120_000,
-  image: 1_800_000,
-  sandbox: 120_000,
-  attachment: 120_000,
-  guard: 120_000,
-  link: 180_000,
-  container: 240_000,
-}
 const PRUNE_EVERY_MS = 30_000
 
 /** Runs the agent until `signal` aborts. Rejects with AgentRefused, or with a defect of ours. */
@@ -110,6 +105,7 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
   const ec2 = openEc2({ region, budget, timeoutScale, onCall })
   up.defer(() => ec2.close())
   const host = await knowHost({ imds, ec2, catalog, log, signal })
+  up.defer(claimInstance(host.instanceId))
   const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
   const docker = openDocker()
   const kernel = openKernel(log)
@@ -203,19 +199,12 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
-  every(up, PRUNE_EVERY_MS, () => {
-    try {
-      prune(journal, catalog, config.retentionMs, Date.now())
-    } catch (error) {
-      // What cannot be forgotten while the disk is full is forgotten later.
-      if (!(error instanceof StateFileUnwritable)) onDefect(error)
-    }
-  })
+  every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 
   await api.listenUnix(config.socket)
   if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)
   sdNotify('READY=1')
-  every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'))
+  every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'), onDefect)
   keepBackups(base, parts.backUp)
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
 }
@@ -260,13 +249,6 @@ function reconcileOf(
     keepGroups: config.keepGroups,
     times: scaled(SWEEP_MS, config.sweepScale),
   })
-}
-
-/** Does it again and again until everything is taken down; never without an interval. */
-function every(up: AsyncDisposableStack, ms: number | undefined, work: () => void): void {
-  if (ms === undefined) return
-  const timer = setInterval(work, ms)
-  up.defer(() => clearInterval(timer))
 }
 
 const scaled = <T extends Record<string, number>>(all: T, scale: number): T =>

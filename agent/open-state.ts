@@ -6,14 +6,15 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Catalog } from '../state/catalog.ts'
-import { backUp, lockDirectory, openDatabase, StateFileUnwritable } from '../state/database.ts'
+import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../state/database.ts'
 import { Journal } from '../state/journal.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
+import { bootId } from './drivers/boot-id.ts'
 import type { Imds } from './drivers/imds.ts'
 import { logEvent } from './journal-log.ts'
 import { setForeignStateAside } from './known-host.ts'
-import { bootId, noteReboot } from './reboot.ts'
+import { noteReboot } from './reboot.ts'
 
 /** What every part is opened with; `up` takes it down again, the last first. */
 export type Base = {
@@ -29,6 +30,8 @@ export type State = {
   readonly backUp: () => Promise<string>
 }
 
+/** The same for all agents of a host, and gone with a reboot. */
+const LOCKS = '/run/enid'
 const UNWRITABLE_MS = 1000
 const BACKUP_EVERY_MS = 86_400_000
 
@@ -36,7 +39,8 @@ const BACKUP_EVERY_MS = 86_400_000
 export async function openState(base: Base, imds: Imds): Promise<State> {
   const { config, log, signal, up } = base
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
-  up.defer(lockDirectory(config.stateDir))
+  const taken = `another agent works in ${config.stateDir}. Stop it first`
+  up.defer(lockFile(join(config.stateDir, 'lock'), taken))
   const path = join(config.stateDir, 'enid.db')
   await setForeignStateAside(path, { imds, log, signal })
   const db = await untilWritable(base, () => openDatabase(path))
@@ -109,6 +113,16 @@ export function keepBackups({ log, up }: Base, make: () => Promise<string>): voi
   again()
 }
 
+/**
+ * One agent to an instance, wherever its state and its socket are: each of two would take the other's
+ * tasks for orphans. Answers the way to let go. Throws StateFileRefused.
+ */
+export function claimInstance(instanceId: string): () => void {
+  mkdirSync(LOCKS, { recursive: true, mode: 0o750 })
+  const taken = `another agent works for ${instanceId} on this host. Stop it first`
+  return lockFile(join(LOCKS, `${instanceId}.lock`), taken)
+}
+
 /** Whoever answers on our socket is an agent: two of them would fight over every task. */
 export async function refuseSecondAgent(socket: string): Promise<void> {
   const answers = await new Promise<boolean>((resolve) => {
@@ -121,6 +135,6 @@ export async function refuseSecondAgent(socket: string): Promise<void> {
   })
   if (!answers) return
   throw new AgentRefused(
-    `another agent answers on ${socket}. Stop it, or set ENID_SOCKET and ENID_STATE_DIR for a second one`,
+    `another agent answers on ${socket}. Stop it first, or set ENID_SOCKET where it is another host's`,
   )
 }

@@ -6,14 +6,10 @@
 // What the journal says of the earlier boot's namespaces is not trusted: a path or an ifindex may
 // be another's by now. A link is found by its MAC alone, so nothing has to be forgotten for that.
 
-import { readFileSync } from 'node:fs'
 import type { Catalog } from '../state/catalog.ts'
 import type { Journal } from '../state/journal.ts'
 import type { Event } from '../state/task.ts'
 import { rowState } from '../state/task.ts'
-
-/** The kernel's id of this boot; a container shares it with its host. */
-export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
 const message = 'the host was rebooted, and every container ended with it. Run the task again'
 const lost: Event = { type: 'lost', row: 'sandbox', cause: { code: 'HostRebooted', message } }

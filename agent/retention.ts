@@ -1,6 +1,7 @@
 // What is kept of a stopped task, and for how long.
 
 import type { Catalog } from '../state/catalog.ts'
+import { StateFileUnwritable } from '../state/database.ts'
 import type { Journal } from '../state/journal.ts'
 import { lastStatus } from '../state/status.ts'
 import { rowState } from '../state/task.ts'
@@ -10,8 +11,20 @@ import type { Docker } from './drivers/docker.ts'
 /** AWS keeps a client token for a day. */
 const TOKEN_RETENTION_MS = 86_400_000
 
-/** Forgets what stopped more than `retentionMs` ago. */
+/**
+ * Forgets what stopped more than `retentionMs` ago, by a clock that somebody may have set: set forth,
+ * it is forgotten early, and nothing is held by it; set back, it is kept until the clock has caught
+ * up. While the state file cannot be written, nothing is forgotten.
+ */
 export function prune(journal: Journal, catalog: Catalog, retentionMs: number, now: number): void {
+  try {
+    forget(journal, catalog, retentionMs, now)
+  } catch (error) {
+    if (!(error instanceof StateFileUnwritable)) throw error
+  }
+}
+
+function forget(journal: Journal, catalog: Catalog, retentionMs: number, now: number): void {
   for (const { id, holder, timeline } of journal.all()) {
     const isOld = now - (timeline.stoppedAt ?? now) > retentionMs
     if (!isOld || lastStatus(holder) !== 'STOPPED') continue

@@ -3,7 +3,6 @@
 // commit measured). What SQLite says of damage or of want becomes one of our two errors here.
 
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.ts'
 import { damaged, misplacedWal, StateFileRefused } from './refusal.ts'
@@ -68,19 +67,17 @@ export function setAside(path: string, suffix: string): string {
 }
 
 /**
- * Keeps a second agent out of this directory until the answer is called, or this process is dead:
- * the lock is SQLite's own on an empty file beside the state file. Throws StateFileRefused.
+ * Locks until the answer is called, or this process is dead: the lock is SQLite's own on an empty
+ * file. Throws StateFileRefused with these words where another process has it.
  */
-export function lockDirectory(directory: string): () => void {
-  const lock = new Sqlite(join(directory, 'lock'), { timeout: 0 })
+export function lockFile(path: string, refusal: string): () => void {
+  const lock = new Sqlite(path, { timeout: 0 })
   try {
     lock.prepare('BEGIN EXCLUSIVE').run()
   } catch (error) {
     lock.close()
     if (!/^SQLITE_BUSY/.test((error as { code?: string }).code ?? '')) throw error
-    throw new StateFileRefused(
-      `another agent works in ${directory}. Stop it, or set ENID_STATE_DIR to another directory`,
-    )
+    throw new StateFileRefused(refusal)
   }
   return () => lock.close()
 }

@@ -36,8 +36,8 @@ const defects: unknown[] = []
 
 /** A life of the agent over the same state file. */
 function born(bootId = 'boot-1'): void {
-  const facts: Pick<Catalog, 'fact' | 'putFact' | 'forgetFact'> = {
-    fact: (name) => catalog.fact(name),
+  const facts: Pick<Catalog, 'jsonFact' | 'putFact' | 'forgetFact'> = {
+    jsonFact: (name) => catalog.jsonFact(name),
     forgetFact: (name) => catalog.forgetFact(name),
     putFact(name, value) {
       if (isFull) throw new StateFileUnwritable('the disk is full')

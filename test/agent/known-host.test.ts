@@ -6,11 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
-import { knowHost, StateOfAnotherHost, setForeignStateAside } from '../../agent/known-host.ts'
+import {
+  foreignIndices,
+  knowHost,
+  StateOfAnotherHost,
+  setForeignStateAside,
+} from '../../agent/known-host.ts'
 import type { Host } from '../../agent/orders.ts'
 import { prune } from '../../agent/retention.ts'
 import { Catalog } from '../../state/catalog.ts'
-import { openDatabase } from '../../state/database.ts'
+import { openDatabase, StateFileUnwritable } from '../../state/database.ts'
 import type { Event } from '../../state/task.ts'
 import { spec } from '../state/specs.ts'
 import { memory, settleHolder } from './journals.ts'
@@ -117,5 +122,59 @@ describe('retention', () => {
     expect(made.journal.all().map(({ id }) => id)).toEqual(['running', 'stopping'])
     expect(made.catalog.tags('arn:task/c/stopped')).toEqual({})
     expect(made.catalog.tags('arn:task/c/running')).toEqual({ a: '1' })
+  })
+
+  test('waits while nothing can be written, and forgets then', () => {
+    const made = memory(() => time)
+    made.journal.begin('a', spec())
+    made.journal.append('a', stop)
+    made.db.pragma('query_only = 1')
+    expect(() => made.journal.forget('a')).toThrow(StateFileUnwritable)
+    prune(made.journal, made.catalog, 1, time + 1_000)
+    expect(made.journal.all()).toHaveLength(1)
+    made.db.pragma('query_only = 0')
+    prune(made.journal, made.catalog, 1, time + 1_000)
+    expect(made.journal.all()).toEqual([])
+  })
+
+  test('a clock set back keeps what stopped, one set forth forgets it and nothing that runs', () => {
+    const made = memory(() => time)
+    const hour = 3_600_000
+    for (const id of ['running', 'stopped']) {
+      made.journal.begin(id, spec())
+      settleHolder(made.journal, id)
+    }
+    made.journal.append('stopped', stop)
+    settleHolder(made.journal, 'stopped')
+    prune(made.journal, made.catalog, hour, time - 20 * hour)
+    expect(made.journal.all()).toHaveLength(2)
+    prune(made.journal, made.catalog, hour, time + 20 * hour)
+    expect(made.journal.all().map(({ id }) => id)).toEqual(['running'])
+  })
+})
+
+describe('what was kept of the host and cannot be read', () => {
+  test('does not set a state file aside, and is asked for anew', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'enid-worn-'))
+    const path = join(folder, 'enid.db')
+    const db = openDatabase(path)
+    const catalog = new Catalog(db, () => 1)
+    catalog.putFact('host', '{"instanceId":"i-')
+    catalog.putFact('foreignIndices', '[0,')
+    const log = { warn: () => {} } as never
+    const signal = AbortSignal.timeout(5000)
+    const imds = { read: async () => 'i-2' } as never
+    await setForeignStateAside(path, { imds, log, signal })
+    expect(existsSync(path)).toBe(true)
+    const NetworkInterfaces = [
+      { Attachment: { DeviceIndex: 0 } },
+      { Attachment: { DeviceIndex: 3 } },
+    ]
+    const ec2 = { call: async () => ({ Reservations: [{ Instances: [{ NetworkInterfaces }] }] }) }
+    const asking = { ec2: ec2 as never, catalog, log, signal, host, journal }
+    expect([...(await foreignIndices(asking))]).toEqual([0, 3])
+    expect(catalog.jsonFact('foreignIndices')).toEqual([0, 3])
+    db.close()
+    rmSync(folder, { recursive: true })
   })
 })

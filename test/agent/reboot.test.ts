@@ -2,7 +2,8 @@
 // journal in memory and boot ids by hand.
 
 import { beforeEach, expect, test } from 'vitest'
-import { bootId, noteReboot } from '../../agent/reboot.ts'
+import { bootId } from '../../agent/drivers/boot-id.ts'
+import { noteReboot } from '../../agent/reboot.ts'
 import { rowState } from '../../state/task.ts'
 import { spec } from '../state/specs.ts'
 import { memory, settleHolder } from './journals.ts'

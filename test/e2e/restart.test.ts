@@ -1,7 +1,9 @@
 // Goal: the agent's death at any moment is not the task's: what runs goes on untouched, what was
 // being started is finished, what was being stopped is taken down. Method: SIGKILL and restart.
 
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { fact, Rig } from './rig.ts'
@@ -97,9 +99,17 @@ test('an agent that cannot start says why, ends, and lets go of everything', asy
   expect(sameState.code).not.toBe(0)
   expect(sameState.stderr).toContain('another agent works in')
   const elsewhere = { ...own, ENID_STATE_DIR: `${rig.env.ENID_STATE_DIR}2` }
-  const samePort = await rig.enidWith(elsewhere, 'agent')
+  const sameInstance = await rig.enidWith(elsewhere, 'agent')
+  expect(sameInstance.code).not.toBe(0)
+  expect(sameInstance.stderr).toMatch(/another agent works for i-[0-9a-f]+ on this host/)
+  await rig.endAgent('SIGTERM')
+  const other = createServer().listen(Number(rig.env.ENID_LISTEN?.split(':')[1]), '127.0.0.1')
+  await once(other, 'listening')
+  const samePort = await rig.enidWith({}, 'agent')
+  other.close()
   expect(samePort.code).not.toBe(0)
   expect(samePort.stderr).toMatch(/EADDRINUSE|in use/)
+  await rig.startAgent()
 }, 60_000)
 
 // P84

@@ -47,7 +47,7 @@ export class Rig {
   image = ''
   #lab: Child
   #agent: Child | undefined
-  #instanceId = ''
+  instanceId = ''
   readonly #macs: string[] = []
   readonly #netnsInodes: number[] = []
   readonly #folder: string
@@ -81,7 +81,7 @@ export class Rig {
     })
     rig.image = await importTestImage()
     const { Reservations = [] } = await rig.ec2.send(new DescribeInstancesCommand({}))
-    rig.#instanceId = Reservations[0]?.Instances?.[0]?.InstanceId ?? fail('no instance')
+    rig.instanceId = Reservations[0]?.Instances?.[0]?.InstanceId ?? fail('no instance')
     await rig.startAgent()
     return rig
   }
@@ -148,6 +148,7 @@ export class Rig {
     await end(this.#lab, 'SIGTERM')
     await program('docker', ['rmi', this.image])
     rmSync(this.#folder, { recursive: true, force: true })
+    rmSync(`/run/enid/${this.instanceId}.lock`, { force: true })
   }
 
   /** Runs `enid …` against this agent and lab. */
@@ -261,14 +262,14 @@ export class Rig {
 
   /** Containers of this rig's agent, running or not. */
   async containers(): Promise<string[]> {
-    const filter = `label=enid:instance=${this.#instanceId}`
+    const filter = `label=enid:instance=${this.instanceId}`
     const ids = await must('docker', ['ps', '--all', '--quiet', '--filter', filter])
     return ids.split('\n').filter((id) => id !== '')
   }
 
   /** What of this lab and its tasks is on the host, once everything should be gone. */
   async leftovers(): Promise<string[]> {
-    const instanceId = this.#instanceId
+    const instanceId = this.instanceId
     const labName = this.env.ENID_LAB ?? ''
     return leftovers({ instanceId, macs: this.#macs, netnsInodes: this.#netnsInodes, labName })
   }

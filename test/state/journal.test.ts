@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Catalog } from '../../state/catalog.ts'
-import { backUp, lockDirectory, openDatabase, StateFileUnwritable } from '../../state/database.ts'
+import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { StateFileRefused } from '../../state/refusal.ts'
 import { lastStatus } from '../../state/status.ts'
@@ -203,10 +203,11 @@ describe('the state file', () => {
 
   // P106
   test('has one agent: a second one in its directory is refused until the first is gone', () => {
-    const unlock = lockDirectory(dir)
-    expect(() => lockDirectory(dir)).toThrow(`another agent works in ${dir}`)
+    const lock = join(dir, 'lock')
+    const unlock = lockFile(lock, 'taken')
+    expect(() => lockFile(lock, 'taken')).toThrow(new StateFileRefused('taken'))
     unlock()
-    lockDirectory(dir)()
+    lockFile(lock, 'taken')()
   })
 
   // P103

@@ -1,0 +1,15 @@
+// How long each kind of step may fail.
+
+/**
+ * How long an ensure may go on failing before its task gives up, milliseconds. The link's is what
+ * ECS allows an ENI to appear (3 minutes, ecs-agent #4825), the image's what ECS allows a pull.
+ */
+export const DEADLINE_MS = {
+  eni: 120_000,
+  image: 1_800_000,
+  sandbox: 120_000,
+  attachment: 120_000,
+  guard: 120_000,
+  link: 180_000,
+  container: 240_000,
+}
