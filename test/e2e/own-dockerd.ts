@@ -28,20 +28,12 @@ export class OwnDockerd {
     const at = (name: string) => join(this.#folder, name)
     if (this.#containerd === undefined) {
       const place = ['--root', at('c'), '--state', at('s'), '--address', at('c.sock')]
-      this.#containerd = this.#spawn('containerd', ['--config', '/dev/null', ...place])
+      this.#containerd = this.#spawn(['containerd', '--config', '/dev/null', ...place])
     }
     // In a network namespace of its own: `--bridge none` takes away the docker0 that it finds.
-    this.#process = this.#spawn('unshare', [
-      ...[
-        '--net',
-        'dockerd',
-        '--data-root',
-        at('data'),
-        '--exec-root',
-        at('exec'),
-        '--pidfile',
-        at('pid'),
-      ],
+    this.#process = this.#spawn([
+      ...['unshare', '--net', 'dockerd', '--data-root', at('data'), '--exec-root', at('exec')],
+      ...['--pidfile', at('pid')],
       ...['--host', this.host, '--bridge', 'none', '--iptables=false', '--ip-masq=false'],
       ...['--containerd', at('c.sock'), ...this.#flags],
     ])
@@ -50,7 +42,7 @@ export class OwnDockerd {
       if ((await program('docker', ['info'], { timeoutMs: 5_000, env })).code === 0) return
       await pause(50)
     }
-    throw new Error(`dockerd does not come up; its log is ${at('unshare.log')}`)
+    throw new Error(`dockerd does not come up; its log is ${at('log')}`)
   }
 
   /** `ctr …` at its containerd. */
@@ -65,10 +57,11 @@ export class OwnDockerd {
 
   /** The power goes: every process of ours dies at once, and what is not on the disk is gone. */
   async powerOff(): Promise<void> {
-    const pids = await this.#containerPids()
     await Promise.all([endOf(this.#process, 'SIGKILL'), endOf(this.#containerd, 'SIGKILL')])
     this.#containerd = undefined
-    for (const pid of [...this.#shimPids(), ...pids]) kill(pid)
+    const shims = this.#shimPids()
+    const pids = [...shims, ...childrenOf(shims)]
+    for (const pid of pids) kill(pid)
     while (pids.some((pid) => isThere(pid))) await pause(10)
     for (const mount of this.#mounts()) await must('umount', ['--lazy', mount])
     for (const volatile of ['exec', 's', 'pid', 'docker.sock']) {
@@ -82,22 +75,13 @@ export class OwnDockerd {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  #spawn(name: string, args: string[]): ChildProcess {
-    const log = openSync(join(this.#folder, `${name}.log`), 'a')
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', name, ...args], {
+  #spawn(command: string[]): ChildProcess {
+    const log = openSync(join(this.#folder, 'log'), 'a')
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
       stdio: ['ignore', log, log],
     })
     closeSync(log)
     return child
-  }
-
-  async #containerPids(): Promise<number[]> {
-    const env = { DOCKER_HOST: this.host }
-    const { stdout } = await program('docker', ['ps', '--quiet'], { env, timeoutMs: 5_000 })
-    const ids = stdout.split('\n').filter((id) => id !== '')
-    if (ids.length === 0) return []
-    const pids = await must('docker', ['inspect', '--format', '{{.State.Pid}}', ...ids], { env })
-    return pids.trim().split('\n').map(Number)
   }
 
   /** Our containerd's shims: they know it by the address of its socket. */
@@ -123,6 +107,15 @@ async function endOf(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   const gone = once(child, 'exit')
   child.kill(signal)
   await gone
+}
+
+/** The processes that these began: of a shim its container, with which all in it dies. */
+function childrenOf(parents: readonly number[]): number[] {
+  return globSync('/proc/[0-9]*/stat').flatMap((path) => {
+    const stat = quietly(() => readFileSync(path, 'utf8')) ?? ''
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+    return parents.includes(parent) ? [Number(path.split('/')[2])] : []
+  })
 }
 
 function kill(pid: number): void {
