@@ -5,7 +5,7 @@ import { Drain, type Notice, stopDrained } from '../../agent/drain.ts'
 import type { Job } from '../../agent/drivers/driver.ts'
 import type { Runner } from '../../agent/runner.ts'
 import type { Journal } from '../../state/journal.ts'
-import type { HolderId } from '../../state/spec.ts'
+import type { HolderId, Json } from '../../state/spec.ts'
 import type { Verb } from '../../state/task.ts'
 import { rowState } from '../../state/task.ts'
 import { Broken } from './checks.ts'
@@ -48,7 +48,10 @@ export class Ending {
   /** The drain of a new life, over what the earlier ones wrote down. */
   born(clock: LifeClock, mayWrite: () => void): Drain {
     const catalog = {
-      fact: (name: string) => this.#facts.get(name),
+      jsonFact: (name: string): Json | undefined => {
+        const text = this.#facts.get(name)
+        return text === undefined ? undefined : (JSON.parse(text) as Json)
+      },
       putFact: (name: string, value: string) => {
         mayWrite()
         this.#facts.set(name, value)
