@@ -85,8 +85,8 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
 
 /** What to do about a dead pause container, whoever found it. */
 export const PAUSE_REMEDY =
-  'The task has no network any more: run it again. Where dockerd was restarted: containers outlive ' +
-  'that with "live-restore": true in /etc/docker/daemon.json'
+  'Run the task again. Where dockerd was restarted: containers outlive that with ' +
+  '"live-restore": true in /etc/docker/daemon.json'
 
 const netnsOf = (facts: ContainerFacts): string => facts.NetworkSettings.SandboxKey
 

@@ -105,7 +105,9 @@ describe('with live-restore', () => {
     for (const pid of pids) process.kill(pid, 'SIGKILL')
     await dockerd.start()
     expect((await rig.waitFor(app, 'STOPPED')).stoppedReason).toMatch(/app \(exit code 137\)$/)
-    expect((await rig.waitFor(sandbox, 'STOPPED')).stoppedReason).toMatch(/^PauseGone: .*run it/)
+    expect((await rig.waitFor(sandbox, 'STOPPED')).stoppedReason).toMatch(
+      /^PauseGone: .*Run the task again/,
+    )
   }, 60_000)
 
   test('what is asked while dockerd is away waits, says for what, and is done when it is back', async () => {

@@ -88,8 +88,8 @@ describe('on a host with room', () => {
       const [id = ''] = await rig.run('idle', [group])
       await rig.waitFor(id, 'RUNNING')
       await must('docker', [...order, await rig.containerId(id, 'container:app')])
-      expect(await stopped(id)).toBe(
-        'EssentialContainerExited: Essential container in task exited: app (exit code 137)',
+      expect(await stopped(id)).toMatch(
+        /^EssentialContainerExited: ContainerKilled: .*container app \(exit code 137\).*enid stop/,
       )
     },
     60_000,
