@@ -13,3 +13,7 @@ export const DEADLINE_MS = {
   link: 180_000,
   container: 240_000,
 }
+
+/** Times, each multiplied: for slow or simulated worlds. */
+export const scaled = <T extends Record<string, number>>(all: T, scale: number): T =>
+  Object.fromEntries(Object.entries(all).map(([key, ms]) => [key, ms * scale])) as T

@@ -90,7 +90,7 @@ export async function foreignIndices({
 }
 
 /** For the next start. What cannot be written now is only not known then. */
-function keep({ catalog, log }: Asking, name: string, value: Host | number[]): void {
+function keep({ catalog, log }: Asking, name: string, value: Host): void {
   try {
     catalog.putFact(name, JSON.stringify(value))
   } catch (error) {

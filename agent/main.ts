@@ -8,13 +8,12 @@ import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
-import { StateFileUnwritable } from '../state/database.ts'
 import { StateFileRefused } from '../state/refusal.ts'
 import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
-import { DEADLINE_MS } from './deadlines.ts'
+import { DEADLINE_MS, scaled } from './deadlines.ts'
 import { Drain, stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
 import { bootId } from './drivers/boot-id.ts'
@@ -34,7 +33,7 @@ import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
 import { Failure, sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
-import { foreignIndices, knowHost, StateOfAnotherHost, untilFound } from './known-host.ts'
+import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
 import type { Base, State } from './open-state.ts'
 import {
@@ -42,6 +41,7 @@ import {
   journalSince,
   keepBackups,
   openState,
+  refusalOf,
   refuseSecondAgent,
 } from './open-state.ts'
 import type { Orders } from './orders.ts'
@@ -59,10 +59,7 @@ const PRUNE_EVERY_MS = 30_000
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
   await live(config, signal).catch((error) => {
     if (signal.aborted && error === signal.reason) return
-    const ours = [StateFileRefused, StateFileUnwritable, StateOfAnotherHost]
-    const isOurs = ours.some((kind) => error instanceof kind)
-    const isTaken = (error as { code?: string }).code === 'EADDRINUSE'
-    throw isOurs || isTaken ? new AgentRefused((error as Error).message) : error
+    throw refusalOf(error) ?? error
   })
 }
 
@@ -250,6 +247,3 @@ function reconcileOf(
     times: scaled(SWEEP_MS, config.sweepScale),
   })
 }
-
-const scaled = <T extends Record<string, number>>(all: T, scale: number): T =>
-  Object.fromEntries(Object.entries(all).map(([key, ms]) => [key, ms * scale])) as T

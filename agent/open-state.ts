@@ -8,12 +8,13 @@ import type { Logger } from 'pino'
 import { Catalog } from '../state/catalog.ts'
 import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../state/database.ts'
 import { Journal } from '../state/journal.ts'
+import { StateFileRefused } from '../state/refusal.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
 import { bootId } from './drivers/boot-id.ts'
 import type { Imds } from './drivers/imds.ts'
 import { logEvent } from './journal-log.ts'
-import { setForeignStateAside } from './known-host.ts'
+import { StateOfAnotherHost, setForeignStateAside } from './known-host.ts'
 import { noteReboot } from './reboot.ts'
 
 /** What every part is opened with; `up` takes it down again, the last first. */
@@ -121,6 +122,14 @@ export function claimInstance(instanceId: string): () => void {
   mkdirSync(LOCKS, { recursive: true, mode: 0o750 })
   const taken = `another agent works for ${instanceId} on this host. Stop it first`
   return lockFile(join(LOCKS, `${instanceId}.lock`), taken)
+}
+
+/** What keeps the agent from starting, or from going on, for a reason that is not a mistake of ours. */
+export function refusalOf(error: unknown): AgentRefused | undefined {
+  const kinds = [StateFileRefused, StateFileUnwritable, StateOfAnotherHost]
+  const isTaken = (error as { code?: string }).code === 'EADDRINUSE'
+  const isOurs = kinds.some((kind) => error instanceof kind)
+  return isOurs || isTaken ? new AgentRefused((error as Error).message) : undefined
 }
 
 /** Whoever answers on our socket is an agent: two of them would fight over every task. */

@@ -166,13 +166,16 @@ describe('what was kept of the host and cannot be read', () => {
     const imds = { read: async () => 'i-2' } as never
     await setForeignStateAside(path, { imds, log, signal })
     expect(existsSync(path)).toBe(true)
-    const NetworkInterfaces = [
-      { Attachment: { DeviceIndex: 0 } },
-      { Attachment: { DeviceIndex: 3 } },
-    ]
+    const at = (DeviceIndex: number) => ({
+      NetworkInterfaceId: `eni-${DeviceIndex}`,
+      Attachment: { DeviceIndex },
+    })
+    const NetworkInterfaces = [at(0), at(3)]
     const ec2 = { call: async () => ({ Reservations: [{ Instances: [{ NetworkInterfaces }] }] }) }
-    const asking = { ec2: ec2 as never, catalog, log, signal, host, journal }
-    expect([...(await foreignIndices(asking))]).toEqual([0, 3])
+    const onDefect = (error: unknown) => expect.fail(String(error))
+    const { journal } = memory()
+    const asking = { ec2: ec2 as never, catalog, log, signal, host, journal, onDefect }
+    expect([...(await foreignIndices(asking)).known]).toEqual([0, 3])
     expect(catalog.jsonFact('foreignIndices')).toEqual([0, 3])
     db.close()
     rmSync(folder, { recursive: true })
