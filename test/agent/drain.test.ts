@@ -143,6 +143,7 @@ describe('a host that somebody drains', () => {
     expect(drain.view()).toMatchObject({ why: 'kernel update' })
   })
 
+  // P91
   test('stays drained in later lives and after a reboot, until it is taken back', async () => {
     const since = clock.time
     order(true)
@@ -203,6 +204,7 @@ describe('a termination notice', () => {
     expect(world.calls.filter((call) => /release (guard|attachment|eni)/.test(call))).toEqual([])
   })
 
+  // P93
   test('an ENI without its guard is detached and deleted: EC2 would leave it behind', async () => {
     world.script = ({ verb, job }) => {
       if (verb === 'ensure' && job.row.startsWith('guard')) throw away
@@ -323,6 +325,7 @@ describe('a termination notice', () => {
     expect(drain.view(), 'the same notice, look after look').toEqual(before)
   })
 
+  // P92
   test('no attach begins, and one that is under way is given up', async () => {
     world.script = ({ verb, job }) =>
       verb === 'ensure' && job.row === 'attachment:0' ? hang() : undefined
@@ -359,6 +362,7 @@ describe('what IMDS says that is no notice', () => {
     expect(defects).toEqual([])
   })
 
+  // P94
   test('IMDS away takes no notice back', async () => {
     imds[SPOT] = spot(120_000)
     await clock.pass(LOOK_MS)

@@ -476,7 +476,7 @@ describe('another life', () => {
     expect([...world.there]).toEqual([])
   })
 
-  // P141
+  // P141, P128
   test('a card that never comes is waited for once, however often the agent dies', async () => {
     const left: number[] = []
     world.script = ({ job, verb }) => {

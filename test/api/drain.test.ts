@@ -60,6 +60,7 @@ const listedAs = async (status?: 'ACTIVE' | 'DRAINING') => {
 describe('a drained host', () => {
   beforeEach(() => ask('POST', '/drain', { reason: 'new kernel' }))
 
+  // P90
   test('refuses RunTask, StartTask and POST /tasks with why and what to do, and asks EC2 nothing', async () => {
     const refusal = {
       arn: here,
@@ -169,6 +170,7 @@ describe('POST /drain', () => {
 })
 
 describe('UpdateContainerInstancesState', () => {
+  // P91
   test('drains this host and lets its tasks run on, as ECS does with what no service started', async () => {
     const task = await runOne(rig)
     const { containerInstances, failures } = await update({})

@@ -235,6 +235,7 @@ test('one that does not end is killed after its stop timeout', async () => {
   expect(performance.now() - begun).toBeGreaterThan(900)
 })
 
+// P124
 test('a log that Docker cannot read keeps no container', async () => {
   const given = newJob('exit 3')
   const { containerId } = await driver.ensure(given, never())

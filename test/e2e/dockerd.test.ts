@@ -70,6 +70,7 @@ describe('with live-restore', () => {
   beforeAll(() => open(true))
   afterAll(close)
 
+  // P121
   test.each(['SIGKILL', 'SIGTERM'] as const)(
     'a running task does not notice that dockerd ended by %s and came back',
     async (signal) => {
@@ -94,6 +95,7 @@ describe('with live-restore', () => {
     60_000,
   )
 
+  // P122
   test('what ends while dockerd is away is learned when it is back', async () => {
     const [app = '', sandbox = ''] = await rig.run('web', [group], 2)
     for (const id of [app, sandbox]) await rig.waitFor(id, 'RUNNING')
@@ -110,6 +112,7 @@ describe('with live-restore', () => {
     )
   }, 60_000)
 
+  // P122
   test('what is asked while dockerd is away waits, says for what, and is done when it is back', async () => {
     const [old = ''] = await rig.run('idle', [group])
     await rig.waitFor(old, 'RUNNING')
@@ -165,6 +168,7 @@ describe('without live-restore', () => {
   beforeAll(() => open(false))
   afterAll(close)
 
+  // P123
   test.each(['SIGKILL', 'SIGTERM'] as const)(
     'a restart of dockerd by %s ends its tasks, which say why and what to do about it',
     async (signal) => {

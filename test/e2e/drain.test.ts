@@ -48,6 +48,7 @@ async function mutations(): Promise<Record<string, number>> {
 
 const isTakingTasks = async () => (await status()).status
 
+// P91
 test('enid drain stops everything, is minded by RunTask and by later lives, and can be undone', async () => {
   const ids = [...(await rig.run('idle', [group], 2)), ...(await rig.run('idle', [group]))]
   for (const id of ids) await rig.waitFor(id, 'RUNNING')
@@ -85,6 +86,7 @@ test('enid drain stops everything, is minded by RunTask and by later lives, and 
   await rig.stopAndWait(id)
 }, 120_000)
 
+// P92
 test('a termination notice: tasks are down in time, EC2 is not called, and what outlives it is given back', async () => {
   const [idle = '', deaf = ''] = [
     ...(await rig.run('idle', [group])),
@@ -139,6 +141,7 @@ test('a termination notice: tasks are down in time, EC2 is not called, and what 
   await expect.poll(isTakingTasks, { timeout: 30_000 }).toBe('ACTIVE')
 }, 180_000)
 
+// P94
 test('a notice that is taken back is over: what was held is given back, and tasks are taken', async () => {
   const [id = ''] = await rig.run('idle', [group])
   await rig.waitFor(id, 'RUNNING')
@@ -164,6 +167,7 @@ test('a spot stop deletes nothing, so everything is given back before it', async
   await expect.poll(isTakingTasks, { timeout: 30_000 }).toBe('ACTIVE')
 }, 90_000)
 
+// P94
 test('IMDS that is away or fails for a while announces nothing, and is not hammered', async () => {
   const [id = ''] = await rig.run('idle', [group])
   await rig.waitFor(id, 'RUNNING')

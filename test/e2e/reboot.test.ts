@@ -59,6 +59,7 @@ async function reuse(netns: string): Promise<string> {
 }
 const decoy = () => must('ip', ['-n', DECOY, '-j', 'address'])
 
+// P125
 test('after a reboot its tasks stop and say so, and everything is given back', async () => {
   const running = await rig.run('idle', [group], 2)
   const tasks = await Promise.all(running.map((id) => rig.waitFor(id, 'RUNNING')))

@@ -89,6 +89,7 @@ async function untilRefused(): Promise<string> {
   throw new Error('RunTask was never refused')
 }
 
+// P108
 test('a full disk: running tasks go on, a RunTask is told why, and all goes on with room', async () => {
   const [id = ''] = await rig.run('idle', [group])
   await rig.waitFor(id, 'RUNNING')
@@ -116,6 +117,7 @@ test('a full disk: running tasks go on, a RunTask is told why, and all goes on w
   expect(await rig.enis()).toEqual([])
 }, 180_000)
 
+// P108
 test('a locked file: what needs it waits and says so, and goes on when it is free', async () => {
   const [id = ''] = await rig.run('idle', [group])
   await rig.waitFor(id, 'RUNNING')
@@ -141,6 +143,7 @@ test('a locked file: what needs it waits and says so, and goes on when it is fre
   expect((await rig.task(id)).lastStatus).toBe('STOPPED')
 }, 120_000)
 
+// P109
 test('one bad row: its task is left alone and shown, its things are not swept, all else goes on', async () => {
   const [bad = '', good = ''] = await rig.run('idle', [group], 2)
   for (const id of [bad, good]) await rig.waitFor(id, 'RUNNING')
@@ -191,6 +194,7 @@ async function expectRefusal(...words: RegExp[]): Promise<void> {
   expect(digests()).toEqual(before)
 }
 
+// P110
 test('a damaged file is refused untouched; its backup knows all but what came after it', async () => {
   const [old = ''] = await rig.run('idle', [group])
   await rig.waitFor(old, 'RUNNING')
@@ -247,6 +251,7 @@ test('a damaged file is refused untouched; its backup knows all but what came af
   await rig.stopAndWait(old)
 }, 180_000)
 
+// P110
 test('damage that shows while the agent runs ends it, in the same words', async () => {
   const [id = ''] = await rig.run('idle', [group])
   const address = fact(await rig.waitFor(id, 'RUNNING'), 'privateIPv4Address')

@@ -29,6 +29,7 @@ afterAll(async () => {
 const processes = async (of: Rig) =>
   must('docker', ['inspect', '--format', '{{.Id}} {{.State.Pid}}', ...(await of.containers())])
 
+// P112
 test.each([
   ['directory and socket', {}],
   ['directory', { ENID_SOCKET: '2' }],
@@ -59,6 +60,7 @@ test.each([
   60_000,
 )
 
+// P113
 test('the state of another instance is set aside as it is, and nothing of it is acted on', async () => {
   const [id = ''] = await rig.run('idle', [group])
   await rig.waitFor(id, 'RUNNING')

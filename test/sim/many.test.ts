@@ -8,7 +8,7 @@ import { program } from '../../scripts/demo/program.ts'
 const SIM = join(import.meta.dirname, '../../scripts/sim.ts')
 const sim = (...args: string[]) => program(process.execPath, [SIM, ...args], { timeoutMs: 240_000 })
 
-// P19
+// P19, P126
 test('5,000 seeds hold every invariant at every moment, settle, and leave nothing', async () => {
   const { code, stdout, stderr } = await sim('--seeds', '5000', '--from', '1000001')
   expect(stdout + stderr).toContain('no invariant broken')

@@ -10,7 +10,7 @@ const SOAK = join(import.meta.dirname, '../../scripts/soak.ts')
 const soak = (count: string) =>
   program(process.execPath, [SOAK, '--lifecycles', count], { timeoutMs: 700_000 })
 
-// P50
+// P50, P127
 test('150 lifecycles leave nothing, and none is stuck or wrongly stopped', async () => {
   const { code, stdout, stderr } = await soak('150')
   expect(stdout + stderr).toContain('0 leaks, 0 stuck, 0 wrongly stopped')

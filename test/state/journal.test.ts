@@ -168,6 +168,7 @@ describe('the journal', () => {
   })
 })
 
+// P114
 test('a clock that was set back, or forth, makes no time run backwards', () => {
   const db = openDatabase(path)
   let clock = 5 * 3_600_000
@@ -344,6 +345,7 @@ describe('a damaged state file', () => {
 })
 
 describe('a backup', () => {
+  // P111
   test('is whole, made while the file is in use, and takes the place of the one before', async () => {
     const db = openDatabase(path)
     const journal = new Journal(db, now)
@@ -365,6 +367,7 @@ describe('a backup', () => {
     own.close()
   })
 
+  // P111
   test('that cannot be made leaves the one before', async () => {
     const db = openDatabase(path)
     await backUp(db, 5_000)
