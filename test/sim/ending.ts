@@ -83,13 +83,14 @@ export class Ending {
 
   /** What the agent does every five seconds. Throws where the disk is full, as the agent's look does. */
   look({ drain, journal, runner }: Mortal): void {
+    const news = this.#notice && drain.announce(this.#notice)
     if (this.#notice === undefined) drain.withdraw()
-    else drain.announce(this.#notice)
     this.#cover(journal)
     stopDrained(drain, journal, runner)
     // A life that begins with another clock reckons with another end.
     if (this.#options.timeline.skewMs !== this.#skewMs) this.#isClockSet = true
-    if (this.#notice === undefined) return
+    // By a clock that was set forth it may be an old picture when a life first sees it.
+    if (this.#notice === undefined || news === 'outlived') return
     for (const { id, holder } of journal.all()) {
       if (holder.desired === 'running') throw new Broken(`drain: ${id} is still to run`)
     }
