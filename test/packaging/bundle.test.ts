@@ -82,7 +82,7 @@ test('lab and agent of the bundle work together, threads and machine code includ
       const { status, stdout } = enid('ps', ...flags)
       return status === 0 ? stdout : undefined
     })
-    expect(JSON.parse(list)).toEqual({ tasks: [] })
+    expect(JSON.parse(list)).toEqual({ tasks: [], quarantined: [] })
     expect(await end(agent)).toBe(0)
     expect(await end(lab)).toBe(0)
   } finally {
