@@ -175,8 +175,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   up.defer(() => api.close())
 
   const following = subnets.follow(ended).catch(onDefect)
-  // Stops at once what the drain of an earlier life has left to be stopped.
-  up.defer(watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
+  // Stops what the drain of an earlier life has left to be stopped, before anything goes on.
+  up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
   reconcile.start()
   const watching = watchContainers(

@@ -12,6 +12,12 @@ import type { OnDefect } from './runner.ts'
 /** Between two looks, milliseconds: what AWS recommends ("every 5 seconds", EC2 user guide). */
 export const LOOK_MS = 5_000
 
+/**
+ * How long the agent waits at its start for the first look, milliseconds: IMDS answers in a few, and
+ * stops of an earlier life go on after it, which are other stops under a notice.
+ */
+const FIRST_LOOK_MS = 1_000
+
 /** In so many looks one after the other it must be missing before a notice counts as taken back. */
 const LOOKS_UNTIL_WITHDRAWN = 3
 
@@ -30,8 +36,11 @@ export type NoticeWatchOptions = {
   readonly onDefect: OnDefect
 }
 
-/** Looks at once and then again and again, until the returned order ends it and what is in flight. */
-export function watchNotices(options: NoticeWatchOptions): () => Promise<void> {
+/**
+ * Looks at once and then again and again, until the returned order ends it and what is in flight.
+ * Answers when the first look is over, or has taken a second.
+ */
+export async function watchNotices(options: NoticeWatchOptions): Promise<() => Promise<void>> {
   const { clock, onDefect } = options
   const end = new AbortController()
   const look = openLook(options, end.signal)
@@ -43,6 +52,10 @@ export function watchNotices(options: NoticeWatchOptions): () => Promise<void> {
     }, onDefect)
   }
   again()
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const inTime = clock.after(FIRST_LOOK_MS, resolve)
+  await Promise.race([looking, late])
+  inTime()
   return async () => {
     end.abort()
     cancel()

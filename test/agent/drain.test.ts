@@ -35,7 +35,7 @@ let close: () => Promise<void>
 const defects: unknown[] = []
 
 /** A life of the agent over the same state file. */
-function born(bootId = 'boot-1'): void {
+async function born(bootId = 'boot-1'): Promise<void> {
   const facts: Pick<Catalog, 'jsonFact' | 'putFact' | 'forgetFact'> = {
     jsonFact: (name) => catalog.jsonFact(name),
     forgetFact: (name) => catalog.forgetFact(name),
@@ -63,7 +63,7 @@ function born(bootId = 'boot-1'): void {
     },
     onDefect: (error) => defects.push(error),
   })
-  const end = watchNotices({
+  const end = await watchNotices({
     imds: {
       async find(path) {
         asked.push(path)
@@ -107,7 +107,7 @@ const spot = (ms: number, action = 'terminate') =>
   JSON.stringify({ action, time: inMs(ms).replace(/\.\d+Z$/, 'Z') })
 const ENIS = ['attachment:0', 'eni:0', 'guard:0']
 
-beforeEach(() => {
+beforeEach(async () => {
   world = new World()
   clock = new StillClock()
   ;({ journal, catalog } = memory(clock.now))
@@ -116,7 +116,7 @@ beforeEach(() => {
   said = []
   isFull = false
   defects.length = 0
-  born()
+  await born()
 })
 
 describe('a host that somebody drains', () => {
@@ -137,7 +137,7 @@ describe('a host that somebody drains', () => {
     await begin()
     order(false)
     await close()
-    born()
+    await born()
     await clock.pass(10 * LOOK_MS)
     expect(status()).toBe('RUNNING')
     expect(drain.view()).toMatchObject({ why: 'kernel update' })
@@ -150,13 +150,13 @@ describe('a host that somebody drains', () => {
     for (const boot of ['boot-1', 'boot-2']) {
       await close()
       await clock.pass(60_000)
-      born(boot)
+      await born(boot)
       expect(drain.view()).toEqual({ since, why: 'kernel update' })
     }
     drain.takeBack()
     expect(drain.view()).toBeUndefined()
     await close()
-    born()
+    await born()
     expect(drain.view()).toBeUndefined()
     expect(drain.stop).toBeUndefined()
   })
@@ -165,7 +165,7 @@ describe('a host that somebody drains', () => {
     await begin()
     drain.ask({ why: 'kernel update', stopTasks: true })
     await close()
-    born()
+    await born()
     await settle()
     expect(status()).toBe('STOPPED')
     expect(world.calls.filter((call) => call.includes('again'))).toEqual([])
@@ -266,7 +266,7 @@ describe('a termination notice', () => {
     await clock.pass(LOOK_MS)
     drain.takeBack()
     await close()
-    born()
+    await born()
     await clock.pass(30_000)
     expect([drain.view(), status()]).toEqual([undefined, 'STOPPED'])
     imds[SPOT] = spot(90_000)
@@ -280,14 +280,41 @@ describe('a termination notice', () => {
     await clock.pass(LOOK_MS)
     await close()
     imds[SPOT] = away
-    born()
+    await born()
     await clock.pass(LOOK_MS)
     expect(left()).toEqual(ENIS)
     await close()
-    born('boot-2')
+    await born('boot-2')
     await settle()
     expect(drain.view()).toBeUndefined()
     expect(left()).toEqual([])
+  })
+
+  test('that could not be written down is known to a new life before stops go on', async () => {
+    await begin()
+    isFull = true
+    imds[SPOT] = spot(120_000)
+    await clock.pass(LOOK_MS)
+    expect(left()).toEqual(ENIS)
+    await close()
+    expect(catalog.jsonFact('drain')).toBeUndefined()
+    await born()
+    await clock.pass(LOOK_MS)
+    expect(left()).toEqual(ENIS)
+  })
+
+  test('that IMDS is slow to tell keeps a new life waiting for a second, no longer', async () => {
+    await close()
+    imds[SPOT] = new Promise(() => {}) as never
+    let isBorn = false
+    const birth = born().then(() => {
+      isBorn = true
+    })
+    await clock.pass(999)
+    expect(isBorn).toBe(false)
+    await clock.pass(1)
+    expect(isBorn).toBe(true)
+    await birth
   })
 
   test('and a drain by a person: the host is drained until both are over', async () => {

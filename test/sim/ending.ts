@@ -61,8 +61,6 @@ export class Ending {
         this.#facts.delete(name)
       },
     }
-    // What the disk had no room for, the new life hears only after it has gone on with its stops.
-    if (this.#facts.size === 0) this.#covered.clear()
     return new Drain({ catalog, clock, bootId: 'boot' })
   }
 
@@ -81,7 +79,7 @@ export class Ending {
     this.#covered.clear()
   }
 
-  /** What the agent does every five seconds. Throws where the disk is full, as the agent's look does. */
+  /** What the agent does at its start, and every five seconds. Throws where the disk is full, as the agent's look does. */
   look({ drain, journal, runner }: Mortal): void {
     const news = this.#notice && drain.announce(this.#notice)
     if (this.#notice === undefined) drain.withdraw()

@@ -339,6 +339,7 @@ class Simulation {
     if (this.#chance.happens(0.01)) this.#corruptOne()
     this.#checks.born()
     this.#life = this.#born()
+    asked(() => this.#ending.look(this.#life))
     asked(() => {
       this.#life.runner.resume()
       this.#life.start()
