@@ -159,7 +159,7 @@ class Simulation {
     this.#placeForeign()
     const taskCount = 1 + this.#chance.below(8)
     this.#weather.faults = this.#someFaults()
-    this.#mortality = this.#chance.pick([0, 0.005, 0.02, 0.05])
+    this.#mortality = this.#chance.pick([0, 0.003, 0.01, 0.03])
     for (let n = 0; n < taskCount; n++) {
       this.#timeline.after(this.#chance.below(3000), () => {
         this.#toBegin -= 1
@@ -260,7 +260,7 @@ class Simulation {
     for (let step = 0; step < stepCount; step++) {
       const more = this.#timeline.step()
       await this.#turn()
-      if (this.#chance.happens(0.02)) this.#life.clock.isOver = true
+      if (this.#chance.happens(0.008)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
       if (this.#chance.happens(0.02)) this.#world.mischief()
       if (this.#chance.happens(0.02)) this.#world.crash()
