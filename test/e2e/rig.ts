@@ -226,13 +226,14 @@ export class Rig {
     return family
   }
 
-  /** Runs tasks of this family in the host's zone; their ids. */
-  async run(family: string, groups: string[], count = 1): Promise<string[]> {
+  /** Runs tasks of this family in the host's zone; their ids. The same token, the same tasks. */
+  async run(family: string, groups: string[], count = 1, clientToken?: string): Promise<string[]> {
     const subnets = [await this.subnetId()]
     const { tasks = [], failures = [] } = await this.ecs.send(
       new RunTaskCommand({
         taskDefinition: family,
         count,
+        ...(clientToken === undefined ? {} : { clientToken }),
         networkConfiguration: { awsvpcConfiguration: { subnets, securityGroups: groups } },
       }),
     )
