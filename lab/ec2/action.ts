@@ -35,6 +35,21 @@ export const FILTERS = ['Filters.Name', 'Filters.Values'] as const
 /** The parameters of every listing in pages. */
 export const PAGES = ['MaxResults', 'NextToken'] as const
 
+/** The parameters of an entry of a network ACL. */
+export const NETWORK_ACL_ENTRY = [
+  'NetworkAclId',
+  'RuleNumber',
+  'Egress',
+  'Protocol',
+  'RuleAction',
+  'CidrBlock',
+  'Ipv6CidrBlock',
+  'PortRange.From',
+  'PortRange.To',
+  'IcmpTypeCode.Type',
+  'IcmpTypeCode.Code',
+] as const
+
 /** The parameters that tag a resource when it is made. */
 export const TAG_SPECIFICATIONS = [
   'TagSpecifications.ResourceType',

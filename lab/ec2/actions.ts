@@ -5,11 +5,15 @@ import type { Action } from './action.ts'
 import { attachNetworkInterface } from './actions/attach-network-interface.ts'
 import { authorizeSecurityGroupEgress } from './actions/authorize-security-group-egress.ts'
 import { authorizeSecurityGroupIngress } from './actions/authorize-security-group-ingress.ts'
+import { createNetworkAcl } from './actions/create-network-acl.ts'
+import { createNetworkAclEntry } from './actions/create-network-acl-entry.ts'
 import { createNetworkInterface } from './actions/create-network-interface.ts'
 import { createSecurityGroup } from './actions/create-security-group.ts'
 import { createSubnet } from './actions/create-subnet.ts'
 import { createTags } from './actions/create-tags.ts'
 import { createVpc } from './actions/create-vpc.ts'
+import { deleteNetworkAcl } from './actions/delete-network-acl.ts'
+import { deleteNetworkAclEntry } from './actions/delete-network-acl-entry.ts'
 import { deleteNetworkInterface } from './actions/delete-network-interface.ts'
 import { deleteSecurityGroup } from './actions/delete-security-group.ts'
 import { deleteSubnet } from './actions/delete-subnet.ts'
@@ -19,6 +23,7 @@ import { describeAvailabilityZones } from './actions/describe-availability-zones
 import { describeDhcpOptions } from './actions/describe-dhcp-options.ts'
 import { describeInstanceTypes } from './actions/describe-instance-types.ts'
 import { describeInstances } from './actions/describe-instances.ts'
+import { describeNetworkAcls } from './actions/describe-network-acls.ts'
 import { describeNetworkInterfaceAttribute } from './actions/describe-network-interface-attribute.ts'
 import { describeNetworkInterfaces } from './actions/describe-network-interfaces.ts'
 import { describeRegions } from './actions/describe-regions.ts'
@@ -33,6 +38,8 @@ import { detachNetworkInterface } from './actions/detach-network-interface.ts'
 import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
 import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
 import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
+import { replaceNetworkAclAssociation } from './actions/replace-network-acl-association.ts'
+import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
 
@@ -40,11 +47,15 @@ const ALL: readonly Action[] = [
   attachNetworkInterface,
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
+  createNetworkAcl,
+  createNetworkAclEntry,
   createNetworkInterface,
   createSecurityGroup,
   createSubnet,
   createTags,
   createVpc,
+  deleteNetworkAcl,
+  deleteNetworkAclEntry,
   deleteNetworkInterface,
   deleteSecurityGroup,
   deleteSubnet,
@@ -54,6 +65,7 @@ const ALL: readonly Action[] = [
   describeDhcpOptions,
   describeInstanceTypes,
   describeInstances,
+  describeNetworkAcls,
   describeNetworkInterfaceAttribute,
   describeNetworkInterfaces,
   describeRegions,
@@ -68,6 +80,8 @@ const ALL: readonly Action[] = [
   modifyNetworkInterfaceAttribute,
   modifySubnetAttribute,
   modifyVpcAttribute,
+  replaceNetworkAclAssociation,
+  replaceNetworkAclEntry,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
 ]

@@ -23,17 +23,37 @@ export type Rule = {
 /** A security group as the fabric sees it: all its rules, no names. */
 export type Group = { readonly groupId: string; readonly rules: readonly Rule[] }
 
-/** A subnet: the router's addresses that the fabric answers for. */
+/** One entry of a network ACL, typed. It judges packets, not flows. */
+export type AclEntry = {
+  readonly direction: 'ingress' | 'egress'
+  /** 1 to 32766: the lowest that matches decides. */
+  readonly ruleNumber: number
+  readonly action: 'allow' | 'deny'
+  /** An IP protocol number, or `all`. */
+  readonly protocol: number | 'all'
+  /** tcp and udp: the range of destination ports. icmp (and icmpv6 in IPv6): type and code, -1 is any. */
+  readonly from?: number
+  readonly to?: number
+  /** Who sends (ingress), or who is sent to (egress). */
+  readonly peer: { readonly kind: 'ipv4' | 'ipv6'; readonly cidr: string }
+}
+
+/** A network ACL: what no entry allows is dropped at the subnet's border. */
+export type Acl = { readonly aclId: string; readonly entries: readonly AclEntry[] }
+
+/** A subnet: the router's addresses that the fabric answers for, and the ACL at its border. */
 export type Subnet = {
   readonly subnetId: string
   readonly ipv4Cidr: string
   readonly ipv4Gateway: string
   readonly ipv6Cidr?: string
+  readonly aclId: string
 }
 
 /** An ENI that is plugged in: its addresses, its groups, and the namespace its link appears in. */
 export type Port = {
   readonly eniId: string
+  readonly subnetId: string
   /** `02:…`, the MAC of the interface that appears in the guest. */
   readonly mac: string
   readonly ipv4: readonly string[]
@@ -52,6 +72,10 @@ export interface Fabric {
   open(): Promise<void>
   /** The namespace's path, for listeners born in it and for the tests' oracle. */
   readonly netnsPath: string
+  /** Creates the ACL or replaces its entries, in one transaction. */
+  putAcl(acl: Acl): Promise<void>
+  dropAcl(aclId: string): Promise<void>
+  /** Creates the subnet, or gives it another gateway or ACL; the ACL must be there. */
   putSubnet(subnet: Subnet): Promise<void>
   dropSubnet(subnetId: string): Promise<void>
   /** Creates the group or replaces its rules, in one transaction. */

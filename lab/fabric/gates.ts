@@ -1,14 +1,18 @@
 // The fabric's nftables: which gates a packet meets. Pure. The gates never change; what is plugged
 // is elements of their sets (ruleset.ts).
 //
-//   guest ─▶ frames (netdev) ─▶ source_check ─▶ destination_check ─▶ egress_gate ─▶ ingress_gate
-//            its MAC, IP, ARP   its address     (forward -30)        (-20)          (-10) ─▶ guest
+//   guest ─▶ frames (netdev) ─▶ source_check ─▶ destination_check ─▶ egress_gate ─▶ …
+//            its MAC, IP, ARP   its address     (forward -30)        (-20)
 //                                    └──▶ input: IMDS, NDP
+//
+//   … ─▶ border_out ─▶ border_in ─▶ ingress_gate ─▶ guest
+//        (-16)         (-14)        (-10)            (border.ts has the two in the middle)
 //
 // Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
 // can never answer for the receiver's. Conntrack confirms a flow only after its first packet passed
-// both, so `established` means that both once agreed.
+// all of them, so `established` means that both once agreed. Only the groups' gates ask for it.
 
+import { borderGates } from './border.ts'
 import {
   accept,
   addChain,
@@ -37,7 +41,7 @@ export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
 const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour solicitation, advert.
 /** The tables, gates and empty sets: everything is closed. */
 export function baseRuleset(): Command[] {
-  return [...sets(), ...frames(), ...sourceCheck(), ...router(), ...forwarding()]
+  return [...sets(), ...frames(), ...sourceCheck(), ...router(), ...forwarding(), ...borderGates()]
 }
 
 const iif = meta('iifname')

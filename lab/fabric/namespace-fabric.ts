@@ -4,8 +4,8 @@
 //
 // One fabric is one VPC: whatever is plugged into it can reach each other as the groups say.
 
-import { familyOf } from './address.ts'
-import type { Group, Port, PortEvent, Subnet } from './fabric.ts'
+import { Borders } from './borders.ts'
+import type { Acl, Group, Port, PortEvent, Subnet } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
 import { checkReferences, checkUnused } from './group-check.ts'
 import type { GuestPlan } from './guest.ts'
@@ -23,7 +23,7 @@ export class NamespaceFabric implements LabFabric {
   readonly #options: Required<FabricOptions>
   readonly #groups = new Map<string, Group>()
   readonly #ports = new PluggedPorts()
-  readonly #subnets = new Map<string, Subnet>()
+  readonly #borders = new Borders()
   readonly #listeners: ((event: PortEvent) => void)[] = []
   #kernel: FabricKernel | undefined
   #opening: Promise<void> | undefined
@@ -43,28 +43,20 @@ export class NamespaceFabric implements LabFabric {
     this.#listeners.push(listener)
   }
 
+  putAcl(acl: Acl): Promise<void> {
+    return this.#inTurn((kernel) => this.#borders.putAcl(kernel, acl))
+  }
+
+  dropAcl(aclId: string): Promise<void> {
+    return this.#inTurn((kernel) => this.#borders.dropAcl(kernel, aclId))
+  }
+
   putSubnet(subnet: Subnet): Promise<void> {
-    return this.#inTurn(async (kernel) => {
-      const { subnetId, ipv4Gateway } = subnet
-      if (familyOf(ipv4Gateway) !== 'ipv4') {
-        throw new Error(`subnet ${subnetId}: ipv4Gateway '${ipv4Gateway}' is no ipv4 address`)
-      }
-      const before = this.#subnets.get(subnetId)?.ipv4Gateway
-      if (before !== ipv4Gateway) await kernel.call('changeGateway', 'add', ipv4Gateway)
-      this.#subnets.set(subnetId, subnet)
-      if (before !== undefined && before !== ipv4Gateway) {
-        await kernel.call('changeGateway', 'remove', before)
-      }
-    })
+    return this.#inTurn((kernel) => this.#borders.putSubnet(kernel, subnet))
   }
 
   dropSubnet(subnetId: string): Promise<void> {
-    return this.#inTurn(async (kernel) => {
-      const subnet = this.#subnets.get(subnetId)
-      if (subnet === undefined) return
-      await kernel.call('changeGateway', 'remove', subnet.ipv4Gateway)
-      this.#subnets.delete(subnetId)
-    })
+    return this.#inTurn((kernel) => this.#borders.dropSubnet(kernel, subnetId, this.#ports.all()))
   }
 
   putGroup(group: Group): Promise<void> {
@@ -87,6 +79,7 @@ export class NamespaceFabric implements LabFabric {
   plug(port: Port): Promise<{ name: string; ifindex: number }> {
     return this.#inTurn(async (kernel) => {
       if (this.#ports.has(port.eniId)) throw new Error(`port ${port.eniId} is plugged already`)
+      this.#borders.checkSubnet(port)
       const link = linkNames(this.#options.name, port.eniId).fabric
       const linked = { port: this.#ports.checked(port, this.#groups), link }
       await kernel.call('apply', this.#ports.change(undefined, linked))
@@ -119,7 +112,7 @@ export class NamespaceFabric implements LabFabric {
       const before = this.#ports.get(port.eniId)
       if (before === undefined) throw new Error(`port ${port.eniId} is not plugged`)
       const after = { ...before, port: this.#ports.checked(port, this.#groups) }
-      for (const field of ['mac', 'netns'] as const) {
+      for (const field of ['mac', 'netns', 'subnetId'] as const) {
         if (after.port[field] === before.port[field]) continue
         throw new Error(`port ${port.eniId}: ${field} cannot change; unplug it and plug it anew`)
       }
@@ -182,7 +175,7 @@ export class NamespaceFabric implements LabFabric {
       await kernel.end()
       this.#kernel = undefined
       this.#opening = undefined
-      for (const memory of [this.#groups, this.#ports, this.#subnets]) memory.clear()
+      for (const memory of [this.#groups, this.#ports, this.#borders]) memory.clear()
     }
   }
 

@@ -28,6 +28,10 @@ export const jump = (chain: string): Statement => ({ jump: { target: chain } })
 export const payload = (protocol: string, field: string): Expression => ({
   payload: { protocol, field },
 })
+/** Bits of the transport header, whatever the protocol and the IP version. */
+export const transport = (offset: number, bits: number): Expression => ({
+  payload: { base: 'th', offset, len: bits },
+})
 export const meta = (key: string): Expression => ({ meta: { key } })
 export const concat = (...parts: Expression[]): Expression => ({ concat: parts })
 export const anyOf = (...values: (string | number)[]): Expression => ({ set: values })

@@ -1,39 +1,45 @@
 // Enforcement is proven, not assumed: before the fabric takes its first port it sends packets
-// between two throw-away guests. One UDP port is open at both gates and must be reached; one is
-// closed by the sender's group alone, one by the receiver's alone, and neither may be. Both IP
-// versions. A kernel that answers every command and filters nothing is found out here.
+// between two throw-away guests in two subnets. One UDP port is open at every gate and must be
+// reached; each of four others is closed by one gate alone (a group or a network ACL, the sender's
+// or the receiver's), and none may be. Both IP versions. A kernel that answers every command and
+// filters nothing is found out here.
 
-import type { Group, Port } from './fabric.ts'
+import type { AclEntry, Group, Port } from './fabric.ts'
 import type { LabFabric } from './open.ts'
 import type { ProbePlan, ProbeResult } from './probe.ts'
 
 const OPEN = 9001
 const CLOSED_BY_RECEIVER = 9002
 const CLOSED_BY_SENDER = 9003
+const CLOSED_LEAVING = 9004
+const CLOSED_ENTERING = 9005
 const UDP = 17
 
 /** RFC 5737 and RFC 3849: addresses that no VPC has. */
-const GATEWAY = '192.0.2.1'
-const SUBNET = { subnetId: 'proof', ipv4Cidr: '192.0.2.0/24', ipv4Gateway: GATEWAY }
+const CIDRS = { ipv4: '192.0.2.0/24', ipv6: '2001:db8::/32' } as const
+const VERSIONS = ['ipv4', 'ipv6'] as const
+const SENDER = { name: 'a', ipv4: '192.0.2.10', ipv6: '2001:db8::10', gateway: '192.0.2.1' }
+const RECEIVER = { name: 'b', ipv4: '192.0.2.138', ipv6: '2001:db8::11', gateway: '192.0.2.129' }
+type Side = typeof SENDER
+
 const GROUP: Group = {
   groupId: 'proof',
-  rules: [
-    ...(['ipv4', 'ipv6'] as const).flatMap((kind) => {
-      const peer = { kind, cidr: kind === 'ipv4' ? '192.0.2.0/24' : '2001:db8::/32' }
-      const rule = { protocol: UDP, peer }
-      return [
-        { ...rule, ruleId: `${kind}-out`, direction: 'egress', from: OPEN, to: CLOSED_BY_RECEIVER },
-        { ...rule, ruleId: `${kind}-in`, direction: 'ingress', from: OPEN, to: OPEN },
-        {
-          ...rule,
-          ruleId: `${kind}-in-closed-by-sender`,
-          direction: 'ingress',
-          from: CLOSED_BY_SENDER,
-          to: CLOSED_BY_SENDER,
-        },
-      ] as const
-    }),
-  ],
+  rules: VERSIONS.flatMap((kind) => {
+    const allow = (direction: 'egress' | 'ingress', from: number, to: number) => ({
+      ruleId: `${kind}-${direction}-${from}`,
+      direction,
+      protocol: UDP,
+      from,
+      to,
+      peer: { kind, cidr: CIDRS[kind] },
+    })
+    return [
+      allow('egress', OPEN, CLOSED_BY_RECEIVER),
+      allow('egress', CLOSED_LEAVING, CLOSED_ENTERING),
+      allow('ingress', OPEN, OPEN),
+      allow('ingress', CLOSED_BY_SENDER, CLOSED_ENTERING),
+    ]
+  }),
 }
 
 /** Throws when the gates do not do what they were told; leaves nothing of the proof. */
@@ -41,21 +47,22 @@ export async function prove(
   fabric: LabFabric,
   probe: (plan: ProbePlan) => Promise<ProbeResult>,
 ): Promise<void> {
-  await fabric.putSubnet(SUBNET)
   await fabric.putGroup(GROUP)
-  const [from, to] = [await guest(fabric, 'a', 10), await guest(fabric, 'b', 11)]
+  const from = await guest(fabric, SENDER, 'egress', CLOSED_LEAVING)
+  const to = await guest(fabric, RECEIVER, 'ingress', CLOSED_ENTERING)
   const result = await probe({
     from: { netns: from.netns, addresses: [...from.ipv4, ...from.ipv6] },
     to: { netns: to.netns, addresses: [...to.ipv4, ...to.ipv6] },
     openPort: OPEN,
-    closedPorts: [CLOSED_BY_RECEIVER, CLOSED_BY_SENDER],
+    closedPorts: [CLOSED_BY_RECEIVER, CLOSED_BY_SENDER, CLOSED_LEAVING, CLOSED_ENTERING],
   })
-  for (const name of ['a', 'b']) {
-    await fabric.unplug(`proof-${name}`)
-    await fabric.removeNetns(`proof-${name}`)
+  for (const { eniId, subnetId } of [from, to]) {
+    await fabric.unplug(eniId)
+    await fabric.removeNetns(eniId)
+    await fabric.dropSubnet(subnetId)
+    await fabric.dropAcl(subnetId)
   }
   await fabric.dropGroup(GROUP.groupId)
-  await fabric.dropSubnet(SUBNET.subnetId)
   if (result.leaked.length > 0 || result.missing.length > 0) {
     throw new Error(
       'this kernel does not enforce what nftables accepted, so the lab refuses to start:' +
@@ -65,25 +72,58 @@ export async function prove(
   }
 }
 
-async function guest(fabric: LabFabric, name: string, host: number): Promise<Port> {
+/** A guest alone in its subnet, whose ACL closes one port in one direction and no other. */
+async function guest(
+  fabric: LabFabric,
+  { name, ipv4, ipv6, gateway }: Side,
+  direction: AclEntry['direction'],
+  closed: number,
+): Promise<Port> {
+  const proof = `proof-${name}`
+  await fabric.putAcl({ aclId: proof, entries: VERSIONS.flatMap(entriesOf) })
+  await fabric.putSubnet({
+    subnetId: proof,
+    ipv4Cidr: CIDRS.ipv4,
+    ipv4Gateway: gateway,
+    aclId: proof,
+  })
   const port: Port = {
-    eniId: `proof-${name}`,
-    mac: `02:00:00:00:00:${host.toString(16).padStart(2, '0')}`,
-    ipv4: [`192.0.2.${host}`],
-    ipv6: [`2001:db8::${host}`],
+    eniId: proof,
+    subnetId: proof,
+    mac: `02:00:00:00:00:0${name}`,
+    ipv4: [ipv4],
+    ipv6: [ipv6],
     groupIds: [GROUP.groupId],
     sourceDestCheck: true,
-    netns: await fabric.makeNetns(`proof-${name}`),
+    netns: await fabric.makeNetns(proof),
   }
   await fabric.plug(port)
   await fabric.configureGuest({
     netns: port.netns,
     mac: port.mac,
-    ipv4: [`${port.ipv4[0]}/24`],
-    ipv6: [`${port.ipv6[0]}/128`],
-    ipv4Gateway: GATEWAY,
+    ipv4: [`${ipv4}/25`],
+    ipv6: [`${ipv6}/128`],
+    ipv4Gateway: gateway,
   })
   return port
+
+  function entriesOf(kind: (typeof VERSIONS)[number], at: number): AclEntry[] {
+    const peer = { kind, cidr: kind === 'ipv4' ? '0.0.0.0/0' : '::/0' }
+    const all = { action: 'allow', protocol: 'all', peer, ruleNumber: 20 + at } as const
+    return [
+      { ...all, direction: 'ingress' },
+      { ...all, direction: 'egress' },
+      {
+        direction,
+        ruleNumber: 10 + at,
+        action: 'deny',
+        protocol: UDP,
+        from: closed,
+        to: closed,
+        peer,
+      },
+    ]
+  }
 }
 
 const told = (what: string, probes: readonly string[]): string =>

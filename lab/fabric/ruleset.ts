@@ -4,8 +4,10 @@
 
 import { createHash } from 'node:crypto'
 import { canonical, familyOf, linkLocal } from './address.ts'
-import type { Group, Port } from './fabric.ts'
+import { borderElements, putBorder } from './border.ts'
+import type { Acl, Group, Port, Subnet } from './fabric.ts'
 import { baseRuleset } from './gates.ts'
+import { putAcl } from './network-acl.ts'
 import {
   addChain,
   addIngress,
@@ -25,7 +27,12 @@ const DIRECTIONS: readonly Direction[] = ['egress', 'ingress']
 export type LinkedPort = { readonly port: Port; readonly link: string }
 
 /** The whole ruleset at once, from nothing: what the incremental changes add up to. */
-export function compile(groups: readonly Group[], ports: readonly LinkedPort[]): Command[] {
+export function compile(
+  acls: readonly Acl[],
+  subnets: readonly Subnet[],
+  groups: readonly Group[],
+  ports: readonly LinkedPort[],
+): Command[] {
   const empty = groups.map((group) => ({ ...group, rules: [] }))
   const plugged = ports.map((port, at) => {
     const others = ports.slice(0, at).map((other) => other.port.groupIds)
@@ -33,6 +40,8 @@ export function compile(groups: readonly Group[], ports: readonly LinkedPort[]):
   })
   return [
     ...baseRuleset(),
+    ...acls.flatMap((acl) => putAcl(acl, true)),
+    ...subnets.flatMap((subnet) => putBorder(subnet, true)),
     ...empty.flatMap((group) => putGroup(group, true)),
     ...groups.flatMap((group) => putGroup(group, false)),
     ...plugged.flat(),
@@ -97,7 +106,7 @@ function addGroupSet(name: string, groupIds: readonly string[]): Command[] {
 
 /** Everything that the sets must hold for a port. */
 function elementsOf({ port, link }: LinkedPort): Element[] {
-  const { mac, groupIds, sourceDestCheck } = port
+  const { mac, subnetId, groupIds, sourceDestCheck } = port
   const inet = (set: string, ...key: string[]): Element => ({ family: 'inet', set, key })
   const netdev = (set: string, ...key: string[]): Element => ({ family: 'netdev', set, key })
   const addresses = [...port.ipv4, ...port.ipv6].map(canonical)
@@ -108,6 +117,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
     ...port.ipv4.map((address) => netdev('arp_sender', link, mac, address)),
     inet('link_local', link, mac, linkLocal(mac)),
     inet('link_local', link, mac, '::'), // Duplicate address detection.
+    ...borderElements(subnetId, link),
     ...addresses.flatMap((address) => {
       const version = familyOf(address) ?? 'ipv4'
       return [

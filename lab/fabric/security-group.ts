@@ -138,12 +138,19 @@ function protocolMatch({ protocol, from, to }: Rule): Statement[] {
   return protocol === 'all' ? [] : [match(meta('l4proto'), bounded('protocol', protocol, 0, 255))]
 }
 
-function bounded(field: string, value: number | undefined, min: number, max: number): number {
+/** The value, if it is a whole number of that range; throws an Error that names it otherwise. */
+export function bounded(
+  field: string,
+  value: number | undefined,
+  min: number,
+  max: number,
+): number {
   if (value !== undefined && Number.isInteger(value) && value >= min && value <= max) return value
   throw new Error(`${field} is ${value}; it must be a whole number from ${min} to ${max}`)
 }
 
-function checkId(field: string, id: string): void {
+/** Throws unless the id is letters, digits and '-': it becomes part of names in nftables. */
+export function checkId(field: string, id: string): void {
   if (!ID.test(id)) {
     throw new Error(`${field} is '${id}'; allowed are letters, digits and '-', at most 64`)
   }

@@ -1,18 +1,20 @@
 // What the fabric must do so that packets follow from the new world as they did from the old one:
 // the difference between two worlds, as steps in a safe order, each with its opposite. Pure.
 //
-//   subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, dropped subnets
+//   ACLs, subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, subnets, ACLs
 //
 // Only the home VPC is in the fabric. No instance lives in another one, so no ENI of another VPC
 // can be attached, and traffic between VPCs has no way at all.
 
-import type { Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
+import type { Acl, Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
 import { routerOf } from './network-interface.ts'
 import { protocolNumber } from './permission.ts'
-import type { NetworkInterface, SecurityGroup, Subnet, World } from './world.ts'
+import type { NetworkAcl, NetworkInterface, SecurityGroup, Subnet, World } from './world.ts'
 
 /** One call on the fabric. */
 export type FabricCall =
+  | { readonly verb: 'putAcl'; readonly acl: Acl }
+  | { readonly verb: 'dropAcl'; readonly aclId: string }
   | { readonly verb: 'putSubnet'; readonly subnet: FabricSubnet }
   | { readonly verb: 'dropSubnet'; readonly subnetId: string }
   | { readonly verb: 'putGroup'; readonly group: Group }
@@ -27,9 +29,11 @@ export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall 
 /** The steps from one world to the next. Equal worlds give none. */
 export function fabricPlan(before: World, after: World): FabricStep[] {
   const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
+  const acls = changes(before.networkAcls, after.networkAcls, (a) => fabricAcl(after.homeVpcId, a))
   const groups = changes(before.groups, after.groups, (g) => fabricGroup(after.homeVpcId, g))
   const ports = changes(before.enis, after.enis, portOf)
   return [
+    ...acls.map(aclStep),
     ...subnets.map(subnetStep),
     ...groups.flatMap(groupSteps),
     ...ports.flatMap(portSteps),
@@ -39,6 +43,10 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
 /** Performs one call. */
 export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
   switch (call.verb) {
+    case 'putAcl':
+      return fabric.putAcl(call.acl)
+    case 'dropAcl':
+      return fabric.dropAcl(call.aclId)
     case 'putSubnet':
       return fabric.putSubnet(call.subnet)
     case 'dropSubnet':
@@ -64,6 +72,7 @@ export function portOf(eni: NetworkInterface): Port | undefined {
   if (attachment.status === 'detaching') return undefined
   return {
     eniId: eni.eniId,
+    subnetId: eni.subnetId,
     mac: eni.mac,
     ipv4: eni.ipv4,
     ipv6: eni.ipv6,
@@ -76,6 +85,7 @@ export function portOf(eni: NetworkInterface): Port | undefined {
 type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
 
 const ORDER: readonly FabricCall['verb'][] = [
+  'putAcl',
   'putSubnet',
   'putGroup',
   'unplug',
@@ -83,6 +93,7 @@ const ORDER: readonly FabricCall['verb'][] = [
   'plug',
   'dropGroup',
   'dropSubnet',
+  'dropAcl',
 ]
 
 /** Which ids differ, seen through `view`; records that are the same object are not even looked at. */
@@ -101,6 +112,12 @@ function changes<M, T>(
     found.push({ id, ...(was === undefined ? {} : { was }), ...(now === undefined ? {} : { now }) })
   }
   return found
+}
+
+function aclStep({ id, was, now }: Change<Acl>): FabricStep {
+  const order = (acl: Acl | undefined): FabricCall =>
+    acl === undefined ? { verb: 'dropAcl', aclId: id } : { verb: 'putAcl', acl }
+  return { call: order(now), undo: order(was) }
 }
 
 function subnetStep({ id, was, now }: Change<FabricSubnet>): FabricStep {
@@ -138,8 +155,13 @@ function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefin
     subnetId: subnet.subnetId,
     ipv4Cidr: subnet.ipv4Cidr,
     ipv4Gateway: routerOf(subnet).ipv4,
+    aclId: subnet.aclId,
     ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
   }
+}
+
+function fabricAcl(homeVpcId: string, { aclId, vpcId, entries }: NetworkAcl): Acl | undefined {
+  return vpcId === homeVpcId ? { aclId, entries } : undefined
 }
 
 function fabricGroup(homeVpcId: string, group: SecurityGroup): Group | undefined {

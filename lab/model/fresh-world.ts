@@ -9,6 +9,7 @@
 // the Internet can ever answer for it.
 
 import { newId, type Random } from './ids.ts'
+import { defaultAclOf, newDefaultAcl, withAcl } from './network-acl.ts'
 import { attached, makeEni } from './network-interface.ts'
 import { newDefaultGroup, newGroup } from './security-group.ts'
 import {
@@ -34,7 +35,7 @@ export const DEFAULT_VPC = {
 /** What the lab's one instance is like. */
 export type HostWish = { readonly instanceType: string; readonly netns: string }
 
-/** A new VPC with what EC2 makes beside it: DHCP options, main route table, default group. */
+/** A new VPC with what EC2 makes beside it: DHCP options, main route table, default group and ACL. */
 export function addVpc(
   world: World,
   block: { ipv4Cidr: string; ipv6Cidr?: string },
@@ -58,10 +59,11 @@ export function addVpc(
     mainRouteTableAssociationId: newId('rtbassoc', random),
   }
   const vpcs = new Map(world.vpcs).set(vpc.vpcId, vpc)
-  return { world: withGroup({ ...world, vpcs }, newDefaultGroup(vpc, random)), vpc }
+  const guarded = withAcl({ ...world, vpcs }, newDefaultAcl(vpc, random))
+  return { world: withGroup(guarded, newDefaultGroup(vpc, random)), vpc }
 }
 
-/** A new subnet of a VPC. The caller has checked its blocks. */
+/** A new subnet of a VPC, with its default ACL. The caller has checked its blocks. */
 export function addSubnet(
   world: World,
   wish: Pick<Subnet, 'vpcId' | 'zone' | 'ipv4Cidr' | 'defaultForAz'> & { ipv6Cidr?: string },
@@ -76,6 +78,8 @@ export function addSubnet(
     assignIpv6OnCreation: false,
     ipv4Next: 4,
     ipv6Next: 4,
+    aclId: defaultAclOf(world, wish.vpcId).aclId,
+    aclAssociationId: newId('aclassoc', random),
   }
   const subnets = new Map(world.subnets).set(subnet.subnetId, subnet)
   return { world: { ...world, subnets }, subnet }
@@ -138,6 +142,7 @@ export function emptyWorld(random: Random): World {
     vpcs: new Map(),
     subnets: new Map(),
     groups: new Map(),
+    networkAcls: new Map(),
     enis: new Map(),
     instances: new Map(),
     dhcpOptions: new Map([[dhcpOptionsId, { dhcpOptionsId, configurations }]]),

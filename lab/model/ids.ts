@@ -7,6 +7,8 @@ export type Random = (length: number) => Uint8Array
 
 /** Every kind of id the lab makes, by its prefix. */
 export type IdPrefix =
+  | 'acl'
+  | 'aclassoc'
   | 'dopt'
   | 'ela-attach'
   | 'eni'

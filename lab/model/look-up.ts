@@ -7,6 +7,7 @@ import { Refusal } from './refusal.ts'
 import type {
   Attachment,
   Instance,
+  NetworkAcl,
   NetworkInterface,
   SecurityGroup,
   Subnet,
@@ -47,6 +48,18 @@ export const KINDS = {
     notFound: 'InvalidSecurityGroupRuleId.NotFound',
     malformed: 'InvalidSecurityGroupRuleId.Malformed',
     noun: 'security group rule ID',
+  },
+  networkAcl: {
+    prefix: 'acl',
+    notFound: 'InvalidNetworkAclID.NotFound',
+    malformed: 'InvalidNetworkAclId.Malformed',
+    noun: 'networkAcl ID',
+  },
+  aclAssociation: {
+    prefix: 'aclassoc',
+    notFound: 'InvalidAssociationID.NotFound',
+    malformed: 'InvalidAssociationID.NotFound', // EC2's table has no code of its own for it.
+    noun: 'association ID',
   },
   eni: {
     prefix: 'eni',
@@ -109,6 +122,10 @@ export const findSubnet = (world: World, id: string): Subnet => find('subnet', w
 /** The security group of that id, or InvalidGroup.NotFound. */
 export const findGroup = (world: World, id: string): SecurityGroup =>
   find('group', world.groups, id)
+
+/** The network ACL of that id, or InvalidNetworkAclID.NotFound. */
+export const findNetworkAcl = (world: World, id: string): NetworkAcl =>
+  find('networkAcl', world.networkAcls, id)
 
 /** The ENI of that id, or InvalidNetworkInterfaceID.NotFound. */
 export const findEni = (world: World, id: string): NetworkInterface => find('eni', world.enis, id)

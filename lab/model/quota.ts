@@ -5,6 +5,9 @@
 export const QUOTA = {
   vpcsPerRegion: 5,
   subnetsPerVpc: 200,
+  aclsPerVpc: 200,
+  /** Per ACL, direction and IP family; EC2's own last entry counts. */
+  entriesPerAcl: 20,
   groupsPerRegion: 2500,
   enisPerRegion: 5000,
   groupsPerEni: 5,

@@ -11,6 +11,7 @@ import { put, type Tags, type World } from './world.ts'
 export type ResourceType =
   | 'dhcp-options'
   | 'instance'
+  | 'network-acl'
   | 'network-interface'
   | 'route-table'
   | 'security-group'
@@ -21,6 +22,7 @@ export type ResourceType =
 const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
   ['dhcpOptions', 'dhcp-options'],
   ['instance', 'instance'],
+  ['networkAcl', 'network-acl'],
   ['eni', 'network-interface'],
   ['routeTable', 'route-table'],
   ['group', 'security-group'],
@@ -93,6 +95,8 @@ function exists(world: World, kind: KindName, id: string): boolean {
       return world.subnets.has(id)
     case 'group':
       return world.groups.has(id)
+    case 'networkAcl':
+      return world.networkAcls.has(id)
     case 'eni':
       return world.enis.has(id)
     case 'instance':
@@ -104,6 +108,7 @@ function exists(world: World, kind: KindName, id: string): boolean {
     case 'rule':
       return [...world.groups.values()].some((group) => group.rules.some((r) => r.ruleId === id))
     case 'attachment':
+    case 'aclAssociation':
       return false
   }
 }

@@ -1,11 +1,12 @@
 // A fabric of memory for the lab's tests: it keeps what it was told, refuses what the real one
-// refuses (an unknown group, an address in use, a group still worn), and fails when a test says so.
+// refuses (an unknown group or ACL, an address in use, a group still worn), and fails when a test says so.
 
-import type { Group, Port, PortEvent, Subnet } from '../../lab/fabric/fabric.ts'
+import type { Acl, Group, Port, PortEvent, Subnet } from '../../lab/fabric/fabric.ts'
 import type { LabFabric } from '../../lab/fabric/open.ts'
 
 export class FakeFabric implements LabFabric {
   readonly netnsPath = '/run/netns/enid-lab-fake'
+  readonly acls = new Map<string, Acl>()
   readonly subnets = new Map<string, Subnet>()
   readonly groups = new Map<string, Group>()
   readonly ports = new Map<string, Port>()
@@ -18,13 +19,28 @@ export class FakeFabric implements LabFabric {
 
   async open(): Promise<void> {}
 
+  async putAcl(acl: Acl): Promise<void> {
+    this.#say('putAcl')
+    this.acls.set(acl.aclId, acl)
+  }
+
+  async dropAcl(aclId: string): Promise<void> {
+    this.#say('dropAcl')
+    const used = [...this.subnets.values()].some((subnet) => subnet.aclId === aclId)
+    if (used) throw new Error(`ACL ${aclId} is in use`)
+    this.acls.delete(aclId)
+  }
+
   async putSubnet(subnet: Subnet): Promise<void> {
     this.#say('putSubnet')
+    if (!this.acls.has(subnet.aclId)) throw new Error(`ACL ${subnet.aclId} is not known`)
     this.subnets.set(subnet.subnetId, subnet)
   }
 
   async dropSubnet(subnetId: string): Promise<void> {
     this.#say('dropSubnet')
+    const held = [...this.ports.values()].some((port) => port.subnetId === subnetId)
+    if (held) throw new Error(`subnet ${subnetId} is in use`)
     this.subnets.delete(subnetId)
   }
 
@@ -103,6 +119,7 @@ export class FakeFabric implements LabFabric {
   }
 
   #check(port: Port): void {
+    if (!this.subnets.has(port.subnetId)) throw new Error(`subnet ${port.subnetId} is not known`)
     const unknown = port.groupIds.find((groupId) => !this.groups.has(groupId))
     if (unknown !== undefined) throw new Error(`group ${unknown} is not known`)
     const taken = [...this.ports.values()].find(

@@ -191,6 +191,7 @@ describe('attaching', () => {
     expect(AttachmentId).toMatch(/^eni-attach-[0-9a-f]{17}$/)
     expect(rig.fabric.ports.get(eni.NetworkInterfaceId)).toEqual({
       eniId: eni.NetworkInterfaceId,
+      subnetId: rig.subnetA,
       mac: eni.MacAddress,
       ipv4: [eni.PrivateIpAddress],
       ipv6: [eni.Ipv6Addresses?.[0]?.Ipv6Address],

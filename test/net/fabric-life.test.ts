@@ -14,6 +14,7 @@ import {
   ip,
   namespaces,
   oracle,
+  putOpenSubnet,
   quiet,
   Rig,
   rule,
@@ -217,6 +218,7 @@ test('closing leaves no link, no namespace and no table, wherever the guest ends
   const fabric = await openFabric({ name: `${rig.name}-c`, log: quiet })
   onTestFinished(() => fabric.close())
   const own = '/proc/self/ns/net'
+  await putOpenSubnet(fabric)
   for (const n of [1, 2, 3]) await fabric.plug(rig.port(120 + n, own))
   const mark = `enid-lab:${rig.name}-c:`
   expect(hostLinksMarked(mark)).toHaveLength(3)

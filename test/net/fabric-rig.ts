@@ -2,7 +2,7 @@
 // iproute2 as an independent hand would. Every rig has its own names and takes everything away.
 
 import { execFileSync } from 'node:child_process'
-import type { Port, Rule } from '../../lab/fabric/fabric.ts'
+import type { Acl, AclEntry, Port, Rule } from '../../lab/fabric/fabric.ts'
 import { type LabFabric, openFabric } from '../../lab/fabric/open.ts'
 import { bytesOf, checksum } from './fabric-sockets.ts'
 
@@ -39,6 +39,41 @@ export const hostLinksMarked = (mark: string): Record<string, unknown>[] =>
 
 export const quiet = { info: () => {}, error: () => {} }
 
+/** An entry of an ACL, from the parts that matter in a test; tcp 22 is `6, 22`. */
+export function entry(
+  direction: AclEntry['direction'],
+  ruleNumber: number,
+  action: AclEntry['action'],
+  protocol: AclEntry['protocol'],
+  cidr: string,
+  from?: number,
+  to = from,
+): AclEntry {
+  const peer = { kind: cidr.includes(':') ? 'ipv6' : 'ipv4', cidr } as const
+  const range = from === undefined || to === undefined ? {} : { from, to }
+  return { direction, ruleNumber, action, protocol, peer, ...range }
+}
+
+/** Everything, both versions, both directions: what a VPC's default ACL says. */
+export const OPEN_ENTRIES: readonly AclEntry[] = (['ingress', 'egress'] as const).flatMap(
+  (direction) => [
+    entry(direction, 100, 'allow', 'all', '0.0.0.0/0'),
+    entry(direction, 101, 'allow', 'all', '::/0'),
+  ],
+)
+const OPEN_ACL: Acl = { aclId: 'acl-open', entries: OPEN_ENTRIES }
+
+/** The subnet that ports are in when nothing else is said, under an ACL that allows all. */
+export async function putOpenSubnet(fabric: LabFabric): Promise<void> {
+  await fabric.putAcl(OPEN_ACL)
+  await fabric.putSubnet({
+    subnetId: 'subnet-1',
+    ipv4Cidr: '10.0.0.0/20',
+    ipv4Gateway: '10.0.0.1',
+    aclId: OPEN_ACL.aclId,
+  })
+}
+
 /** A lab whose name no other has. */
 export class Rig {
   readonly name: string
@@ -54,11 +89,7 @@ export class Rig {
     if (process.getuid?.() !== 0) throw new Error('these tests need root')
     const unique = `t${process.pid}-${name}`
     const rig = new Rig(unique, await openFabric({ name: unique, log: quiet }))
-    await rig.fabric.putSubnet({
-      subnetId: 'subnet-1',
-      ipv4Cidr: '10.0.0.0/20',
-      ipv4Gateway: '10.0.0.1',
-    })
+    await putOpenSubnet(rig.fabric)
     return rig
   }
 
@@ -74,6 +105,7 @@ export class Rig {
   port(n: number, netns: string, change: Partial<Port> = {}): Port {
     return {
       eniId: `eni-${n}`,
+      subnetId: 'subnet-1',
       mac: `02:00:00:00:01:${n.toString(16).padStart(2, '0')}`,
       ipv4: [`10.0.0.${n}`],
       ipv6: [`fd00:1::${n}`],
@@ -101,7 +133,7 @@ export class Rig {
       'link set eth0 up',
       `addr add ${ipv4}/20 dev eth0`,
       `addr add ${ipv6}/128 dev eth0 nodad`,
-      'route add default via 10.0.0.1',
+      `route add default via ${gatewayOf(ipv4)}`,
       'route add default via fe80::1 dev eth0',
     ]
     execFileSync('ip', ['-n', netns, '-batch', '-'], { input: `${commands.join('\n')}\n` })
@@ -115,6 +147,12 @@ export class Rig {
       if (namespaces().includes(name)) ip('netns', 'del', name)
     }
   }
+}
+
+/** The router's address of the /20 that an address is in. */
+const gatewayOf = (ipv4: string): string => {
+  const [a, b, c] = ipv4.split('.').map(Number)
+  return `${a}.${b}.${(c ?? 0) & 0xf0}.1`
 }
 
 /** A rule of a group, from the parts that matter in a test. */

@@ -17,6 +17,7 @@ const naming = (groupId: string): Rule => ({
 const group = (...rules: Rule[]): Group => ({ groupId: 'sg-1', rules })
 const port = (change: Partial<Port> = {}): Port => ({
   eniId: 'eni-1',
+  subnetId: 'subnet-1',
   mac: '02:00:00:00:00:01',
   ipv4: ['10.0.0.5'],
   ipv6: ['fd00::5'],

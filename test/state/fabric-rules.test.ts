@@ -18,6 +18,7 @@ const rule = (change: Partial<Rule> = {}): Rule => ({
 const group = (...rules: Rule[]): Group => ({ groupId: 'sg-1', rules })
 const port = (change: Partial<Port> = {}): Port => ({
   eniId: 'eni-1',
+  subnetId: 'subnet-1',
   mac: '02:00:00:00:00:01',
   ipv4: ['10.0.0.5'],
   ipv6: ['fd00::5'],
@@ -184,8 +185,10 @@ test('every gate drops what it does not accept, and the two groups gates are two
     'destination_check',
     'egress_gate',
     'ingress_gate',
+    'border_out',
+    'border_in',
   ])
-  expect(new Set(forward.map(({ prio }) => Number(prio))).size).toBe(3)
+  expect(new Set(forward.map(({ prio }) => Number(prio))).size).toBe(5)
 })
 
 test('a port without groups is in no gate, so both directions are closed', () => {
@@ -224,7 +227,10 @@ test('an update touches what changed and nothing else', () => {
 })
 
 test('the whole ruleset holds the gates, the groups and the ports', () => {
-  const whole = compile([group(rule())], [{ port: port(), link: 'e1' }])
+  const acl = { aclId: 'acl-1', entries: [] }
+  const subnet = { subnetId: 'subnet-1', ipv4Cidr: '10.0.0.0/24', ipv4Gateway: '10.0.0.1' }
+  const subnets = [{ ...subnet, aclId: 'acl-1' }]
+  const whole = compile([acl], subnets, [group(rule())], [{ port: port(), link: 'e1' }])
   expect(added(whole, 'chain').map(({ name }) => name)).toContain('ingress-sg-1')
   expect(added(whole, 'rule').filter(({ comment }) => String(comment) === 'sgr-1')).toHaveLength(1)
 })

@@ -1,18 +1,17 @@
-// CreateNetworkInterface: an ENI in a subnet, `pending` in the answer and `available` at once after.
-// A client token makes it once: the same request gets the same ENI for 24 hours, also when that one
-// was deleted meanwhile; a different request with the same token is refused.
+// CreateNetworkInterface: an ENI in a subnet, `pending` in the answer and `available` at once after;
+// made once for a client token (once.ts).
 
 import type {
   CreateNetworkInterfaceRequest,
   CreateNetworkInterfaceResult,
 } from '@aws-sdk/client-ec2'
 import { makeEni, settlePending } from '../../model/network-interface.ts'
-import { CLIENT_TOKEN_MS } from '../../model/quota.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
 import { withTags } from '../../model/tag-rules.ts'
 import type { NetworkInterface, World } from '../../model/world.ts'
 import type { Change } from '../../region.ts'
 import { type Call, type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
+import { once } from '../once.ts'
 import { networkInterfaceShape } from '../shapes/network-interface.ts'
 import { specifiedTags } from '../tag-specification.ts'
 
@@ -35,28 +34,11 @@ export const createNetworkInterface: ChangeAction<Input, CreateNetworkInterfaceR
     ...TAG_SPECIFICATIONS,
   ],
   change(world, input, call) {
-    const { ClientToken: token, DryRun: _dryRun, ...request } = input
-    if (token === undefined || token === '') return create(world, input, call)
-    if (!/^[\x20-\x7e]{1,64}$/.test(token)) {
-      throw new Refusal(
-        'InvalidClientToken',
-        'The ClientToken must be 1 to 64 printable ASCII characters.',
-      )
-    }
-    const text = JSON.stringify(request, sortedKeys)
-    const earlier = world.clientTokens.get(token)
-    if (earlier !== undefined && call.now.getTime() - earlier.givenAt.getTime() < CLIENT_TOKEN_MS) {
-      if (earlier.request !== text) throw mismatch(token)
-      const eni = world.enis.get(earlier.eni.eniId) ?? earlier.eni
-      return { world, output: answer(world, eni, token) }
-    }
-    const made = create(world, input, call)
-    const clientTokens = new Map(
-      [...world.clientTokens].filter(
-        ([, { givenAt }]) => call.now.getTime() - givenAt.getTime() < CLIENT_TOKEN_MS,
-      ),
-    ).set(token, { request: text, eni: made.eni, givenAt: call.now })
-    return { ...made, world: { ...made.world, clientTokens } }
+    const done = once('CreateNetworkInterface', world, input, call, {
+      make: () => create(world, input, call),
+      again: (was) => ('eniId' in was ? (world.enis.get(was.eniId) ?? was) : undefined),
+    })
+    return { ...done, output: answer(done.world, done.made, input.ClientToken) }
   },
 }
 
@@ -64,7 +46,7 @@ function create(
   world: World,
   input: Input,
   call: Call,
-): Change<CreateNetworkInterfaceResult> & { eni: NetworkInterface } {
+): Omit<Change<unknown>, 'output'> & { made: NetworkInterface } {
   if (input.InterfaceType !== undefined && String(input.InterfaceType) !== 'interface') {
     throw badValue('InterfaceType', input.InterfaceType, 'The lab makes type interface only.')
   }
@@ -84,8 +66,7 @@ function create(
   const tagged = withTags(made.world, eniId, tags)
   return {
     world: tagged,
-    eni: made.eni,
-    output: answer(tagged, made.eni, input.ClientToken),
+    made: made.eni,
     settle: (now) => settlePending(now, eniId),
   }
 }
@@ -145,18 +126,4 @@ function answer(
 ): CreateNetworkInterfaceResult {
   const NetworkInterface = networkInterfaceShape(world, eni)
   return { NetworkInterface, ...(token === undefined ? {} : { ClientToken: token }) }
-}
-
-/** A JSON replacer: the order in which a caller wrote the parameters says nothing. */
-function sortedKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function mismatch(token: string): Refusal {
-  return new Refusal(
-    'IdempotentParameterMismatch',
-    `Arguments on this idempotent request are inconsistent with arguments used in previous ` +
-      `request(s) with the ClientToken '${token}'.`,
-  )
 }

@@ -1,4 +1,4 @@
-// CreateVpc: with its main route table, default group and, where asked, an IPv6 /56. No instance
+// CreateVpc: with its main route table, default group and ACL and, where asked, an IPv6 /56. No instance
 // lives in a VPC made here, so none of its ENIs can be attached, and no packet crosses between VPCs.
 
 import type { CreateVpcRequest, CreateVpcResult } from '@aws-sdk/client-ec2'

@@ -1,0 +1,91 @@
+// Where packets cross a subnet's border, as nftables rules: out of the sender's subnet, then into
+// the receiver's, each its network ACL's own gate. Pure.
+//
+//   border_out ──(the sender's port)──▶ leaving-<subnet>  ──▶ acl-egress-<acl>
+//   border_in  ──(the receiver's port)─▶ entering-<subnet> ──▶ acl-ingress-<acl>
+//
+// A port is in a subnet by its link, never by its address: with the source check off a guest may
+// send from any. A packet whose other end is in the same subnet crosses no border. What a port
+// exchanges with the router itself (IMDS, ARP, NDP) is not forwarded, so no ACL sees it; that is
+// EC2's rule as well (VPC user guide, "Network ACLs"). A change of an ACL, or of which one a subnet
+// has, touches two chains, however many ports there are.
+
+import type { AclEntry, Subnet } from './fabric.ts'
+import { aclChain } from './network-acl.ts'
+import {
+  accept,
+  addChain,
+  addGate,
+  addRule,
+  addSet,
+  addVerdictMap,
+  byMap,
+  type Command,
+  deleteChain,
+  deleteSet,
+  type Element,
+  flushChain,
+  inSet,
+  jump,
+  match,
+  meta,
+} from './nft.ts'
+import { checkId } from './security-group.ts'
+
+type Direction = AclEntry['direction']
+
+const iif = meta('iifname')
+const oif = meta('oifname')
+
+const borderChain = (subnetId: string, direction: Direction): string =>
+  `${direction === 'egress' ? 'leaving' : 'entering'}-${subnetId}`
+const linkSet = (subnetId: string): string => `links-of-${subnetId}`
+
+/** The two gates and the maps that lead from a port to its subnet: empty, so closed. */
+export function borderGates(): Command[] {
+  return [
+    addVerdictMap('border_out_subnet', 'ifname'),
+    addVerdictMap('border_in_subnet', 'ifname'),
+    addGate('border_out', 'forward', -16),
+    addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),
+    addGate('border_in', 'forward', -14),
+    addRule('inet', 'border_in', [byMap(oif, 'border_in_subnet')]),
+  ]
+}
+
+/** Creates a subnet's border, or associates it with another ACL, which must be there. */
+export function putBorder({ subnetId, aclId }: Subnet, isNew: boolean): Command[] {
+  checkId('subnetId', subnetId)
+  const chain = (direction: Direction, otherEnd: typeof iif): Command[] => {
+    const name = borderChain(subnetId, direction)
+    return [
+      isNew ? addChain('inet', name) : flushChain('inet', name),
+      addRule('inet', name, [match(otherEnd, inSet(linkSet(subnetId))), accept]),
+      addRule('inet', name, [jump(aclChain(aclId, direction))]),
+    ]
+  }
+  return [
+    ...(isNew ? [addSet('inet', linkSet(subnetId), ['ifname'])] : []),
+    ...chain('egress', oif),
+    ...chain('ingress', iif),
+  ]
+}
+
+/** Takes a subnet's border away. The kernel refuses while a port is in the subnet. */
+export function dropBorder(subnetId: string): Command[] {
+  return [
+    deleteChain('inet', borderChain(subnetId, 'egress')),
+    deleteChain('inet', borderChain(subnetId, 'ingress')),
+    deleteSet('inet', linkSet(subnetId)),
+  ]
+}
+
+/** What puts a port into its subnet. */
+export function borderElements(subnetId: string, link: string): Element[] {
+  const inet = { family: 'inet', key: [link] } as const
+  return [
+    { ...inet, set: linkSet(subnetId) },
+    { ...inet, set: 'border_out_subnet', to: borderChain(subnetId, 'egress') },
+    { ...inet, set: 'border_in_subnet', to: borderChain(subnetId, 'ingress') },
+  ]
+}

@@ -1,0 +1,77 @@
+// The fabric's memory of its subnets and network ACLs, and the changes of them. Each is one
+// nftables transaction; the memory follows when the kernel has agreed. The caller takes turns.
+
+import { familyOf } from './address.ts'
+import { dropBorder, putBorder } from './border.ts'
+import type { Acl, Port, Subnet } from './fabric.ts'
+import type { FabricKernel } from './fabric-kernel.ts'
+import { dropAcl, putAcl } from './network-acl.ts'
+
+export class Borders {
+  readonly #subnets = new Map<string, Subnet>()
+  readonly #acls = new Map<string, Acl>()
+
+  /** Throws when the port's subnet is not known: nothing would judge what crosses its border. */
+  checkSubnet({ eniId, subnetId }: Port): void {
+    if (this.#subnets.has(subnetId)) return
+    throw new Error(`port ${eniId}: subnet ${subnetId} is not known; put the subnet first`)
+  }
+
+  /** Creates a subnet, or gives it another gateway or ACL. */
+  async putSubnet(kernel: FabricKernel, subnet: Subnet): Promise<void> {
+    const { subnetId, ipv4Gateway, aclId } = subnet
+    if (familyOf(ipv4Gateway) !== 'ipv4') {
+      throw new Error(`subnet ${subnetId}: ipv4Gateway '${ipv4Gateway}' is no ipv4 address`)
+    }
+    if (!this.#acls.has(aclId)) {
+      throw new Error(`subnet ${subnetId}: ACL ${aclId} is not known; put the ACL first`)
+    }
+    const before = this.#subnets.get(subnetId)
+    const moves = before?.ipv4Gateway !== ipv4Gateway
+    if (moves) await kernel.call('changeGateway', 'add', ipv4Gateway)
+    try {
+      if (before?.aclId !== aclId) {
+        await kernel.call('apply', putBorder(subnet, before === undefined))
+      }
+    } catch (error) {
+      if (moves) await kernel.call('changeGateway', 'remove', ipv4Gateway)
+      throw error
+    }
+    this.#subnets.set(subnetId, subnet)
+    if (moves && before !== undefined) {
+      await kernel.call('changeGateway', 'remove', before.ipv4Gateway)
+    }
+  }
+
+  /** Takes a subnet away; throws, naming who, while a port is in it. */
+  async dropSubnet(kernel: FabricKernel, subnetId: string, ports: readonly Port[]): Promise<void> {
+    const subnet = this.#subnets.get(subnetId)
+    if (subnet === undefined) return
+    const inside = ports.find((port) => port.subnetId === subnetId)
+    if (inside !== undefined) throw new Error(`subnet ${subnetId} has port ${inside.eniId} in it`)
+    await kernel.call('apply', dropBorder(subnetId))
+    this.#subnets.delete(subnetId)
+    await kernel.call('changeGateway', 'remove', subnet.ipv4Gateway)
+  }
+
+  /** Creates an ACL or replaces its entries. */
+  async putAcl(kernel: FabricKernel, acl: Acl): Promise<void> {
+    await kernel.call('apply', putAcl(acl, !this.#acls.has(acl.aclId)))
+    this.#acls.set(acl.aclId, acl)
+  }
+
+  /** Takes an ACL away; throws, naming which, while a subnet is associated with it. */
+  async dropAcl(kernel: FabricKernel, aclId: string): Promise<void> {
+    if (!this.#acls.has(aclId)) return
+    for (const subnet of this.#subnets.values()) {
+      if (subnet.aclId === aclId) throw new Error(`ACL ${aclId} is that of ${subnet.subnetId}`)
+    }
+    await kernel.call('apply', dropAcl(aclId))
+    this.#acls.delete(aclId)
+  }
+
+  clear(): void {
+    this.#subnets.clear()
+    this.#acls.clear()
+  }
+}
