@@ -291,8 +291,12 @@ describe('fragments', () => {
     const mouth = packetSocket(client.netns, client.ifindex)
     send(mouth, frame(router(), client.mac, 0x800, laterFragment('<later>')))
     expect(hears(ear, '<later>')).toBe(false)
+    send(mouth, frame(router(), client.mac, 0x86dd, laterFragment6('<later6>')))
+    expect(hears(ear, '<later6>')).toBe(false)
     send(mouth, frame(router(), client.mac, 0x800, ipv4Packet(47, '<whole>')))
     expect(hears(ear, '<whole>')).toBe(true)
+    send(mouth, frame(router(), client.mac, 0x86dd, ipv6Packet(47, Buffer.from('<whole6>'))))
+    expect(hears(ear, '<whole6>')).toBe(true)
     close(ear)
     close(mouth)
   })
@@ -383,6 +387,22 @@ function ipv4Packet(protocol: number, words: string, fragment = 0): Buffer {
 
 /** The last part of a UDP datagram, 800 bytes in. */
 const laterFragment = (words: string): Buffer => ipv4Packet(17, words, 100)
+
+/** An IPv6 packet from the client to the server. */
+function ipv6Packet(next: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(40)
+  head.set([0x60, 0, 0, 0, 0, body.length, next, 64])
+  head.set(bytesOf(client.ipv6), 8)
+  head.set(bytesOf(server.ipv6), 24)
+  return Buffer.concat([head, body])
+}
+
+/** The same in IPv6: a fragment header (44) that says 800 bytes in, and no more to come. */
+const laterFragment6 = (words: string): Buffer =>
+  ipv6Packet(
+    44,
+    Buffer.concat([Buffer.from([17, 0, 800 >> 8, 800 & 0xf8, 0, 0, 0, 9]), Buffer.from(words)]),
+  )
 
 /** Whether a bare packet of that protocol gets from the client to the server. */
 function reaches(protocol: number): boolean {
