@@ -72,6 +72,49 @@ test('a task’s ENI from the command line: made, attached, guarded, found, give
   await aws('delete-security-group', '--group-id', group)
 })
 
+test('a subnet under a network ACL of its own, and back under the default one', async () => {
+  const association = (aclFilter: string) =>
+    aws(
+      ...['describe-network-acls', '--filters', aclFilter],
+      ...['--query', 'NetworkAcls[0].Associations[0].NetworkAclAssociationId'],
+    )
+  const [vpc, normal] = (
+    await aws(
+      ...['describe-network-acls', '--filters', 'Name=default,Values=true'],
+      ...['--query', 'NetworkAcls[0].[VpcId,NetworkAclId]'],
+    )
+  ).split('\t')
+  const acl = await aws(
+    ...['create-network-acl', '--vpc-id', vpc ?? '', '--query', 'NetworkAcl.NetworkAclId'],
+  )
+  const entry = ['--network-acl-id', acl, '--ingress', '--rule-number']
+  const web = ['--protocol', 'tcp', '--port-range', 'From=80,To=81', '--cidr-block', '10.0.0.9/16']
+  await aws('create-network-acl-entry', ...entry, '100', ...web, '--rule-action', 'allow')
+  await aws('replace-network-acl-entry', ...entry, '100', ...web, '--rule-action', 'deny')
+  await expect(
+    aws('create-network-acl-entry', ...entry, '100', ...web, '--rule-action', 'allow'),
+  ).rejects.toThrow('(NetworkAclEntryAlreadyExists)')
+  const moved = await aws(
+    ...['replace-network-acl-association', '--network-acl-id', acl],
+    ...['--association-id', await association('Name=default,Values=true')],
+  )
+  expect(await association(`Name=network-acl-id,Values=${acl}`)).toBe(moved)
+  const entries = await aws(
+    ...['describe-network-acls', '--network-acl-ids', acl, '--query'],
+    'NetworkAcls[0].Entries[?RuleNumber==`100`].[Protocol,CidrBlock,PortRange.To,RuleAction]',
+  )
+  expect(entries).toBe('6\t10.0.0.0/16\t81\tdeny')
+  await expect(aws('delete-network-acl', '--network-acl-id', acl)).rejects.toThrow(
+    '(DependencyViolation)',
+  )
+  await aws(
+    ...['replace-network-acl-association', '--association-id', moved],
+    ...['--network-acl-id', normal ?? ''],
+  )
+  await aws('delete-network-acl-entry', ...entry, '100')
+  await aws('delete-network-acl', '--network-acl-id', acl)
+})
+
 test('pages are followed, and errors come with EC2’s codes', async () => {
   const types = await aws(
     ...['describe-instance-types', '--page-size', '10'],

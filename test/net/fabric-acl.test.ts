@@ -341,6 +341,10 @@ describe('live changes', () => {
     await expect(rig.fabric.putSubnet({ ...subnet, aclId: 'acl-none' })).rejects.toThrow(
       /ACL acl-none is not known/,
     )
+    const routers = oracle('ip', '-n', netnsName(), '-j', 'addr', 'show', 'lo')
+    const misnamed = { ...subnet, subnetId: 'subnet 3', aclId: 'acl-far' }
+    await expect(rig.fabric.putSubnet(misnamed)).rejects.toThrow(/subnetId is 'subnet 3'/)
+    expect(oracle('ip', '-n', netnsName(), '-j', 'addr', 'show', 'lo')).toEqual(routers)
     await expect(rig.fabric.dropSubnet('subnet-2')).rejects.toThrow(/has port eni-20 in it/)
     const lost = rig.port(99, rig.netns('lost'), { subnetId: 'subnet-9' })
     await expect(rig.fabric.plug(lost)).rejects.toThrow(/subnet subnet-9 is not known/)
