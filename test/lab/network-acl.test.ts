@@ -176,6 +176,8 @@ describe('a new ACL', () => {
     )
     await rig.ec2.send(new DeleteNetworkAclCommand({ NetworkAclId: aclId }))
     expect(rig.fabric.acls.has(aclId)).toBe(false)
+    const left = (await rig.ec2.send(new DescribeTagsCommand({}))).Tags
+    expect(left?.map((tag) => tag.ResourceId)).toEqual([acl?.NetworkAclId])
     expect((await errorOf(find({ NetworkAclIds: [aclId] }))).code).toBe(
       'InvalidNetworkAclID.NotFound',
     )
@@ -408,6 +410,10 @@ describe('every change', () => {
 
   test('is undone by a reset', async () => {
     await associate(rig.subnetA)
+    const made = await rig.ec2.send(
+      new CreateSubnetCommand({ VpcId: rig.vpcId, CidrBlock: '10.0.7.0/24' }),
+    )
+    await associate(made.Subnet?.SubnetId ?? '')
     const { NetworkAclId } = await defaultAcl()
     await remove(100, false, NetworkAclId)
     await rig.lab.reset()
