@@ -10,7 +10,7 @@
 //
 // Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
 // can never answer for the receiver's. Conntrack confirms a flow only after its first packet passed
-// all of them, so `established` means that both once agreed. Only the groups' gates ask for it.
+// both, so `established` means that both once agreed.
 
 import { borderGates } from './border.ts'
 import {
