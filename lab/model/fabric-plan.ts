@@ -28,8 +28,8 @@ export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall 
 
 /** The steps from one world to the next. Equal worlds give none. */
 export function fabricPlan(before: World, after: World): FabricStep[] {
-  const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
   const acls = changes(before.networkAcls, after.networkAcls, (a) => fabricAcl(after.homeVpcId, a))
+  const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
   const groups = changes(before.groups, after.groups, (g) => fabricGroup(after.homeVpcId, g))
   const ports = changes(before.enis, after.enis, portOf)
   return [
@@ -149,6 +149,10 @@ function portSteps({ id, was, now }: Change<Port>): FabricStep[] {
   return steps
 }
 
+function fabricAcl(homeVpcId: string, { aclId, vpcId, entries }: NetworkAcl): Acl | undefined {
+  return vpcId === homeVpcId ? { aclId, entries } : undefined
+}
+
 function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefined {
   if (subnet.vpcId !== homeVpcId) return undefined
   return {
@@ -158,10 +162,6 @@ function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefin
     aclId: subnet.aclId,
     ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
   }
-}
-
-function fabricAcl(homeVpcId: string, { aclId, vpcId, entries }: NetworkAcl): Acl | undefined {
-  return vpcId === homeVpcId ? { aclId, entries } : undefined
 }
 
 function fabricGroup(homeVpcId: string, group: SecurityGroup): Group | undefined {

@@ -142,10 +142,10 @@ export function emptyWorld(random: Random): World {
     vpcs: new Map(),
     subnets: new Map(),
     groups: new Map(),
-    networkAcls: new Map(),
     enis: new Map(),
     instances: new Map(),
     dhcpOptions: new Map([[dhcpOptionsId, { dhcpOptionsId, configurations }]]),
+    networkAcls: new Map(),
     tags: new Map(),
     clientTokens: new Map(),
   }

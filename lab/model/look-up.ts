@@ -49,18 +49,6 @@ export const KINDS = {
     malformed: 'InvalidSecurityGroupRuleId.Malformed',
     noun: 'security group rule ID',
   },
-  networkAcl: {
-    prefix: 'acl',
-    notFound: 'InvalidNetworkAclID.NotFound',
-    malformed: 'InvalidNetworkAclId.Malformed',
-    noun: 'networkAcl ID',
-  },
-  aclAssociation: {
-    prefix: 'aclassoc',
-    notFound: 'InvalidAssociationID.NotFound',
-    malformed: 'InvalidAssociationID.NotFound', // EC2's table has no code of its own for it.
-    noun: 'association ID',
-  },
   eni: {
     prefix: 'eni',
     notFound: 'InvalidNetworkInterfaceID.NotFound',
@@ -90,6 +78,18 @@ export const KINDS = {
     notFound: 'InvalidRouteTableID.NotFound',
     malformed: 'InvalidRouteTableId.Malformed',
     noun: 'routeTable ID',
+  },
+  networkAcl: {
+    prefix: 'acl',
+    notFound: 'InvalidNetworkAclID.NotFound',
+    malformed: 'InvalidNetworkAclId.Malformed',
+    noun: 'networkAcl ID',
+  },
+  aclAssociation: {
+    prefix: 'aclassoc',
+    notFound: 'InvalidAssociationID.NotFound',
+    malformed: 'InvalidAssociationID.NotFound', // EC2's table has no code of its own for it.
+    noun: 'association ID',
   },
 } as const satisfies Record<string, Kind>
 
@@ -123,16 +123,16 @@ export const findSubnet = (world: World, id: string): Subnet => find('subnet', w
 export const findGroup = (world: World, id: string): SecurityGroup =>
   find('group', world.groups, id)
 
-/** The network ACL of that id, or InvalidNetworkAclID.NotFound. */
-export const findNetworkAcl = (world: World, id: string): NetworkAcl =>
-  find('networkAcl', world.networkAcls, id)
-
 /** The ENI of that id, or InvalidNetworkInterfaceID.NotFound. */
 export const findEni = (world: World, id: string): NetworkInterface => find('eni', world.enis, id)
 
 /** The instance of that id, or InvalidInstanceID.NotFound. */
 export const findInstance = (world: World, id: string): Instance =>
   find('instance', world.instances, id)
+
+/** The network ACL of that id, or InvalidNetworkAclID.NotFound. */
+export const findNetworkAcl = (world: World, id: string): NetworkAcl =>
+  find('networkAcl', world.networkAcls, id)
 
 /** The ENI that has that attachment, or InvalidAttachmentID.NotFound. */
 export function findAttached(

@@ -95,12 +95,12 @@ function exists(world: World, kind: KindName, id: string): boolean {
       return world.subnets.has(id)
     case 'group':
       return world.groups.has(id)
-    case 'networkAcl':
-      return world.networkAcls.has(id)
     case 'eni':
       return world.enis.has(id)
     case 'instance':
       return world.instances.has(id)
+    case 'networkAcl':
+      return world.networkAcls.has(id)
     case 'dhcpOptions':
       return world.dhcpOptions.has(id)
     case 'routeTable':

@@ -4,8 +4,8 @@
 // between two worlds (fabric-plan.ts).
 //
 //   vpcs ─┬─ subnets ── enis ── attachment ── instances
-//         ├─ groups (with their rules)          tags: by resource id, for all kinds
-//         └─ network ACLs: each subnet has one
+//         ├─ network ACLs: each subnet has one
+//         └─ groups (with their rules)          tags: by resource id, for all kinds
 
 /** What the lab is: one account, one region, two zones. */
 export const ACCOUNT_ID = '123456789012'
@@ -51,27 +51,6 @@ export type Subnet = {
   /** The network ACL at its border, and the id under which it has it. */
   readonly aclId: string
   readonly aclAssociationId: string
-}
-
-/** One numbered entry of a network ACL, in canonical form. */
-export type NetworkAclEntry = {
-  readonly direction: 'ingress' | 'egress'
-  /** 1 to 32766, once in a direction: the lowest that matches decides. */
-  readonly ruleNumber: number
-  readonly action: 'allow' | 'deny'
-  /** An IP protocol number, or all. */
-  readonly protocol: number | 'all'
-  /** Ports, or ICMP type and code (-1 is any); absent for every other protocol. */
-  readonly from?: number
-  readonly to?: number
-  readonly peer: { readonly kind: 'ipv4' | 'ipv6'; readonly cidr: string }
-}
-
-export type NetworkAcl = {
-  readonly aclId: string
-  readonly vpcId: string
-  readonly isDefault: boolean
-  readonly entries: readonly NetworkAclEntry[]
 }
 
 export type Peer =
@@ -145,6 +124,27 @@ export type Instance = {
   readonly netns: string
 }
 
+/** One numbered entry of a network ACL, in canonical form. */
+export type NetworkAclEntry = {
+  readonly direction: 'ingress' | 'egress'
+  /** 1 to 32766, once in a direction: the lowest that matches decides. */
+  readonly ruleNumber: number
+  readonly action: 'allow' | 'deny'
+  /** An IP protocol number, or all. */
+  readonly protocol: number | 'all'
+  /** Ports, or ICMP type and code (-1 is any); absent for every other protocol. */
+  readonly from?: number
+  readonly to?: number
+  readonly peer: { readonly kind: 'ipv4' | 'ipv6'; readonly cidr: string }
+}
+
+export type NetworkAcl = {
+  readonly aclId: string
+  readonly vpcId: string
+  readonly isDefault: boolean
+  readonly entries: readonly NetworkAclEntry[]
+}
+
 export type DhcpOptions = {
   readonly dhcpOptionsId: string
   readonly configurations: Readonly<Record<string, readonly string[]>>
@@ -165,10 +165,10 @@ export type World = {
   readonly vpcs: ReadonlyMap<string, Vpc>
   readonly subnets: ReadonlyMap<string, Subnet>
   readonly groups: ReadonlyMap<string, SecurityGroup>
-  readonly networkAcls: ReadonlyMap<string, NetworkAcl>
   readonly enis: ReadonlyMap<string, NetworkInterface>
   readonly instances: ReadonlyMap<string, Instance>
   readonly dhcpOptions: ReadonlyMap<string, DhcpOptions>
+  readonly networkAcls: ReadonlyMap<string, NetworkAcl>
   readonly tags: ReadonlyMap<string, Tags>
   /** By action and token. */
   readonly clientTokens: ReadonlyMap<string, ClientToken>
