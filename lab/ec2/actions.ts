@@ -36,12 +36,15 @@ import { describeVpcAttribute } from './actions/describe-vpc-attribute.ts'
 import { describeVpcs } from './actions/describe-vpcs.ts'
 import { detachNetworkInterface } from './actions/detach-network-interface.ts'
 import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
+import { modifySecurityGroupRules } from './actions/modify-security-group-rules.ts'
 import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
 import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
 import { replaceNetworkAclAssociation } from './actions/replace-network-acl-association.ts'
 import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
+import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-security-group-rule-descriptions-egress.ts'
+import { updateSecurityGroupRuleDescriptionsIngress } from './actions/update-security-group-rule-descriptions-ingress.ts'
 
 const ALL: readonly Action[] = [
   attachNetworkInterface,
@@ -78,12 +81,15 @@ const ALL: readonly Action[] = [
   describeVpcs,
   detachNetworkInterface,
   modifyNetworkInterfaceAttribute,
+  modifySecurityGroupRules,
   modifySubnetAttribute,
   modifyVpcAttribute,
   replaceNetworkAclAssociation,
   replaceNetworkAclEntry,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
+  updateSecurityGroupRuleDescriptionsEgress,
+  updateSecurityGroupRuleDescriptionsIngress,
 ]
 
 /** The actions by name. */

@@ -129,15 +129,13 @@ function matching(
   }
   // In a default VPC EC2 lists what it did not find; elsewhere it refuses the call.
   if (missing.length > 0 && world.vpcs.get(group.vpcId)?.isDefault !== true) {
-    throw new Refusal(
-      'InvalidPermission.NotFound',
-      'The specified rule does not exist in this security group.',
-    )
+    throw notThere()
   }
   return { found: [...found], missing }
 }
 
-function written(
+/** The rules that a call writes, in either form, made canonical. */
+export function written(
   world: World,
   group: SecurityGroup,
   direction: Direction,
@@ -169,5 +167,13 @@ function permissionShape({ protocol, from, to, peer }: Permission): ec2.IpPermis
   }
 }
 
-const noPermissions = (): Refusal =>
+/** The refusal of a rule that the group does not have. */
+export const notThere = (): Refusal =>
+  new Refusal(
+    'InvalidPermission.NotFound',
+    'The specified rule does not exist in this security group.',
+  )
+
+/** The refusal of a call that speaks of no rule. */
+export const noPermissions = (): Refusal =>
   new Refusal('MissingParameter', 'The request must contain the parameter ipPermissions')

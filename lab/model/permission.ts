@@ -157,7 +157,8 @@ function findPeer(
   )
 }
 
-function readDescription(text: string | undefined): { description?: string } {
+/** A rule's description as EC2 takes it; none where it is absent or empty. */
+export function readDescription(text: string | undefined): { description?: string } {
   if (text === undefined || text === '') return {}
   if (!/^[a-zA-Z0-9 ._\-:/()#,@[\]+=&;{}!$*]{0,255}$/.test(text)) {
     throw new Refusal(

@@ -81,6 +81,31 @@ export function addRules(
   return { world: withGroup(world, { ...group, rules }), added }
 }
 
+/**
+ * Writes rules anew under the ids they have: all of them, or none and the reason. A rule that is
+ * written as it was only changes its description.
+ */
+export function replaceRules(
+  world: World,
+  group: SecurityGroup,
+  changes: ReadonlyMap<string, Described>,
+): World {
+  const rules = group.rules.map((rule) => {
+    const change = changes.get(rule.ruleId)
+    if (change === undefined) return rule
+    const { permission, description } = change
+    const described = description === undefined ? {} : { description }
+    return { ruleId: rule.ruleId, ...permission, ...described }
+  })
+  const keys = new Set<string>()
+  for (const rule of rules) {
+    if (keys.has(keyOf(rule))) throw duplicate(rule)
+    keys.add(keyOf(rule))
+  }
+  checkQuota(rules)
+  return withGroup(world, { ...group, rules })
+}
+
 /** Takes rules away, with their tags. */
 export function removeRules(
   world: World,

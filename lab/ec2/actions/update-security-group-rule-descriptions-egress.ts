@@ -1,0 +1,18 @@
+// UpdateSecurityGroupRuleDescriptionsEgress: what is written beside rules; no packet feels it.
+
+import type {
+  UpdateSecurityGroupRuleDescriptionsEgressRequest,
+  UpdateSecurityGroupRuleDescriptionsEgressResult,
+} from '@aws-sdk/client-ec2'
+import type { ChangeAction } from '../action.ts'
+import { PERMISSIONS } from '../rule-change.ts'
+import { describeAnew, RULE_DESCRIPTIONS } from '../rule-description.ts'
+
+export const updateSecurityGroupRuleDescriptionsEgress: ChangeAction<
+  UpdateSecurityGroupRuleDescriptionsEgressRequest,
+  UpdateSecurityGroupRuleDescriptionsEgressResult
+> = {
+  name: 'UpdateSecurityGroupRuleDescriptionsEgress',
+  honours: ['GroupId', 'GroupName', ...PERMISSIONS, ...RULE_DESCRIPTIONS],
+  change: (world, input) => describeAnew(world, 'egress', input),
+}
