@@ -5,6 +5,7 @@ import type { Action } from './action.ts'
 import { attachNetworkInterface } from './actions/attach-network-interface.ts'
 import { authorizeSecurityGroupEgress } from './actions/authorize-security-group-egress.ts'
 import { authorizeSecurityGroupIngress } from './actions/authorize-security-group-ingress.ts'
+import { createManagedPrefixList } from './actions/create-managed-prefix-list.ts'
 import { createNetworkAcl } from './actions/create-network-acl.ts'
 import { createNetworkAclEntry } from './actions/create-network-acl-entry.ts'
 import { createNetworkInterface } from './actions/create-network-interface.ts'
@@ -12,6 +13,7 @@ import { createSecurityGroup } from './actions/create-security-group.ts'
 import { createSubnet } from './actions/create-subnet.ts'
 import { createTags } from './actions/create-tags.ts'
 import { createVpc } from './actions/create-vpc.ts'
+import { deleteManagedPrefixList } from './actions/delete-managed-prefix-list.ts'
 import { deleteNetworkAcl } from './actions/delete-network-acl.ts'
 import { deleteNetworkAclEntry } from './actions/delete-network-acl-entry.ts'
 import { deleteNetworkInterface } from './actions/delete-network-interface.ts'
@@ -23,6 +25,7 @@ import { describeAvailabilityZones } from './actions/describe-availability-zones
 import { describeDhcpOptions } from './actions/describe-dhcp-options.ts'
 import { describeInstanceTypes } from './actions/describe-instance-types.ts'
 import { describeInstances } from './actions/describe-instances.ts'
+import { describeManagedPrefixLists } from './actions/describe-managed-prefix-lists.ts'
 import { describeNetworkAcls } from './actions/describe-network-acls.ts'
 import { describeNetworkInterfaceAttribute } from './actions/describe-network-interface-attribute.ts'
 import { describeNetworkInterfaces } from './actions/describe-network-interfaces.ts'
@@ -35,12 +38,16 @@ import { describeTags } from './actions/describe-tags.ts'
 import { describeVpcAttribute } from './actions/describe-vpc-attribute.ts'
 import { describeVpcs } from './actions/describe-vpcs.ts'
 import { detachNetworkInterface } from './actions/detach-network-interface.ts'
+import { getManagedPrefixListAssociations } from './actions/get-managed-prefix-list-associations.ts'
+import { getManagedPrefixListEntries } from './actions/get-managed-prefix-list-entries.ts'
+import { modifyManagedPrefixList } from './actions/modify-managed-prefix-list.ts'
 import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
 import { modifySecurityGroupRules } from './actions/modify-security-group-rules.ts'
 import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
 import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
 import { replaceNetworkAclAssociation } from './actions/replace-network-acl-association.ts'
 import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
+import { restoreManagedPrefixListVersion } from './actions/restore-managed-prefix-list-version.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
 import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-security-group-rule-descriptions-egress.ts'
@@ -50,6 +57,7 @@ const ALL: readonly Action[] = [
   attachNetworkInterface,
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
+  createManagedPrefixList,
   createNetworkAcl,
   createNetworkAclEntry,
   createNetworkInterface,
@@ -57,6 +65,7 @@ const ALL: readonly Action[] = [
   createSubnet,
   createTags,
   createVpc,
+  deleteManagedPrefixList,
   deleteNetworkAcl,
   deleteNetworkAclEntry,
   deleteNetworkInterface,
@@ -68,6 +77,7 @@ const ALL: readonly Action[] = [
   describeDhcpOptions,
   describeInstanceTypes,
   describeInstances,
+  describeManagedPrefixLists,
   describeNetworkAcls,
   describeNetworkInterfaceAttribute,
   describeNetworkInterfaces,
@@ -80,12 +90,16 @@ const ALL: readonly Action[] = [
   describeVpcAttribute,
   describeVpcs,
   detachNetworkInterface,
+  getManagedPrefixListAssociations,
+  getManagedPrefixListEntries,
+  modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
   modifySecurityGroupRules,
   modifySubnetAttribute,
   modifyVpcAttribute,
   replaceNetworkAclAssociation,
   replaceNetworkAclEntry,
+  restoreManagedPrefixListVersion,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
   updateSecurityGroupRuleDescriptionsEgress,

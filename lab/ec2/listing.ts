@@ -38,6 +38,9 @@ export type Listing<Row> = {
 
 /** Most actions' page sizes. */
 export const PAGES_OF_1000 = { min: 5, max: 1000 } as const
+/** Those of prefix lists and of what names them. */
+export const PAGES_OF_100 = { min: 1, max: 100 } as const
+export const PAGES_OF_255 = { min: 5, max: 255 } as const
 
 /** The rows that pass, in pages where asked. `byId` says that the caller listed ids. */
 export function list<Row>(

@@ -30,7 +30,7 @@ export type RuleInput = WrittenPermission & {
   readonly CidrIp?: string | undefined
 }
 
-/** The parameters in which rules are written. Prefix lists and peered VPCs are not honoured. */
+/** The parameters in which rules are written. Peered VPCs are not honoured. */
 export const PERMISSIONS = [
   'IpPermissions.IpProtocol',
   'IpPermissions.FromPort',
@@ -39,6 +39,8 @@ export const PERMISSIONS = [
   'IpPermissions.IpRanges.Description',
   'IpPermissions.Ipv6Ranges.CidrIpv6',
   'IpPermissions.Ipv6Ranges.Description',
+  'IpPermissions.PrefixListIds.PrefixListId',
+  'IpPermissions.PrefixListIds.Description',
   'IpPermissions.UserIdGroupPairs.GroupId',
   'IpPermissions.UserIdGroupPairs.GroupName',
   'IpPermissions.UserIdGroupPairs.UserId',
@@ -163,7 +165,7 @@ function permissionShape({ protocol, from, to, peer }: Permission): ec2.IpPermis
     IpRanges: peer.kind === 'ipv4' ? [{ CidrIp: peer.cidr }] : [],
     Ipv6Ranges: peer.kind === 'ipv6' ? [{ CidrIpv6: peer.cidr }] : [],
     UserIdGroupPairs: peer.kind === 'group' ? [{ GroupId: peer.groupId }] : [],
-    PrefixListIds: [],
+    PrefixListIds: peer.kind === 'prefix-list' ? [{ PrefixListId: peer.prefixListId }] : [],
   }
 }
 

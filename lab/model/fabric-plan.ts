@@ -9,7 +9,8 @@
 import type { Acl, Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
 import { routerOf } from './network-interface.ts'
 import { protocolNumber } from './permission.ts'
-import type { NetworkAcl, NetworkInterface, SecurityGroup, Subnet, World } from './world.ts'
+import { type PlainGroup, plainGroups } from './plain-rules.ts'
+import type { NetworkAcl, NetworkInterface, Subnet, World } from './world.ts'
 
 /** One call on the fabric. */
 export type FabricCall =
@@ -30,7 +31,9 @@ export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall 
 export function fabricPlan(before: World, after: World): FabricStep[] {
   const acls = changes(before.networkAcls, after.networkAcls, (a) => fabricAcl(after.homeVpcId, a))
   const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
-  const groups = changes(before.groups, after.groups, (g) => fabricGroup(after.homeVpcId, g))
+  const groups = changes(plainGroups(before), plainGroups(after), (g) =>
+    fabricGroup(after.homeVpcId, g),
+  )
   const ports = changes(before.enis, after.enis, portOf)
   return [
     ...acls.map(aclStep),
@@ -164,7 +167,7 @@ function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefin
   }
 }
 
-function fabricGroup(homeVpcId: string, group: SecurityGroup): Group | undefined {
+function fabricGroup(homeVpcId: string, group: PlainGroup): Group | undefined {
   if (group.vpcId !== homeVpcId) return undefined
   const rules = group.rules.map(({ ruleId, direction, protocol, from, to, peer }) => ({
     ruleId,

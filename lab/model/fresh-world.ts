@@ -142,6 +142,7 @@ export function emptyWorld(random: Random): World {
     vpcs: new Map(),
     subnets: new Map(),
     groups: new Map(),
+    prefixLists: new Map(),
     enis: new Map(),
     instances: new Map(),
     dhcpOptions: new Map([[dhcpOptionsId, { dhcpOptionsId, configurations }]]),

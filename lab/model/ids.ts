@@ -14,6 +14,7 @@ export type IdPrefix =
   | 'eni'
   | 'eni-attach'
   | 'i'
+  | 'pl'
   | 'r'
   | 'rtb'
   | 'rtbassoc'

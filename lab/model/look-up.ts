@@ -9,6 +9,7 @@ import type {
   Instance,
   NetworkAcl,
   NetworkInterface,
+  PrefixList,
   SecurityGroup,
   Subnet,
   Vpc,
@@ -48,6 +49,12 @@ export const KINDS = {
     notFound: 'InvalidSecurityGroupRuleId.NotFound',
     malformed: 'InvalidSecurityGroupRuleId.Malformed',
     noun: 'security group rule ID',
+  },
+  prefixList: {
+    prefix: 'pl',
+    notFound: 'InvalidPrefixListID.NotFound',
+    malformed: 'InvalidPrefixListId.Malformed',
+    noun: 'prefix list ID',
   },
   eni: {
     prefix: 'eni',
@@ -122,6 +129,10 @@ export const findSubnet = (world: World, id: string): Subnet => find('subnet', w
 /** The security group of that id, or InvalidGroup.NotFound. */
 export const findGroup = (world: World, id: string): SecurityGroup =>
   find('group', world.groups, id)
+
+/** The prefix list of that id, or InvalidPrefixListID.NotFound. */
+export const findPrefixList = (world: World, id: string): PrefixList =>
+  find('prefixList', world.prefixLists, id)
 
 /** The ENI of that id, or InvalidNetworkInterfaceID.NotFound. */
 export const findEni = (world: World, id: string): NetworkInterface => find('eni', world.enis, id)

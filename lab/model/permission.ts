@@ -5,7 +5,7 @@
 //   IpPermission { protocol, ports, ranges…, groups… }  ──▶  one Permission per range or group
 
 import { formatCidr, parseCidr } from './cidr.ts'
-import { findGroup } from './look-up.ts'
+import { findGroup, findPrefixList } from './look-up.ts'
 import { notInLab, Refusal } from './refusal.ts'
 import { ACCOUNT_ID, type Peer, type Permission, type SecurityGroup, type World } from './world.ts'
 
@@ -16,6 +16,7 @@ export type WrittenPermission = {
   readonly ToPort?: number | undefined
   readonly IpRanges?: readonly Written<'CidrIp'>[] | undefined
   readonly Ipv6Ranges?: readonly Written<'CidrIpv6'>[] | undefined
+  readonly PrefixListIds?: readonly Written<'PrefixListId'>[] | undefined
   readonly UserIdGroupPairs?: readonly Written<'GroupId' | 'GroupName' | 'UserId'>[] | undefined
 }
 
@@ -40,11 +41,15 @@ export function readPermission(
   const all = [
     ...(written.IpRanges ?? []).map((r) => permit(readCidr('ipv4', r.CidrIp), r.Description)),
     ...(written.Ipv6Ranges ?? []).map((r) => permit(readCidr('ipv6', r.CidrIpv6), r.Description)),
+    ...(written.PrefixListIds ?? []).map((list) =>
+      permit(readPrefixList(world, list.PrefixListId), list.Description),
+    ),
     ...(written.UserIdGroupPairs ?? []).map((g) =>
       permit(readGroup(world, group, g), g.Description),
     ),
   ]
   if (all.length === 0) throw new Refusal('MissingParameter', 'Source group ID missing.')
+  for (const { permission } of all) checkFamily(world, permission)
   return all
 }
 
@@ -53,8 +58,13 @@ export const samePermission = (a: Permission, b: Permission): boolean => keyOf(a
 
 /** A permission as one text: equal texts, equal meaning. */
 export function keyOf({ direction, protocol, from, to, peer }: Permission): string {
-  const what = peer.kind === 'group' ? peer.groupId : peer.cidr
-  return [direction, protocol, from ?? '', to ?? '', peer.kind, what].join(' ')
+  return [direction, protocol, from ?? '', to ?? '', peer.kind, nameOf(peer)].join(' ')
+}
+
+/** A peer's id, or its block. */
+export function nameOf(peer: Peer): string {
+  if (peer.kind === 'group') return peer.groupId
+  return peer.kind === 'prefix-list' ? peer.prefixListId : peer.cidr
 }
 
 const NAMES: Readonly<Record<string, string>> = { tcp: '6', udp: '17', icmp: '1', icmpv6: '58' }
@@ -122,6 +132,25 @@ function readCidr(kind: 'ipv4' | 'ipv6', text: string | undefined): Peer {
   const cidr = parseCidr(kind === 'ipv4' ? 4 : 6, text ?? '')
   if (cidr !== undefined) return { kind, cidr: formatCidr(cidr) }
   throw new Refusal('InvalidParameterValue', `CIDR block ${text ?? ''} is malformed`)
+}
+
+const readPrefixList = (world: World, id = ''): Peer => ({
+  kind: 'prefix-list',
+  prefixListId: findPrefixList(world, id).prefixListId,
+})
+
+/** ICMP belongs to IPv4 and ICMPv6 to IPv6: beside the other's blocks a rule could match nothing. */
+function checkFamily(world: World, { protocol, peer }: Permission): void {
+  const only = protocol === 'icmp' ? 'ipv4' : protocol === 'icmpv6' ? 'ipv6' : undefined
+  if (only === undefined || peer.kind === 'group') return
+  const family =
+    peer.kind === 'prefix-list' ? findPrefixList(world, peer.prefixListId).family : peer.kind
+  if (family === only) return
+  throw new Refusal(
+    'InvalidParameterValue',
+    `Invalid value '${protocol}' for IP protocol: ${nameOf(peer)} is ${family}. ` +
+      `Use ${family === 'ipv4' ? 'icmp' : 'icmpv6'}.`,
+  )
 }
 
 function readGroup(

@@ -11,8 +11,16 @@ export const QUOTA = {
   groupsPerRegion: 2500,
   enisPerRegion: 5000,
   groupsPerEni: 5,
-  /** Per group, direction and IP family; a rule that names a group counts in both families. */
+  /**
+   * Per group, direction and IP family. A rule that names a group or a prefix list counts in both
+   * families; a prefix list counts as many rules as it has room for.
+   */
   rulesPerGroup: 60,
+  prefixListsPerRegion: 100,
+  versionsPerPrefixList: 1000,
+  entriesPerPrefixList: 1000,
+  /** Entries that one call may add, and remove. */
+  entriesPerCall: 100,
   tagsPerResource: 50,
   resourcesPerTagCall: 1000,
   filterValues: 200,

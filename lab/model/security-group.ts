@@ -2,7 +2,7 @@
 // quota, dropped when nothing uses it. Pure; the actions call these and the fabric follows.
 
 import { newId, type Random } from './ids.ts'
-import { type Described, keyOf, samePermission } from './permission.ts'
+import { type Described, keyOf, nameOf, samePermission } from './permission.ts'
 import { QUOTA } from './quota.ts'
 import { Refusal } from './refusal.ts'
 import {
@@ -77,7 +77,7 @@ export function addRules(
     ...(description === undefined ? {} : { description }),
   }))
   const rules = [...group.rules, ...added]
-  checkQuota(rules)
+  checkQuota(world, rules)
   return { world: withGroup(world, { ...group, rules }), added }
 }
 
@@ -102,7 +102,7 @@ export function replaceRules(
     if (keys.has(keyOf(rule))) throw duplicate(rule)
     keys.add(keyOf(rule))
   }
-  checkQuota(rules)
+  checkQuota(world, rules)
   return withGroup(world, { ...group, rules })
 }
 
@@ -145,28 +145,37 @@ export function withoutGroup(world: World, group: SecurityGroup): World {
   return { ...world, tags, groups: drop(world.groups, group.groupId) }
 }
 
-function checkQuota(rules: readonly SecurityGroupRule[]): void {
-  for (const direction of ['ingress', 'egress'] as const) {
-    for (const family of ['ipv4', 'ipv6'] as const) {
-      const count = rules.filter(
-        (r) => r.direction === direction && (r.peer.kind === family || r.peer.kind === 'group'),
-      ).length
-      if (count > QUOTA.rulesPerGroup) {
-        throw new Refusal(
-          'RulesPerSecurityGroupLimitExceeded',
-          'The maximum number of rules per security group has been reached.',
-        )
-      }
-    }
-  }
+function checkQuota({ prefixLists }: World, rules: readonly SecurityGroupRule[]): void {
+  if (roomFor(rules, prefixLists)) return
+  throw new Refusal(
+    'RulesPerSecurityGroupLimitExceeded',
+    'The maximum number of rules per security group has been reached.',
+  )
+}
+
+/** Whether one group may have all those rules. */
+export function roomFor(
+  rules: readonly SecurityGroupRule[],
+  prefixLists: World['prefixLists'],
+): boolean {
+  const weights = rules.map(({ direction, peer }) => {
+    const list = peer.kind === 'prefix-list' ? prefixLists.get(peer.prefixListId) : undefined
+    return { direction, kind: peer.kind, rules: list?.maxEntries ?? 1 }
+  })
+  return (['ingress', 'egress'] as const).every((direction) =>
+    (['ipv4', 'ipv6'] as const).every((family) => {
+      const other = family === 'ipv4' ? 'ipv6' : 'ipv4'
+      const counted = weights.filter((w) => w.direction === direction && w.kind !== other)
+      return counted.reduce((sum, w) => sum + w.rules, 0) <= QUOTA.rulesPerGroup
+    }),
+  )
 }
 
 function duplicate({ protocol, from, to, peer }: Permission): Refusal {
-  const what = peer.kind === 'group' ? peer.groupId : peer.cidr
   const name = protocol === '-1' ? 'ALL' : protocol.toUpperCase()
   const ports = from === undefined ? '' : `, from port: ${from}, to port: ${to}`
   return new Refusal(
     'InvalidPermission.Duplicate',
-    `the specified rule "peer: ${what}, ${name}${ports}, ALLOW" already exists`,
+    `the specified rule "peer: ${nameOf(peer)}, ${name}${ports}, ALLOW" already exists`,
   )
 }

@@ -13,6 +13,7 @@ export type ResourceType =
   | 'instance'
   | 'network-acl'
   | 'network-interface'
+  | 'prefix-list'
   | 'route-table'
   | 'security-group'
   | 'security-group-rule'
@@ -24,6 +25,7 @@ const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
   ['instance', 'instance'],
   ['networkAcl', 'network-acl'],
   ['eni', 'network-interface'],
+  ['prefixList', 'prefix-list'],
   ['routeTable', 'route-table'],
   ['group', 'security-group'],
   ['rule', 'security-group-rule'],
@@ -95,6 +97,8 @@ function exists(world: World, kind: KindName, id: string): boolean {
       return world.subnets.has(id)
     case 'group':
       return world.groups.has(id)
+    case 'prefixList':
+      return world.prefixLists.has(id)
     case 'eni':
       return world.enis.has(id)
     case 'instance':

@@ -6,6 +6,7 @@
 //   vpcs ─┬─ subnets ── enis ── attachment ── instances
 //         ├─ network ACLs: each subnet has one
 //         └─ groups (with their rules)          tags: by resource id, for all kinds
+//   prefix lists (with their versions)
 
 /** What the lab is: one account, one region, two zones. */
 export const ACCOUNT_ID = '123456789012'
@@ -53,10 +54,12 @@ export type Subnet = {
   readonly aclAssociationId: string
 }
 
-export type Peer =
+export type PlainPeer =
   | { readonly kind: 'ipv4'; readonly cidr: string }
   | { readonly kind: 'ipv6'; readonly cidr: string }
   | { readonly kind: 'group'; readonly groupId: string }
+
+export type Peer = PlainPeer | { readonly kind: 'prefix-list'; readonly prefixListId: string }
 
 /** What a rule allows, in canonical form: two rules that mean the same are equal. */
 export type Permission = {
@@ -81,6 +84,27 @@ export type SecurityGroup = {
   readonly description: string
   readonly rules: readonly SecurityGroupRule[]
 }
+
+export type PrefixListEntry = { readonly cidr: string; readonly description?: string }
+
+export type PrefixList = {
+  readonly prefixListId: string
+  readonly name: string
+  readonly family: 'ipv4' | 'ipv6'
+  readonly maxEntries: number
+  readonly state: PrefixListState
+  readonly stateMessage?: string
+  /** The newest version, and the entries of all that are kept. */
+  readonly version: number
+  readonly versions: ReadonlyMap<number, readonly PrefixListEntry[]>
+  /** The client token it was made with, and the request. */
+  readonly made?: { readonly token: string; readonly request: string }
+}
+
+export type PrefixListState =
+  | `${'create' | 'modify' | 'restore'}-${'in-progress' | 'complete'}`
+  | 'modify-failed'
+  | 'delete-in-progress'
 
 export type Attachment = {
   readonly attachmentId: string
@@ -165,6 +189,7 @@ export type World = {
   readonly vpcs: ReadonlyMap<string, Vpc>
   readonly subnets: ReadonlyMap<string, Subnet>
   readonly groups: ReadonlyMap<string, SecurityGroup>
+  readonly prefixLists: ReadonlyMap<string, PrefixList>
   readonly enis: ReadonlyMap<string, NetworkInterface>
   readonly instances: ReadonlyMap<string, Instance>
   readonly dhcpOptions: ReadonlyMap<string, DhcpOptions>

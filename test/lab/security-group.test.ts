@@ -142,9 +142,9 @@ describe('authorizing', () => {
       'InvalidGroup.NotFound',
     ],
     [
-      'a prefix list',
+      'a prefix list that is none',
       { IpProtocol: '-1', PrefixListIds: [{ PrefixListId: 'pl-1' }] },
-      'UnsupportedOperation',
+      'InvalidPrefixListId.Malformed',
     ],
     [
       'a description EC2 forbids',

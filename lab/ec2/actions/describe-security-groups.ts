@@ -55,6 +55,9 @@ function permissionFilters(
     [`${prefix}from-port`]: all((each) => [each.FromPort]),
     [`${prefix}group-id`]: all((each) => (each.UserIdGroupPairs ?? []).map((g) => g.GroupId)),
     [`${prefix}ipv6-cidr`]: all((each) => (each.Ipv6Ranges ?? []).map((range) => range.CidrIpv6)),
+    [`${prefix}prefix-list-id`]: all((each) =>
+      (each.PrefixListIds ?? []).map((list) => list.PrefixListId),
+    ),
     [`${prefix}protocol`]: all((each) => [each.IpProtocol]),
     [`${prefix}to-port`]: all((each) => [each.ToPort]),
     [`${prefix}user-id`]: all((each) => (each.UserIdGroupPairs ?? []).map((g) => g.UserId)),

@@ -22,6 +22,7 @@ export const modifySecurityGroupRules: ChangeAction<
     'SecurityGroupRules.SecurityGroupRule.ToPort',
     'SecurityGroupRules.SecurityGroupRule.CidrIpv4',
     'SecurityGroupRules.SecurityGroupRule.CidrIpv6',
+    'SecurityGroupRules.SecurityGroupRule.PrefixListId',
     'SecurityGroupRules.SecurityGroupRule.ReferencedGroupId',
     'SecurityGroupRules.SecurityGroupRule.Description',
   ],
@@ -50,11 +51,12 @@ function readRule(
 ): Described {
   const rule = group.rules.find((each) => each.ruleId === ruleId)
   if (rule === undefined) throw noSuch('rule', ruleId)
-  const { CidrIpv4, CidrIpv6, ReferencedGroupId, Description, ...rest } = written
+  const { CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupId, Description, ...rest } = written
   const all = readPermission(world, group, rule.direction, {
     ...rest,
     IpRanges: CidrIpv4 === undefined ? [] : [{ CidrIp: CidrIpv4, Description }],
     Ipv6Ranges: CidrIpv6 === undefined ? [] : [{ CidrIpv6, Description }],
+    PrefixListIds: PrefixListId === undefined ? [] : [{ PrefixListId, Description }],
     UserIdGroupPairs:
       ReferencedGroupId === undefined ? [] : [{ GroupId: ReferencedGroupId, Description }],
   })
@@ -78,5 +80,6 @@ function readRule(
 const MEMBER: Readonly<Record<Peer['kind'], string>> = {
   ipv4: 'CidrIpv4',
   ipv6: 'CidrIpv6',
+  'prefix-list': 'PrefixListId',
   group: 'ReferencedGroupId',
 }

@@ -57,6 +57,8 @@ function peerMembers({ peer }: SecurityGroupRule): ec2.SecurityGroupRule {
       return { CidrIpv4: peer.cidr }
     case 'ipv6':
       return { CidrIpv6: peer.cidr }
+    case 'prefix-list':
+      return { PrefixListId: peer.prefixListId }
     case 'group':
       return { ReferencedGroupInfo: { GroupId: peer.groupId, UserId: ACCOUNT_ID } }
   }
@@ -79,7 +81,7 @@ function permissionShape(rules: readonly SecurityGroupRule[]): ec2.IpPermission 
   const permission = {
     IpRanges: [] as ec2.IpRange[],
     Ipv6Ranges: [] as ec2.Ipv6Range[],
-    PrefixListIds: [],
+    PrefixListIds: [] as ec2.PrefixListId[],
     UserIdGroupPairs: [] as ec2.UserIdGroupPair[],
   }
   for (const rule of rules) {
@@ -87,6 +89,9 @@ function permissionShape(rules: readonly SecurityGroupRule[]): ec2.IpPermission 
     const described = descriptionOf(rule)
     if (peer.kind === 'ipv4') permission.IpRanges.push({ CidrIp: peer.cidr, ...described })
     if (peer.kind === 'ipv6') permission.Ipv6Ranges.push({ CidrIpv6: peer.cidr, ...described })
+    if (peer.kind === 'prefix-list') {
+      permission.PrefixListIds.push({ PrefixListId: peer.prefixListId, ...described })
+    }
     if (peer.kind === 'group') {
       permission.UserIdGroupPairs.push({ GroupId: peer.groupId, UserId: ACCOUNT_ID, ...described })
     }
