@@ -9,8 +9,8 @@
 //        (-16)         (-14)        (-10)            (border.ts has the two in the middle)
 //
 // Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
-// can never answer for the receiver's. Conntrack confirms a flow only after its first packet passed
-// both, so `established` means that both once agreed.
+// can never answer for the receiver's. What an ENI tracks passes its gate (tracking.ts); Conntrack
+// confirms a flow only after its first packet passed both gates, so nothing is remembered by one alone.
 
 import { borderGates } from './border.ts'
 import {
@@ -34,6 +34,7 @@ import {
   prefix,
   type Statement,
 } from './nft.ts'
+import { agreedChains, passTracked } from './tracking.ts'
 
 /** The instance metadata service's addresses (EC2 user guide). */
 export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
@@ -122,21 +123,22 @@ function router(): Command[] {
 /** From port to port: the receiver's address, then the sender's groups, then the receiver's. */
 function forwarding(): Command[] {
   const linkLocalNet = prefix('fe80::', 10)
-  const gate = (chain: string, prio: number, link: typeof iif, map: string) => [
-    addGate(chain, 'forward', prio),
-    rule(chain, flowIs('established'), accept),
-    rule(chain, flowIs('invalid'), drop),
-    rule(chain, byMap(link, map)),
+  const gate = (direction: 'egress' | 'ingress', prio: number, link: typeof iif) => [
+    addGate(`${direction}_gate`, 'forward', prio),
+    rule(`${direction}_gate`, flowIs('invalid'), drop),
+    ...passTracked(`${direction}_gate`, direction),
+    rule(`${direction}_gate`, byMap(link, `${direction}_groups`)),
   ]
   const check = 'destination_check'
   return [
+    ...agreedChains(),
     addGate(check, 'forward', -30),
     rule(check, match(payload('ip6', 'saddr'), linkLocalNet), drop),
     rule(check, match(payload('ip6', 'daddr'), linkLocalNet), drop),
     rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
     rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
     rule(check, match(oif, inSet('unchecked_destination')), accept),
-    ...gate('egress_gate', -20, iif, 'egress_groups'),
-    ...gate('ingress_gate', -10, oif, 'ingress_groups'),
+    ...gate('egress', -20, iif),
+    ...gate('ingress', -10, oif),
   ]
 }

@@ -62,7 +62,7 @@ export class NamespaceFabric implements LabFabric {
   putGroup(group: Group): Promise<void> {
     return this.#inTurn(async (kernel) => {
       checkReferences(group, this.#groups)
-      await kernel.call('apply', putGroup(group, !this.#groups.has(group.groupId)))
+      await kernel.call('apply', putGroup(group, this.#groups.get(group.groupId)))
       this.#groups.set(group.groupId, group)
     })
   }

@@ -24,6 +24,10 @@ export type Element = {
 export const accept: Statement = { accept: null }
 export const drop: Statement = { drop: null }
 export const jump = (chain: string): Statement => ({ jump: { target: chain } })
+/** Like `jump`, without a way back: what that chain does not decide, the caller's caller does. */
+export const goTo = (chain: string): Statement => ({ goto: { target: chain } })
+/** Writes a value to the packet or to its flow; no verdict. */
+export const set = (key: Expression, value: Expression): Statement => ({ mangle: { key, value } })
 
 export const payload = (protocol: string, field: string): Expression => ({
   payload: { protocol, field },
@@ -33,6 +37,10 @@ export const transport = (offset: number, bits: number): Expression => ({
   payload: { base: 'th', offset, len: bits },
 })
 export const meta = (key: string): Expression => ({ meta: { key } })
+export const ct = (key: string): Expression => ({ ct: { key } })
+export const bits = (op: '&' | '|', left: Expression, right: number): Expression => ({
+  [op]: [left, right],
+})
 export const concat = (...parts: Expression[]): Expression => ({ concat: parts })
 export const anyOf = (...values: (string | number)[]): Expression => ({ set: values })
 export const prefix = (address: string, length: number): Expression => ({
@@ -45,9 +53,9 @@ export const inSet = (set: string): Expression => `@${set}`
 export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
   match: { op, left, right },
 })
-/** What conntrack says of the packet (`in`, because the state is a bit mask). */
-export const flowIs = (state: 'established' | 'invalid'): Statement =>
-  match({ ct: { key: 'state' } }, state, 'in')
+/** What conntrack says of the packet, one of these (`in`, because the state is a bit mask). */
+export const flowIs = (...states: ('new' | 'established' | 'invalid')[]): Statement =>
+  match(ct('state'), states.length === 1 ? (states[0] ?? '') : states, 'in')
 /** Looks the key up in a verdict map and does what it says; no element, no effect. */
 export const byMap = (key: Expression, map: string): Statement => ({
   vmap: { key, data: `@${map}` },

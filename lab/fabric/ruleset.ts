@@ -1,6 +1,7 @@
 // How a port becomes elements of the gates' sets (gates.ts). Pure. A port is a handful of elements
 // and no rule of its own but its guard, so plugging one costs little at ten and at a thousand.
-// Ports with the same set of groups share two chains, one per direction, that ask each group.
+// Ports with the same set of groups share two chains, one per direction, that ask each group: first
+// whether the flow is one that is not tracked, because the most permissive rule of all of them counts.
 
 import { createHash } from 'node:crypto'
 import { canonical, familyOf, linkLocal } from './address.ts'
@@ -18,8 +19,10 @@ import {
   type Element,
   flushChain,
   jump,
+  type Statement,
 } from './nft.ts'
 import { type Direction, groupChain, memberSet, putGroup } from './security-group.ts'
+import { freeChain, isFree, notFree, openChain } from './tracking.ts'
 
 const DIRECTIONS: readonly Direction[] = ['egress', 'ingress']
 
@@ -42,8 +45,8 @@ export function compile(
     ...baseRuleset(),
     ...acls.flatMap((acl) => putAcl(acl, true)),
     ...subnets.flatMap((subnet) => putBorder(subnet, true)),
-    ...empty.flatMap((group) => putGroup(group, true)),
-    ...groups.flatMap((group) => putGroup(group, false)),
+    ...empty.flatMap((group) => putGroup(group)),
+    ...groups.flatMap((group) => putGroup(group, { ...group, rules: [] })),
     ...plugged.flat(),
   ]
 }
@@ -96,12 +99,18 @@ export function groupSetName(groupIds: readonly string[]): string {
 const setKey = (groupIds: readonly string[]): string => [...new Set(groupIds)].sort().join(' ')
 
 function addGroupSet(name: string, groupIds: readonly string[]): Command[] {
-  return DIRECTIONS.flatMap((direction) => [
-    addChain('inet', `${direction}-${name}`),
-    ...[...new Set(groupIds)].map((groupId) =>
-      addRule('inet', `${direction}-${name}`, [jump(groupChain(groupId, direction))]),
-    ),
-  ])
+  const ids = [...new Set(groupIds)]
+  return DIRECTIONS.flatMap((direction) => {
+    const chain = `${direction}-${name}`
+    const rule = (...statements: Statement[]): Command => addRule('inet', chain, statements)
+    return [
+      addChain('inet', chain),
+      rule(notFree),
+      ...ids.map((id) => rule(jump(freeChain(id, direction)))),
+      ...ids.map((id) => rule(isFree, jump(openChain(id, direction)))),
+      ...ids.map((id) => rule(jump(groupChain(id, direction)))),
+    ]
+  })
 }
 
 /** Everything that the sets must hold for a port. */

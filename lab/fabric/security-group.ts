@@ -1,21 +1,20 @@
 // A security group as nftables rules. Pure.
 //
-// Each group has two chains, one per direction, that only ever accept; whoever jumps there drops
-// what comes back. Every rule states its IP version first, so that nothing said of one version can
+// Each group has two chains, one per direction, that only ever agree; whoever jumps there drops
+// what comes back (and two more for each, that tell untracked flows: tracking.ts). Every rule states its IP version first, so that nothing said of one version can
 // match the other, and a rule that cannot be said exactly is refused: nothing is ever left out,
 // because a rule with a clause missing allows more.
 
 import { parseCidr } from './address.ts'
 import type { Group, Rule } from './fabric.ts'
 import {
-  accept,
   addChain,
-  addRule,
   addSet,
   type Command,
   deleteChain,
   deleteSet,
   flushChain,
+  goTo,
   inSet,
   match,
   meta,
@@ -24,6 +23,7 @@ import {
   range,
   type Statement,
 } from './nft.ts'
+import { agreedChain, type ChainRule, chainRule, untracked, untrackedChains } from './tracking.ts'
 
 const ICMP = 1
 const TCP = 6
@@ -43,45 +43,62 @@ export const groupChain = (groupId: string, direction: Direction): string =>
 export const memberSet = (groupId: string, version: Version): string => `${version}-of-${groupId}`
 
 /**
- * Creates a group, or replaces its rules. Throws an Error that names the rule, the value and what
- * is allowed when a rule cannot be enforced exactly as it is written.
+ * Creates a group, or replaces the rules it has had `before`: a chain that says the same is left
+ * alone. Throws an Error that names the rule, the value and what is allowed when a rule cannot be
+ * enforced exactly as it is written.
  */
-export function putGroup(group: Group, isNew: boolean): Command[] {
+export function putGroup(group: Group, before?: Group): Command[] {
   checkId('groupId', group.groupId)
   const { groupId } = group
-  const [ingress, egress] = [groupChain(groupId, 'ingress'), groupChain(groupId, 'egress')]
-  const ground = isNew
-    ? [
-        addChain('inet', ingress),
-        addChain('inet', egress),
-        addSet('inet', memberSet(groupId, 'ipv4'), ['ipv4_addr']),
-        addSet('inet', memberSet(groupId, 'ipv6'), ['ipv6_addr']),
-      ]
-    : [flushChain('inet', ingress), flushChain('inet', egress)]
-  return [...ground, ...group.rules.flatMap((rule) => compileRule(groupId, rule))]
+  const rules = group.rules.flatMap((rule) => compileRule(groupId, rule))
+  const had = (before?.rules ?? []).flatMap((rule) => compileRule(groupId, rule))
+  const ground =
+    before === undefined
+      ? [
+          ...chainsOf(groupId).map((chain) => addChain('inet', chain)),
+          addSet('inet', memberSet(groupId, 'ipv4'), ['ipv4_addr']),
+          addSet('inet', memberSet(groupId, 'ipv6'), ['ipv6_addr']),
+        ]
+      : []
+  const changes = chainsOf(groupId).flatMap((chain) => {
+    const [was, now] = [had, rules].map((all) => all.filter((rule) => rule.chain === chain))
+    if (JSON.stringify(was) === JSON.stringify(now)) return []
+    const emptied = before === undefined ? [] : [flushChain('inet', chain)]
+    return [...emptied, ...(now ?? []).map((rule) => rule.command)]
+  })
+  return [...ground, ...changes]
 }
 
 /** Takes a group away. The kernel refuses while a rule or an ENI still refers to it. */
 export function dropGroup(groupId: string): Command[] {
   return [
-    deleteChain('inet', groupChain(groupId, 'ingress')),
-    deleteChain('inet', groupChain(groupId, 'egress')),
+    ...chainsOf(groupId).map((chain) => deleteChain('inet', chain)),
     deleteSet('inet', memberSet(groupId, 'ipv4')),
     deleteSet('inet', memberSet(groupId, 'ipv6')),
   ]
 }
 
-function compileRule(groupId: string, rule: Rule): Command[] {
+const chainsOf = (groupId: string): string[] => [
+  groupChain(groupId, 'ingress'),
+  groupChain(groupId, 'egress'),
+  ...untrackedChains(groupId),
+]
+
+function compileRule(groupId: string, rule: Rule): ChainRule[] {
   try {
     checkId('ruleId', rule.ruleId)
-    return versionsOf(rule).map((version) => {
+    return versionsOf(rule).flatMap((version) => {
+      const [peer, ports] = [peerMatch(rule, version), protocolMatch(rule)]
       const statements = [
         match(meta('nfproto'), version),
-        ...peerMatch(rule, version),
-        ...protocolMatch(rule),
-        accept,
+        ...peer,
+        ...ports,
+        goTo(agreedChain(rule.direction)),
       ]
-      return addRule('inet', groupChain(groupId, rule.direction), statements, rule.ruleId)
+      return [
+        chainRule(groupChain(groupId, rule.direction), statements, rule.ruleId),
+        ...(peer.length === 0 ? untracked(groupId, rule, version, ports) : []),
+      ]
     })
   } catch (error) {
     throw new Error(`rule ${rule.ruleId} of ${groupId}: ${(error as Error).message}`)

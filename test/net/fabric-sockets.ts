@@ -145,13 +145,21 @@ export function udp(from: string, to: { netns: string; address: string }, port: 
 
 let pingId = process.pid
 
-/** Whether an ICMP or ICMPv6 request of a type (echo, unless said) is answered. */
-export function ping(netns: string, to: string, type = isIPv4(to) ? 8 : 128): boolean {
+/**
+ * Whether an ICMP or ICMPv6 request of a type (echo, unless said) is answered. A new flow each time,
+ * unless its id is said: an old one may be agreed.
+ */
+export function ping(
+  netns: string,
+  to: string,
+  type = isIPv4(to) ? 8 : 128,
+  id = ++pingId & 0xffff,
+): boolean {
   const isV4 = isIPv4(to)
   const fd = born(netns, familyOf(to), RAW, isV4 ? 1 : 58)
   const packet = Buffer.alloc(20)
   packet[0] = type
-  packet.writeUInt16BE(++pingId & 0xffff, 4) // A new flow each time: an old one may be agreed.
+  packet.writeUInt16BE(id, 4)
   if (isV4) packet.writeUInt16BE(checksum(packet), 2)
   send(fd, packet, to)
   const answer = isV4 ? (type === 8 ? 0 : type + 1) : type + 1

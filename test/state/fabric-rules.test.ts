@@ -38,10 +38,12 @@ const added = (commands: Command[], kind: string): Json[] =>
     return found ? [found] : []
   })
 /** The rules a group's rule becomes, each as readable clauses, e.g. `ip.saddr == 10.0.0.0/16`. */
-function said(...rules: Rule[]): string[] {
-  return added(putGroup(group(...rules), false), 'rule').map((each) =>
-    (each.expr as unknown as Json[]).map(clause).join(', '),
-  )
+const said = (...rules: Rule[]): string[] => saidIn(/^(ingress|egress)-sg-1$/, ...rules)
+/** The same for the chains of such a name. */
+function saidIn(chain: RegExp, ...rules: Rule[]): string[] {
+  return added(putGroup(group(...rules)), 'rule')
+    .filter((each) => chain.test(String(each.chain)))
+    .map((each) => (each.expr as unknown as Json[]).map(clause).join(', '))
 }
 function clause(statement: Json): string {
   if (!statement.match) return Object.keys(statement).join()
@@ -49,26 +51,28 @@ function clause(statement: Json): string {
   const field = left?.payload
     ? `${left.payload.protocol}.${left.payload.field}`
     : `meta ${left?.meta?.key}`
-  const value = right?.prefix
-    ? `${right.prefix.addr}/${right.prefix.len}`
-    : right?.range
-      ? `${right.range[0]}-${right.range[1]}`
-      : right
+  const value = right?.set
+    ? (right.set as unknown as number[]).join(' or ')
+    : right?.prefix
+      ? `${right.prefix.addr}/${right.prefix.len}`
+      : right?.range
+        ? `${right.range[0]}-${right.range[1]}`
+        : right
   return `${field} ${op} ${value}`
 }
 
 describe('a rule says its IP version, its peer and its protocol, all of them', () => {
   const cases: [name: string, rule: Rule, nft: string[]][] = [
-    ['everything from a CIDR', rule(), ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, accept']],
+    ['everything from a CIDR', rule(), ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, goto']],
     [
       'everything to anywhere, IPv4 only',
       rule({ direction: 'egress', peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }),
-      ['meta nfproto == ipv4, accept'],
+      ['meta nfproto == ipv4, goto'],
     ],
     [
       'everything to anywhere, IPv6 only',
       rule({ direction: 'egress', peer: { kind: 'ipv6', cidr: '::/0' } }),
-      ['meta nfproto == ipv6, accept'],
+      ['meta nfproto == ipv6, goto'],
     ],
     [
       'a TCP port range to an IPv6 CIDR whose host bits are set',
@@ -79,29 +83,29 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
         to: 443,
         peer: { kind: 'ipv6', cidr: 'fd00:1::5/32' },
       }),
-      ['meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, accept'],
+      ['meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, goto'],
     ],
     [
       'one UDP port',
       rule({ protocol: 17, from: 53, to: 53 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, udp.dport == 53, accept'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, udp.dport == 53, goto'],
     ],
     [
       'every TCP port is still TCP alone',
       rule({ protocol: 6, from: 0, to: 65535 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 6, accept'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 6, goto'],
     ],
     [
       'another protocol by number',
       rule({ protocol: 47 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 47, accept'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 47, goto'],
     ],
     [
       'an ICMP type and code',
       rule({ protocol: 1, from: 3, to: 4 }),
       [
         'meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 1,' +
-          ' icmp.type == 3, icmp.code == 4, accept',
+          ' icmp.type == 3, icmp.code == 4, goto',
       ],
     ],
     [
@@ -109,21 +113,21 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
       rule({ protocol: 58, from: 128, to: -1, peer: { kind: 'ipv6', cidr: 'fd00::/8' } }),
       [
         'meta nfproto == ipv6, ip6.saddr == fd00::/8, meta l4proto == 58,' +
-          ' icmpv6.type == 128, accept',
+          ' icmpv6.type == 128, goto',
       ],
     ],
     [
       'a group means its members of both versions',
       rule({ protocol: 6, from: 22, to: 22, peer: { kind: 'group', groupId: 'sg-2' } }),
       [
-        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, tcp.dport == 22, accept',
-        'meta nfproto == ipv6, ip6.saddr == @ipv6-of-sg-2, tcp.dport == 22, accept',
+        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, tcp.dport == 22, goto',
+        'meta nfproto == ipv6, ip6.saddr == @ipv6-of-sg-2, tcp.dport == 22, goto',
       ],
     ],
     [
       'ICMP from a group is IPv4 alone',
       rule({ protocol: 1, from: -1, to: -1, peer: { kind: 'group', groupId: 'sg-2' } }),
-      ['meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, accept'],
+      ['meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, goto'],
     ],
   ]
   test.for(cases)('%s', ([, given, nft]) => {
@@ -167,14 +171,66 @@ describe('a rule that cannot be said exactly is refused by its id, never widened
   })
 })
 
-test('a new group has empty chains and member sets; a known one is emptied first', () => {
-  const made = putGroup(group(rule()), true)
-  expect(added(made, 'chain').map(({ name }) => name)).toEqual(['ingress-sg-1', 'egress-sg-1'])
-  expect(added(made, 'set').map(({ name }) => name)).toEqual(['ipv4-of-sg-1', 'ipv6-of-sg-1'])
-  expect(putGroup(group(rule()), false).slice(0, 2)).toEqual([
-    { flush: { chain: { family: 'inet', table: 'enid', name: 'ingress-sg-1' } } },
-    { flush: { chain: { family: 'inet', table: 'enid', name: 'egress-sg-1' } } },
+test('a new group has chains and member sets; of a known one only the chains that differ change', () => {
+  const made = putGroup(group(rule()))
+  expect(added(made, 'chain').map(({ name }) => name)).toEqual([
+    'ingress-sg-1',
+    'egress-sg-1',
+    'egress_open-sg-1',
+    'egress_free-sg-1',
+    'ingress_open-sg-1',
+    'ingress_free-sg-1',
   ])
+  expect(added(made, 'set').map(({ name }) => name)).toEqual(['ipv4-of-sg-1', 'ipv6-of-sg-1'])
+  const out = rule({ direction: 'egress', ruleId: 'sgr-2' })
+  expect(putGroup(group(rule(), out), group(rule(), out))).toEqual([])
+  const changed = putGroup(group(out), group(rule(), out))
+  expect(changed).toEqual([
+    { flush: { chain: { family: 'inet', table: 'enid', name: 'ingress-sg-1' } } },
+  ])
+  const renamed = putGroup(group(rule({ ruleId: 'sgr-3' })), group(rule()))
+  expect(added(renamed, 'rule').map(({ comment }) => comment)).toEqual(['sgr-3'])
+})
+
+describe('what is not tracked', () => {
+  const anywhere = (change: Partial<Rule>) =>
+    rule({ peer: { kind: 'ipv4', cidr: '0.0.0.0/0' }, ...change })
+  const cases: [name: string, rule: Rule, open: string[], free: string[]][] = [
+    [
+      'one port from everywhere',
+      anywhere({ protocol: 6, from: 80, to: 80 }),
+      ['meta nfproto == ipv4, tcp.dport == 80, accept'],
+      [],
+    ],
+    [
+      'every port of a protocol',
+      anywhere({ protocol: 17, from: 0, to: 65535 }),
+      ['meta nfproto == ipv4, meta l4proto == 17, accept'],
+      ['meta nfproto == ipv4, meta l4proto == 17, mangle'],
+    ],
+    [
+      'everything, of which TCP and UDP are untracked, in IPv6',
+      anywhere({ peer: { kind: 'ipv6', cidr: '::/0' } }),
+      ['meta nfproto == ipv6, meta l4proto == 6 or 17, accept'],
+      ['meta nfproto == ipv6, meta l4proto == 6 or 17, mangle'],
+    ],
+    ['every port but one', anywhere({ protocol: 6, from: 1, to: 65535 }), [expect.anything()], []],
+    ['ICMP', anywhere({ protocol: 1, from: -1, to: -1 }), [], []],
+    ['another protocol', anywhere({ protocol: 47 }), [], []],
+    ['half of everywhere', rule({ peer: { kind: 'ipv4', cidr: '0.0.0.0/1' } }), [], []],
+    ['a group', rule({ peer: { kind: 'group', groupId: 'sg-1' } }), [], []],
+  ]
+  test.for(cases)('%s', ([, given, open, free]) => {
+    for (const [direction, other] of [
+      ['ingress', 'egress'],
+      ['egress', 'ingress'],
+    ] as const) {
+      const turned = { ...given, direction }
+      expect(saidIn(new RegExp(`^${direction}_open-`), turned)).toEqual(open)
+      expect(saidIn(new RegExp(`^${other}_free-`), turned)).toEqual(free)
+      expect(saidIn(new RegExp(`^(${other}_open|${direction}_free)-`), turned)).toEqual([])
+    }
+  })
 })
 
 test('every gate drops what it does not accept, and the two groups gates are two', () => {

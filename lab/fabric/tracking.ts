@@ -1,0 +1,115 @@
+// Which flows a security group remembers, as EC2 does it (EC2 user guide, "Security group connection
+// tracking"). Pure. Each ENI of a flow decides for itself, at the flow's first packet:
+//
+//   untracked   TCP or UDP that one rule lets to or from everywhere, where another rule lets all
+//               ports to and from everywhere in the other direction: nothing is remembered, every
+//               packet is judged by the rules as they are, and it ends when a rule goes
+//   tracked     all the rest: what was agreed goes on, in both directions, until it times out
+//
+// The kernel has one entry for a flow, between two ENIs: its mark has one bit for each of them. An
+// ICMP error belongs to the entry of the flow it speaks of, but is no part of it: rules judge it.
+
+import type { Rule } from './fabric.ts'
+import {
+  accept,
+  addChain,
+  addRule,
+  anyOf,
+  bits,
+  type Command,
+  ct,
+  type Expression,
+  flowIs,
+  match,
+  meta,
+  type Statement,
+  set,
+} from './nft.ts'
+
+/** A command that adds a rule, and to which chain. */
+export type ChainRule = { readonly chain: string; readonly command: Command }
+
+type Direction = Rule['direction']
+type Version = 'ipv4' | 'ipv6'
+
+/** Bits of a flow's mark: tracked by the ENI that sent its first packet, and by the other one. */
+const TRACKED = { egress: 1, ingress: 2 } as const
+const OTHER = { egress: 'ingress', ingress: 'egress' } as const
+/** IPS_CONFIRMED of a flow's status: an earlier packet of it has passed both gates. */
+const CONFIRMED = 8
+const UNTRACKABLE = anyOf(6, 17)
+
+/** Where a rule of that direction ends that lets a packet through: the flow may be remembered. */
+export const agreedChain = (direction: Direction): string => `${direction}_agreed`
+/** A group's rules that let TCP or UDP to or from everywhere. Ids hold no `_`: names are unique. */
+export const openChain = (groupId: string, direction: Direction): string =>
+  `${direction}_open-${groupId}`
+/** Says, by the packet's mark, that a group lets every answer go the other way. */
+export const freeChain = (groupId: string, direction: Direction): string =>
+  `${direction}_free-${groupId}`
+
+/** Before a set of groups is asked; a mark of its own never leaves the fabric. */
+export const notFree: Statement = set(meta('mark'), 0)
+/** Whether a group of the set lets every answer go the other way. */
+export const isFree: Statement = match(meta('mark'), 1)
+
+/** The chains in which a flow is agreed: its first packet is what decides. */
+export function agreedChains(): Command[] {
+  return (['egress', 'ingress'] as const).flatMap((direction) => {
+    const chain = agreedChain(direction)
+    const bit = TRACKED[direction]
+    return [
+      addChain('inet', chain),
+      addRule('inet', chain, [
+        flowIs('new'),
+        match(bits('&', ct('status'), CONFIRMED), 0),
+        set(ct('mark'), bits('|', ct('mark'), bit)),
+      ]),
+      addRule('inet', chain, [accept]),
+    ]
+  })
+}
+
+/** A gate's first rules: what its own ENI tracks passes, whichever way it goes. */
+export function passTracked(gate: string, direction: Direction): Command[] {
+  const way = (going: 'original' | 'reply', bit: number): Command =>
+    addRule('inet', gate, [
+      flowIs('new', 'established'),
+      match(ct('direction'), going),
+      match(bits('&', ct('mark'), bit), bit),
+      accept,
+    ])
+  return [way('original', TRACKED[direction]), way('reply', TRACKED[OTHER[direction]])]
+}
+
+/** The chains of one group that tell untracked flows. */
+export const untrackedChains = (groupId: string): string[] =>
+  (['egress', 'ingress'] as const).flatMap((direction) => [
+    openChain(groupId, direction),
+    freeChain(groupId, direction),
+  ])
+
+/** A rule of a chain, with the id of the group's rule it comes from. */
+export const chainRule = (chain: string, statements: Statement[], ruleId: string): ChainRule => ({
+  chain,
+  command: addRule('inet', chain, statements, ruleId),
+})
+
+/** What a rule from or to everywhere, in one version, adds to them; `ports` is its own match. */
+export function untracked(
+  groupId: string,
+  { direction, protocol, from, to, ruleId }: Rule,
+  version: Version,
+  ports: readonly Statement[],
+): ChainRule[] {
+  if (protocol !== 'all' && protocol !== 6 && protocol !== 17) return []
+  const ipVersion = match(meta('nfproto'), version)
+  const what: Expression = protocol === 'all' ? UNTRACKABLE : protocol
+  const everyPort = protocol === 'all' || (from === 0 && to === 65535)
+  const open = protocol === 'all' ? [match(meta('l4proto'), UNTRACKABLE)] : ports
+  const free = [ipVersion, match(meta('l4proto'), what), set(meta('mark'), 1)]
+  return [
+    chainRule(openChain(groupId, direction), [ipVersion, ...open, accept], ruleId),
+    ...(everyPort ? [chainRule(freeChain(groupId, OTHER[direction]), free, ruleId)] : []),
+  ]
+}
