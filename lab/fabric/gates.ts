@@ -40,6 +40,10 @@ import { agreedChains, passTracked } from './tracking.ts'
 export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
 
 const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour solicitation, advert.
+
+/** Conntrack puts fragments together at -400: each must be its sender's own before that. */
+const BEFORE_DEFRAG = -450
+
 /** The tables, gates and empty sets: everything is closed. */
 export function baseRuleset(): Command[] {
   return [...sets(), ...frames(), ...sourceCheck(), ...router(), ...forwarding(), ...borderGates()]
@@ -89,7 +93,7 @@ function sourceCheck(): Command[] {
     match(concat(iif, etherSource, ...more), inSet(set))
   const chain = 'source_check'
   return [
-    addGate(chain, 'prerouting', -300),
+    addGate(chain, 'prerouting', BEFORE_DEFRAG),
     rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),
     rule(chain, from('source_ipv6', payload('ip6', 'saddr')), accept),
     rule(
