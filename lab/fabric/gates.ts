@@ -9,8 +9,9 @@
 //        (-16)         (-14)        (-10)            (border.ts has the two in the middle)
 //
 // Each gate drops what it does not accept, and an accept ends that gate alone: the sender's groups
-// can never answer for the receiver's. What an ENI tracks passes its gate (tracking.ts); Conntrack
-// confirms a flow only after its first packet passed both gates, so nothing is remembered by one alone.
+// can never answer for the receiver's. What an ENI tracks passes its gate (tracking.ts); conntrack
+// confirms a flow only after its first packet passed both gates, so nothing is remembered by one
+// alone. A packet that conntrack finds in no flow (an error, a stray segment) is the rules' to judge.
 
 import { borderGates } from './border.ts'
 import {
@@ -26,7 +27,6 @@ import {
   type Command,
   concat,
   drop,
-  flowIs,
   inSet,
   match,
   meta,
@@ -129,7 +129,6 @@ function forwarding(): Command[] {
   const linkLocalNet = prefix('fe80::', 10)
   const gate = (direction: 'egress' | 'ingress', prio: number, link: typeof iif) => [
     addGate(`${direction}_gate`, 'forward', prio),
-    rule(`${direction}_gate`, flowIs('invalid'), drop),
     ...passTracked(`${direction}_gate`, direction),
     rule(`${direction}_gate`, byMap(link, `${direction}_groups`)),
   ]

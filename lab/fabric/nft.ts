@@ -54,7 +54,7 @@ export const match = (left: Expression, right: Expression, op = '=='): Statement
   match: { op, left, right },
 })
 /** What conntrack says of the packet, one of these (`in`, because the state is a bit mask). */
-export const flowIs = (...states: ('new' | 'established' | 'invalid')[]): Statement =>
+export const flowIs = (...states: ('new' | 'established')[]): Statement =>
   match(ct('state'), states.length === 1 ? (states[0] ?? '') : states, 'in')
 /** Looks the key up in a verdict map and does what it says; no element, no effect. */
 export const byMap = (key: Expression, map: string): Statement => ({

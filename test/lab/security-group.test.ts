@@ -10,6 +10,7 @@ import {
   DescribeSecurityGroupRulesCommand,
   DescribeSecurityGroupsCommand,
   type IpPermission,
+  ModifyNetworkInterfaceAttributeCommand,
   RevokeSecurityGroupEgressCommand,
   RevokeSecurityGroupIngressCommand,
 } from '@aws-sdk/client-ec2'
@@ -256,6 +257,21 @@ describe('revoking', () => {
     )
     expect(rules.SecurityGroupRules?.filter((rule) => rule.IsEgress)).toHaveLength(3)
   })
+})
+
+test('an ENI wears five groups at most, when it is made and later', async () => {
+  const ids = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => makeGroup(name)))
+  const wear = (NetworkInterfaceId: string, Groups: string[]): Promise<unknown> =>
+    rig.ec2.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, Groups }))
+  const { NetworkInterfaceId } = await rig.createEni({ Groups: ids.slice(0, 5) })
+  expect(await errorOf(rig.createEni({ Groups: ids }))).toMatchObject({
+    code: 'InvalidParameterValue',
+    message: expect.stringContaining('exceeded limit 5'),
+  })
+  expect((await errorOf(wear(NetworkInterfaceId, ids))).code).toBe(
+    'SecurityGroupsPerInterfaceLimitExceeded',
+  )
+  await wear(NetworkInterfaceId, [...ids.slice(1), ids[5] ?? ''])
 })
 
 describe('deleting a group', () => {

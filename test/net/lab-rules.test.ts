@@ -8,6 +8,7 @@ import {
   CreateManagedPrefixListCommand,
   CreateSecurityGroupCommand,
   DescribeInstancesCommand,
+  DescribeSubnetsCommand,
   EC2Client,
   ModifyManagedPrefixListCommand,
   type ModifyManagedPrefixListCommandInput,
@@ -121,3 +122,32 @@ test.each([
     expect(reaches(82)).toBe('silent')
   },
 )
+
+test('a rule that names a group means its members in every subnet, itself only where it is named', async () => {
+  const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({}))
+  const elsewhere = Subnets.find(({ SubnetId }) => SubnetId !== server.subnetId)?.SubnetId
+  const far = await lab.ask<Probe>('POST', 'probes', { subnetId: elsewhere, groupIds: [groupId] })
+  const stranger = await lab.ask<Probe>('POST', 'probes', {
+    subnetId: elsewhere,
+    groupNames: ['default'],
+  })
+  expect(far.subnetId).not.toBe(server.subnetId)
+  const verdicts = () =>
+    [server.ipv4, server.ipv6 ?? ''].map((to) =>
+      [far, stranger, client].map(({ netnsPath }) => tcp(netnsPath, to, 82)),
+    )
+  const [none, members] = [
+    ['silent', 'silent', 'silent'],
+    ['open', 'silent', 'silent'],
+  ]
+  expect(verdicts(), 'the same group, and no rule that names it').toEqual([none, none])
+  await ec2.send(
+    new AuthorizeSecurityGroupIngressCommand({
+      GroupId: groupId,
+      IpPermissions: [
+        { IpProtocol: 'tcp', FromPort: 82, ToPort: 82, UserIdGroupPairs: [{ GroupId: groupId }] },
+      ],
+    }),
+  )
+  expect(verdicts()).toEqual([members, members])
+})
