@@ -159,6 +159,27 @@ describe.each([
   })
 })
 
+test('an ENI of several groups lets in what any of them does, and no more when one goes', async () => {
+  await rig.fabric.putGroup({ groupId: 'sg-more', rules: [rule('ingress', 6, 'sg-client', 81)] })
+  const passes = () =>
+    pass(4, [rule('ingress', 6, 'sg-client', 80)], {
+      '80': tcpTo(80),
+      '81': tcpTo(81),
+      '82': tcpTo(82),
+    })
+  expect(await passes()).toEqual(['80'])
+  for (const groupIds of [
+    ['sg-web', 'sg-more'],
+    ['sg-more', 'sg-web'],
+  ]) {
+    await rig.fabric.update({ ...web.port, groupIds })
+    expect(await passes()).toEqual(['80', '81'])
+  }
+  await rig.fabric.update({ ...web.port, groupIds: ['sg-more'] })
+  expect(await passes()).toEqual(['81'])
+  await rig.fabric.update(web.port)
+})
+
 test('an extension header hides no port', async () => {
   const loads = () => ({
     open: behindOptions(udpTo(80)),
