@@ -35,7 +35,10 @@ type Version = 'ipv4' | 'ipv6'
 /** Bits of a flow's mark: tracked by the ENI that sent its first packet, and by the other one. */
 const TRACKED = { egress: 1, ingress: 2 } as const
 const OTHER = { egress: 'ingress', ingress: 'egress' } as const
-/** IPS_CONFIRMED of a flow's status: an earlier packet of it has passed both gates. */
+/**
+ * IPS_CONFIRMED of a flow's status: a packet of it has passed both gates before. An ICMP error has
+ * the status of the flow it is about; a packet of no flow has none, and matches nothing.
+ */
 const CONFIRMED = 8
 const UNTRACKABLE = anyOf(6, 17)
 
@@ -61,7 +64,6 @@ export function agreedChains(): Command[] {
     return [
       addChain('inet', chain),
       addRule('inet', chain, [
-        flowIs('new'),
         match(bits('&', ct('status'), CONFIRMED), 0),
         set(ct('mark'), bits('|', ct('mark'), bit)),
       ]),
