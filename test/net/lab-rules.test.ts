@@ -151,3 +151,12 @@ test('a rule that names a group means its members in every subnet, itself only w
   )
   expect(verdicts()).toEqual([members, members])
 })
+
+test('members of the default group reach each other, and nobody else reaches them', async () => {
+  const other = await lab.ask<Probe>('POST', 'probes', { groupNames: ['default'] })
+  for (const address of [client.ipv4, client.ipv6 ?? '']) {
+    listeners.push(listenTcp(client.netnsPath, address, 90))
+    expect(tcp(other.netnsPath, address, 90), address).toBe('open')
+    expect(tcp(server.netnsPath, address, 90), address).toBe('silent')
+  }
+})
