@@ -97,8 +97,6 @@ export type PrefixList = {
   /** The newest version, and the entries of all that are kept. */
   readonly version: number
   readonly versions: ReadonlyMap<number, readonly PrefixListEntry[]>
-  /** The client token it was made with, and the request. */
-  readonly made?: { readonly token: string; readonly request: string }
 }
 
 export type PrefixListState =
@@ -177,7 +175,7 @@ export type DhcpOptions = {
 /** An answered client token: 24 h long, the same request gets the same thing, another is refused. */
 export type ClientToken = {
   readonly request: string
-  readonly made: NetworkInterface | NetworkAcl
+  readonly made: NetworkInterface | NetworkAcl | PrefixList
   readonly givenAt: Date
 }
 

@@ -17,7 +17,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Probe } from '../../lab/probes.ts'
-import { close, listenTcp, tcp } from './fabric-sockets.ts'
+import { close, connectTcp, listenTcp, tcp } from './fabric-sockets.ts'
 import { type LabProcess, leftovers, startLab } from './lab-process.ts'
 
 const name = `t${randomBytes(3).toString('hex')}`
@@ -59,6 +59,13 @@ afterAll(async () => {
 const v4 = (port: number) => tcp(client.netnsPath, server.ipv4, port)
 const v6 = (port: number) => tcp(client.netnsPath, server.ipv6 ?? '', port)
 
+/** The same for a probe that is new: its link may lose a first packet, which comes again in 1 s. */
+function first({ netnsPath }: Probe, address: string, port: number): string {
+  const { fd, answer } = connectTcp(netnsPath, address, port, 4000)
+  close(fd)
+  return answer
+}
+
 test('a rule that is modified lets in what it says now, and no longer what it said', async () => {
   const rule = { IpProtocol: 'tcp', FromPort: 80, ToPort: 80 }
   const { SecurityGroupRules } = await ec2.send(
@@ -68,7 +75,7 @@ test('a rule that is modified lets in what it says now, and no longer what it sa
     }),
   )
   const SecurityGroupRuleId = SecurityGroupRules?.[0]?.SecurityGroupRuleId
-  expect([v4(80), v4(81)]).toEqual(['open', 'silent'])
+  expect([first(client, server.ipv4, 80), v4(81)]).toEqual(['open', 'silent'])
   const modify = (written: object) =>
     ec2.send(
       new ModifySecurityGroupRulesCommand({
@@ -149,6 +156,9 @@ test('a rule that names a group means its members in every subnet, itself only w
       ],
     }),
   )
+  for (const address of [server.ipv4, server.ipv6 ?? '']) {
+    expect(first(far, address, 82), address).toBe('open')
+  }
   expect(verdicts()).toEqual([members, members])
 })
 
@@ -156,7 +166,7 @@ test('members of the default group reach each other, and nobody else reaches the
   const other = await lab.ask<Probe>('POST', 'probes', { groupNames: ['default'] })
   for (const address of [client.ipv4, client.ipv6 ?? '']) {
     listeners.push(listenTcp(client.netnsPath, address, 90))
-    expect(tcp(other.netnsPath, address, 90), address).toBe('open')
+    expect(first(other, address, 90), address).toBe('open')
     expect(tcp(server.netnsPath, address, 90), address).toBe('silent')
   }
 })

@@ -1,5 +1,4 @@
-// CreateManagedPrefixList: answered as create-in-progress, complete at once. The same client token
-// gives the same list while there is one.
+// CreateManagedPrefixList: answered as create-in-progress, complete at once.
 
 import type {
   CreateManagedPrefixListRequest,
@@ -11,14 +10,14 @@ import { QUOTA } from '../../model/quota.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
 import { withTags } from '../../model/tag-rules.ts'
 import type { PrefixList, World } from '../../model/world.ts'
-import { type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
+import { type Call, type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
+import { once } from '../once.ts'
 import { FAMILY, prefixListShape } from '../shapes/prefix-list.ts'
 import { specifiedTags } from '../tag-specification.ts'
 
-export const createManagedPrefixList: ChangeAction<
-  CreateManagedPrefixListRequest,
-  CreateManagedPrefixListResult
-> = {
+type Input = CreateManagedPrefixListRequest
+
+export const createManagedPrefixList: ChangeAction<Input, CreateManagedPrefixListResult> = {
   name: 'CreateManagedPrefixList',
   honours: [
     'PrefixListName',
@@ -30,50 +29,46 @@ export const createManagedPrefixList: ChangeAction<
     ...TAG_SPECIFICATIONS,
   ],
   change(world, input, call) {
-    const { ClientToken: token, DryRun: _dryRun, ...request } = input
-    const made = token === undefined ? undefined : { token, request: JSON.stringify(request) }
-    const earlier = made === undefined ? undefined : madeFor(world, made)
-    if (earlier !== undefined) {
-      return { world, output: { PrefixList: prefixListShape(world, earlier) } }
-    }
-    if (world.prefixLists.size >= QUOTA.prefixListsPerRegion) {
-      throw new Refusal(
-        'PrefixListLimitExceeded',
-        `The maximum number of prefix lists (${QUOTA.prefixListsPerRegion}) has been reached.`,
-      )
-    }
-    const empty: PrefixList = {
-      prefixListId: newId('pl', call.random),
-      name: checkName(input.PrefixListName ?? ''),
-      family: readFamily(input.AddressFamily ?? ''),
-      maxEntries: checkMaxEntries(input.MaxEntries ?? 0),
-      state: 'create-in-progress',
-      version: 0,
-      versions: new Map([[0, []]]),
-      ...(made === undefined ? {} : { made }),
-    }
-    const { versions, ...list } = withEntries(empty, input.Entries ?? [], [])
-    const first = { ...list, versions: new Map([...versions].filter(([version]) => version > 0)) }
-    const tags = specifiedTags(input.TagSpecifications, 'prefix-list')
-    const next = withTags(withPrefixList(world, first), list.prefixListId, tags)
+    const { world: next, made } = once('CreateManagedPrefixList', world, input, call, {
+      make: () => create(world, input, call),
+      again: (was) =>
+        'prefixListId' in was ? (world.prefixLists.get(was.prefixListId) ?? was) : undefined,
+    })
     return {
       world: next,
-      output: { PrefixList: prefixListShape(next, first) },
-      settle: (so) => withPrefixList(so, { ...first, state: 'create-complete' }),
+      output: { PrefixList: prefixListShape(next, made) },
+      settle: (so) => settled(so, made.prefixListId),
     }
   },
 }
 
-function madeFor(world: World, made: PrefixList['made'] & object): PrefixList | undefined {
-  for (const list of world.prefixLists.values()) {
-    if (list.made?.token !== made.token) continue
-    if (list.made.request === made.request) return list
+function create(world: World, input: Input, call: Call): { world: World; made: PrefixList } {
+  if (world.prefixLists.size >= QUOTA.prefixListsPerRegion) {
     throw new Refusal(
-      'IdempotentParameterMismatch',
-      `The client token '${made.token}' has been used with other parameters.`,
+      'PrefixListLimitExceeded',
+      `The maximum number of prefix lists (${QUOTA.prefixListsPerRegion}) has been reached.`,
     )
   }
-  return undefined
+  const empty: PrefixList = {
+    prefixListId: newId('pl', call.random),
+    name: checkName(input.PrefixListName ?? ''),
+    family: readFamily(input.AddressFamily ?? ''),
+    maxEntries: checkMaxEntries(input.MaxEntries ?? 0),
+    state: 'create-in-progress',
+    version: 0,
+    versions: new Map([[0, []]]),
+  }
+  const { versions, ...list } = withEntries(empty, input.Entries ?? [], [])
+  const made = { ...list, versions: new Map([...versions].filter(([version]) => version > 0)) }
+  const tags = specifiedTags(input.TagSpecifications, 'prefix-list')
+  return { world: withTags(withPrefixList(world, made), made.prefixListId, tags), made }
+}
+
+/** The world when that list is made; unchanged where it has gone on or away. */
+function settled(world: World, prefixListId: string): World {
+  const list = world.prefixLists.get(prefixListId)
+  if (list?.state !== 'create-in-progress') return world
+  return withPrefixList(world, { ...list, state: 'create-complete' })
 }
 
 function readFamily(text: string): PrefixList['family'] {
