@@ -355,6 +355,7 @@ describe('an association', () => {
 })
 
 describe('every change', () => {
+  // P223
   test('is one call on the fabric, however many ENIs there are', async () => {
     for (let n = 0; n < 3; n++) await rig.createEni()
     const steps = async (call: () => Promise<unknown>): Promise<string[]> => {
@@ -372,6 +373,7 @@ describe('every change', () => {
     expect(await steps(() => rig.ec2.send(drop))).toEqual(['dropAcl'])
   })
 
+  // P223
   test('that the fabric refuses has changed nothing', async () => {
     const before = rig.lab.region.world
     rig.fabric.failNext = 'putAcl'

@@ -287,6 +287,7 @@ describe('a rule that names a list', () => {
     expect(letIn(), 'an empty list allows nothing').toEqual([])
   })
 
+  // P226
   test('a fabric that fails at the second group takes the first back, and the list too', async () => {
     const id = await makeList(['10.0.0.0/8'])
     await allow(from(id))

@@ -93,6 +93,7 @@ describe('an ACL', () => {
     expect(udpTo(server, 53, 'ipv6')).toBe(true)
   })
 
+  // P220
   test('without entries, as a new one is, drops all that crosses the border', async () => {
     for (const [name, side] of Object.entries({ near, far })) {
       await open()
@@ -105,6 +106,7 @@ describe('an ACL', () => {
     }
   })
 
+  // P220
   test('decides by the lowest number that matches, whatever the order of the list', async () => {
     const deny = (ruleNumber: number) => entry('ingress', ruleNumber, 'deny', 6, ANY4, 80)
     const allow = (ruleNumber: number) =>
@@ -145,6 +147,7 @@ describe('an ACL', () => {
     }
   })
 
+  // P221
   test('has no memory: an answer needs an entry of its own, to the ephemeral ports', async () => {
     const ear = packetSocket(server.netns, server.ifindex)
     const request = entry('ingress', 100, 'allow', 6, '10.0.0.0/20', 80)
@@ -225,6 +228,7 @@ describe('an ACL', () => {
     expect(reaches(50)).toBe(false)
   })
 
+  // P222
   test('is not asked about packets between two ENIs of one subnet', async () => {
     await near()
     for (const address of [neighbour.ipv4, neighbour.ipv6]) {
@@ -234,6 +238,7 @@ describe('an ACL', () => {
     expect(tcp(client.netns, server.ipv4, 80)).toBe('silent')
   })
 
+  // P222
   test('is not asked about IMDS', async () => {
     await near()
     for (const address of ['169.254.169.254', 'fd00:ec2::254']) {
@@ -245,6 +250,7 @@ describe('an ACL', () => {
     }
   })
 
+  // P222
   test('judges a guest by where it is plugged in, not by the address it sends from', async () => {
     // The router's check is off: the client may send from any address, also one of the far subnet.
     await rig.fabric.update({ ...client.port, sourceDestCheck: false })
@@ -303,6 +309,7 @@ describe('fragments', () => {
 })
 
 describe('live changes', () => {
+  // P221
   test('are in force when the call returns, and cut a flow that runs', async () => {
     const listener = listenTcp(server.netns, server.ipv4, 8080)
     const { fd, answer } = connectTcp(client.netns, server.ipv4, 8080)

@@ -130,6 +130,7 @@ describe.each([
     expect(Math.max(...heard)).toBeLessThanOrEqual(Math.max(...parts.map((each) => each.length)))
   })
 
+  // P225
   test('of one to a closed port nothing arrives, not its later fragments either', () => {
     const whole = packet(CLOSED, 'closed')
     for (const at of [8, 400]) {
@@ -185,6 +186,7 @@ describe.each([
     expect(answered).toEqual([splitsHeaders, false])
   })
 
+  // P225
   test("somebody else's fragment gets into no packet, under whoever's address it is sent", () => {
     const whole = packet(OPEN, 'a')
     const pieces = cut(whole, 40, 80)

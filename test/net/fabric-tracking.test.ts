@@ -106,6 +106,7 @@ describe.each([
   const fromAnywhere = rule('ingress', protocol, anywhere, PORT)
   const fromClient = (): Rule => rule('ingress', protocol, narrow(), PORT)
 
+  // P224
   test('let in from one address goes on when its rule goes, and when all rules go', async () => {
     const it = await flow(open, OUT, [fromClient(), ...OUT])
     await serverHas(...OUT)
@@ -116,6 +117,7 @@ describe.each([
     it.end()
   })
 
+  // P224
   test('let in from anywhere, all answers let out, ends with its rule and comes back', async () => {
     const it = await flow(open, OUT, [fromAnywhere, ...OUT])
     await serverHas(...OUT)
@@ -150,6 +152,7 @@ describe.each([
     it.end()
   })
 
+  // P224
   test('is untracked by who began it alone: the other end remembers, and the other way', async () => {
     const it = await flow(open, [...OUT, ...IN], [fromClient()])
     await serverHas()

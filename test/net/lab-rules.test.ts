@@ -66,6 +66,7 @@ function first({ netnsPath }: Probe, address: string, port: number): string {
   return answer
 }
 
+// P226
 test('a rule that is modified lets in what it says now, and no longer what it said', async () => {
   const rule = { IpProtocol: 'tcp', FromPort: 80, ToPort: 80 }
   const { SecurityGroupRules } = await ec2.send(
@@ -89,6 +90,7 @@ test('a rule that is modified lets in what it says now, and no longer what it sa
   expect([v4(80), v4(81)]).toEqual(['silent', 'silent'])
 })
 
+// P226
 test.each([
   ['IPv4', () => client.ipv4, 32, v4, v6],
   ['IPv6', () => client.ipv6 ?? '', 128, v6, v4],
