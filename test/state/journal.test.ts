@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -218,7 +219,9 @@ describe('the state file', () => {
     other.close()
     const before = readFileSync(path)
     expect(() => openDatabase(path)).toThrow(StateFileRefused)
-    expect(() => openDatabase(path)).toThrow('not a state file of enid')
+    expect(() => openDatabase(path)).toThrow(
+      /not a state file of enid.*Set ENID_STATE_DIR to another directory, or move the file away/,
+    )
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
@@ -242,8 +245,30 @@ describe('the state file', () => {
     db.close()
     const before = digests(crashed)
     expect(before[1]).toBeDefined()
-    expect(() => openDatabase(crashed)).toThrow('schema 99')
+    expect(() => openDatabase(crashed)).toThrow(/schema 99.*Install the newer enid again/)
     expect(digests(crashed)).toEqual(before)
+  })
+
+  test('that is damaged names the newest of its backups, of the day or of before a migration', () => {
+    writeFileSync(path, 'damaged: long enough, and nothing that SQLite would take for its own')
+    const words = () => {
+      try {
+        openDatabase(path)
+      } catch (error) {
+        return (error as Error).message
+      }
+      return expect.fail('it was opened')
+    }
+    expect(words()).toContain('There is no backup beside it')
+    const copies = ['.v1.bak', '.bak', '.v2.bak', '.v3', '.bak.new'].map((end) => `${path}${end}`)
+    for (const [n, copy] of copies.entries()) {
+      writeFileSync(copy, 'a copy')
+      utimesSync(copy, 1_000 + n, 1_000 + n)
+    }
+    const newest = `The newest backup is ${copies[2]} of 1970-01-01T00:16:42.000Z`
+    expect(words()).toContain(newest)
+    utimesSync(copies[1] as string, 2_000, 2_000)
+    expect(words()).toContain(`The newest backup is ${copies[1]} of`)
   })
 
   // P104
