@@ -8,9 +8,11 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import type { Job } from '../../agent/drivers/driver.ts'
+import { setSysctl } from '../../agent/drivers/kernel/inside.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
+import { kernelFailure } from '../../agent/drivers/kernel-failure.ts'
 import { linkDriver } from '../../agent/drivers/link.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { eniDetails, job, never, newHost } from './jobs.ts'
@@ -124,6 +126,13 @@ test.for([
   const { kernel } = kernelByHand(refusal(errno, netns))
   const ended = linkDriver({ kernel, host }).ensure(newJob(), never())
   await expect(ended).rejects.toEqual(failing({ kind, code }))
+})
+
+test('a link that goes while it is configured is waited for again: its namespace is not gone', () => {
+  const path = '/proc/sys/net/ipv6/conf/no-such-link/accept_ra'
+  expect(() => setSysctl(path, '0')).toThrow(failing({ errno: 'ENODEV' }))
+  const gone = new KernelError({ errno: 'ENODEV', what: `write 0 to ${path}`, netns: '/ns' })
+  expect(kernelFailure(gone)).toMatchObject({ kind: 'transient', code: 'LinkNotSeen' })
 })
 
 test('an expectation that no link can meet is our own mistake, not a failure', async () => {
