@@ -12,7 +12,6 @@ import { setSysctl } from '../../agent/drivers/kernel/inside.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
-import { kernelFailure } from '../../agent/drivers/kernel-failure.ts'
 import { linkDriver } from '../../agent/drivers/link.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { eniDetails, job, never, newHost } from './jobs.ts'
@@ -128,11 +127,13 @@ test.for([
   await expect(ended).rejects.toEqual(failing({ kind, code }))
 })
 
-test('a link that goes while it is configured is waited for again: its namespace is not gone', () => {
+test('a link whose sysctls are not there is tried again soon: its namespace is not gone', async () => {
   const path = '/proc/sys/net/ipv6/conf/no-such-link/accept_ra'
-  expect(() => setSysctl(path, '0')).toThrow(failing({ errno: 'ENODEV' }))
-  const gone = new KernelError({ errno: 'ENODEV', what: `write 0 to ${path}`, netns: '/ns' })
-  expect(kernelFailure(gone)).toMatchObject({ kind: 'transient', code: 'LinkNotSeen' })
+  expect(() => setSysctl(path, '0')).toThrow(failing({ errno: 'EAGAIN' }))
+  const { kernel, did } = kernelByHand(refusal('EAGAIN', '/ns'))
+  const ended = linkDriver({ kernel, host }).ensure(newJob({ again: true }), never())
+  await expect(ended).rejects.toEqual(failing({ kind: 'transient', code: 'KernelRefused' }))
+  expect(did).toEqual(['takeIn'])
 })
 
 test('an expectation that no link can meet is our own mistake, not a failure', async () => {

@@ -73,13 +73,13 @@ export function setIpv6(world: World, fd: number, link: string, enabled: boolean
   })
 }
 
-/** Sets a sysctl of a link where it differs. ENODEV when there is no such link (any more). */
+/** Sets a sysctl of a link where it differs. EAGAIN when the link has none (yet, or any more). */
 export function setSysctl(path: string, value: string): void {
   try {
     if (fs.readFileSync(path, 'utf8').trim() !== value) fs.writeFileSync(path, value)
   } catch (error) {
     // ENOENT would be taken for a namespace that is gone, and its task with it.
-    const errno = errnoOf(error) === 'ENOENT' ? 'ENODEV' : errnoOf(error)
+    const errno = errnoOf(error) === 'ENOENT' ? 'EAGAIN' : errnoOf(error)
     throw new KernelError({ errno, what: `write ${value} to ${path}` })
   }
 }
