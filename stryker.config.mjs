@@ -1,5 +1,5 @@
 // Mutation testing of what decides and remembers, and of the runner and the sweep: every line is broken
-// in turn, and a test must fail. `npm run mutate`; takes three quarters of an hour. The last result stands in test/README.md.
+// in turn, and a test must fail. `npm run mutate`; takes over an hour. The last result stands in test/README.md.
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 const options = {

@@ -4,8 +4,7 @@
 import { expect, test } from 'vitest'
 import { simulate } from './run.ts'
 
-/** Mutation testing makes do with fewer. */
-const SEED_COUNT = Number(process.env.SIM_SEEDS ?? 200)
+const SEED_COUNT = 200
 
 // P1
 test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leave nothing`, async () => {
