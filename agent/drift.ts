@@ -16,7 +16,7 @@ import type { Details } from './drivers/driver.ts'
 import type { Kernel } from './drivers/kernel/kernel.ts'
 import { KernelError } from './drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from './drivers/kernel/link.ts'
-import { expectationOf, linkGone } from './drivers/link.ts'
+import { expectationOf, GONE_MS, linkGone } from './drivers/link.ts'
 import { sentence } from './failure.ts'
 import { jobOf } from './job.ts'
 import type { Host } from './orders.ts'
@@ -30,9 +30,6 @@ export const SETTLE_MS = 30
 export const PACE_MS = 500
 /** Doubts of one task for what was heard: so many at that pace, then one every ten seconds. */
 export const DOUBTS = { burst: 20, perSecond: 1000 / LINK_CHECK_MS }
-/** How long a card that is in neither place may be on its way, or plugged in anew. Milliseconds. */
-const GONE_MS = 600
-
 export type LinkWatchOptions = {
   readonly journal: Journal
   readonly kernel: Pick<Kernel, 'verify' | 'findLink' | 'onChange'>
@@ -86,9 +83,8 @@ class LinkWatch {
 
   async #round(): Promise<void> {
     const { journal } = this.#options
-    for (const netns of this.#places.keys()) {
-      if (entryAt(journal, netns) === undefined) this.#places.delete(netns)
-    }
+    const live = new Set(journal.all().map(({ holder }) => liveNetnsOf(holder)))
+    for (const netns of this.#places.keys()) if (!live.has(netns)) this.#places.delete(netns)
     for (const entry of journal.all()) {
       for (const row of linksOf(entry)) await this.#check(entry, row, () => true)
     }
@@ -167,10 +163,13 @@ class LinkWatch {
 
 /** The holder whose namespace this is, as long as it is to run. */
 const entryAt = (journal: Journal, netns: string): Entry | undefined =>
-  journal.all().find(({ holder }) => holder.desired === 'running' && netnsOf(holder) === netns)
+  journal.all().find(({ holder }) => liveNetnsOf(holder) === netns)
 
-const netnsOf = (holder: Holder): string | undefined =>
-  (rowState(holder, 'sandbox').details as Details['sandbox'] | undefined)?.netns
+/** The namespace of a holder that is to run. */
+function liveNetnsOf(holder: Holder): string | undefined {
+  if (holder.desired !== 'running') return undefined
+  return (rowState(holder, 'sandbox').details as Details['sandbox'] | undefined)?.netns
+}
 
 const linksOf = ({ holder }: Entry): RowId[] =>
   rows(holder.spec).flatMap(({ id }) => (kindOf(id) === 'link' ? [id] : []))

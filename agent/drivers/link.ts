@@ -15,8 +15,11 @@ import { aliasOf } from './mark.ts'
 /** The MTU inside a VPC (EC2 user guide, "Network MTU"). A link that allows less gets its most. */
 const VPC_MTU = 9001
 
-/** How long a card that was in the task once is looked for before it counts as gone, milliseconds. */
-const GONE_MS = 600
+/**
+ * How long a card that was in the task once, and is neither there nor on the host, may be on its way
+ * or plugged in anew before it counts as gone, milliseconds.
+ */
+export const GONE_MS = 600
 
 /** The router of every VPC subnet, since November 2022, under a fixed link-local address. */
 const ROUTER_IPV6 = 'fe80:ec2::1'

@@ -25,14 +25,9 @@ import {
   type Statement,
   transport,
 } from './nft.ts'
+import { ANY, ICMP, ICMPV6, PORT_MAX, TCP, UDP } from './protocol.ts'
 import { bounded, checkId } from './security-group.ts'
 
-const ICMP = 1
-const TCP = 6
-const UDP = 17
-const ICMPV6 = 58
-const ANY = -1
-const PORT_MAX = 65535
 const NUMBER_MAX = 32766
 
 type Direction = AclEntry['direction']

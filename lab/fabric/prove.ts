@@ -7,13 +7,13 @@
 import type { AclEntry, Group, Port } from './fabric.ts'
 import type { LabFabric } from './open.ts'
 import type { ProbePlan, ProbeResult } from './probe.ts'
+import { UDP } from './protocol.ts'
 
 const OPEN = 9001
 const CLOSED_BY_RECEIVER = 9002
 const CLOSED_BY_SENDER = 9003
 const CLOSED_LEAVING = 9004
 const CLOSED_ENTERING = 9005
-const UDP = 17
 
 /** RFC 5737 and RFC 3849: addresses that no VPC has. */
 const CIDRS = { ipv4: '192.0.2.0/24', ipv6: '2001:db8::/32' } as const

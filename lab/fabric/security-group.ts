@@ -1,9 +1,10 @@
 // A security group as nftables rules. Pure.
 //
 // Each group has two chains, one per direction, that only ever agree; whoever jumps there drops
-// what comes back (and two more for each, that tell untracked flows: tracking.ts). Every rule states its IP version first, so that nothing said of one version can
-// match the other, and a rule that cannot be said exactly is refused: nothing is ever left out,
-// because a rule with a clause missing allows more.
+// what comes back (and two more for each, that tell untracked flows: tracking.ts). Every rule states
+// its IP version first, so that nothing said of one version can match the other, and a rule that
+// cannot be said exactly is refused: nothing is ever left out, because a rule with a clause missing
+// allows more.
 
 import { parseCidr } from './address.ts'
 import type { Group, Rule } from './fabric.ts'
@@ -23,14 +24,9 @@ import {
   range,
   type Statement,
 } from './nft.ts'
+import { ANY, ICMP, ICMPV6, PORT_MAX, TCP, UDP } from './protocol.ts'
 import { agreedChain, type ChainRule, chainRule, untracked, untrackedChains } from './tracking.ts'
 
-const ICMP = 1
-const TCP = 6
-const UDP = 17
-const ICMPV6 = 58
-const ANY = -1
-const PORT_MAX = 65535
 const ID = /^[a-z][a-z0-9-]{0,63}$/i
 
 type Version = 'ipv4' | 'ipv6'

@@ -25,6 +25,7 @@ import {
   type Statement,
   set,
 } from './nft.ts'
+import { PORT_MAX, TCP, UDP } from './protocol.ts'
 
 /** A command that adds a rule, and to which chain. */
 export type ChainRule = { readonly chain: string; readonly command: Command }
@@ -40,7 +41,7 @@ const OTHER = { egress: 'ingress', ingress: 'egress' } as const
  * the status of the flow it is about; a packet of no flow has none, and matches nothing.
  */
 const CONFIRMED = 8
-const UNTRACKABLE = anyOf(6, 17)
+const UNTRACKABLE = anyOf(TCP, UDP)
 
 /** Where a rule of that direction ends that lets a packet through: the flow may be remembered. */
 export const agreedChain = (direction: Direction): string => `${direction}_agreed`
@@ -104,10 +105,10 @@ export function untracked(
   version: Version,
   ports: readonly Statement[],
 ): ChainRule[] {
-  if (protocol !== 'all' && protocol !== 6 && protocol !== 17) return []
+  if (protocol !== 'all' && protocol !== TCP && protocol !== UDP) return []
   const ipVersion = match(meta('nfproto'), version)
   const what: Expression = protocol === 'all' ? UNTRACKABLE : protocol
-  const everyPort = protocol === 'all' || (from === 0 && to === 65535)
+  const everyPort = protocol === 'all' || (from === 0 && to === PORT_MAX)
   const open = protocol === 'all' ? [match(meta('l4proto'), UNTRACKABLE)] : ports
   const free = [ipVersion, match(meta('l4proto'), what), set(meta('mark'), 1)]
   return [
