@@ -7,7 +7,7 @@ import { Drain, stopDrained } from '../../agent/drain.ts'
 import { graceMs } from '../../agent/drivers/container.ts'
 import { Failure } from '../../agent/failure.ts'
 import { LOOK_MS, watchNotices } from '../../agent/notice.ts'
-import { Runner } from '../../agent/runner.ts'
+import type { Runner, RunnerOptions } from '../../agent/runner.ts'
 import type { Catalog } from '../../state/catalog.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Journal } from '../../state/journal.ts'
@@ -15,7 +15,7 @@ import { lastStatus } from '../../state/status.ts'
 import { rowState } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { memory } from './journals.ts'
-import { hang, holds, StillClock, settle, World } from './world.ts'
+import { hang, holds, newRunner, StillClock, settle, World } from './world.ts'
 
 const SPOT = 'meta-data/spot/instance-action'
 const TARGET = 'meta-data/autoscaling/target-lifecycle-state'
@@ -45,24 +45,8 @@ async function born(bootId = 'boot-1'): Promise<void> {
     },
   }
   drain = new Drain({ catalog: facts, clock, bootId })
-  const deadline = 60_000
-  runner = new Runner({
-    journal,
-    drivers: world.drivers(),
-    choose: (_, row) => ({ 'eni:0': 'subnet-a', 'attachment:0': '1' })[row as string],
-    hold: (entry, step) => drain.hold(entry, step),
-    clock,
-    deadlineMs: {
-      eni: deadline,
-      image: deadline,
-      sandbox: deadline,
-      attachment: deadline,
-      guard: deadline,
-      link: deadline,
-      container: deadline,
-    },
-    onDefect: (error) => defects.push(error),
-  })
+  const hold: RunnerOptions['hold'] = (entry, step) => drain.hold(entry, step)
+  runner = newRunner({ journal, world, clock, defects }, { hold })
   const end = await watchNotices({
     imds: {
       async find(path) {

@@ -6,8 +6,7 @@ import Sqlite from 'better-sqlite3'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Drivers, Job } from '../../agent/drivers/driver.ts'
 import { Failure } from '../../agent/failure.ts'
-import type { RunnerOptions } from '../../agent/runner.ts'
-import { Runner } from '../../agent/runner.ts'
+import type { Runner, RunnerOptions } from '../../agent/runner.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
@@ -15,13 +14,8 @@ import { lastStatus } from '../../state/status.ts'
 import type { Event, RowId } from '../../state/task.ts'
 import { rowState } from '../../state/task.ts'
 import { spec } from '../state/specs.ts'
-import { hang, StillClock, settle, World } from './world.ts'
+import { hang, newRunner, StillClock, settle, World } from './world.ts'
 
-const KINDS = ['eni', 'image', 'sandbox', 'attachment', 'guard', 'link', 'container'] as const
-const deadlineMs = Object.fromEntries(KINDS.map((kind) => [kind, 60_000])) as Record<
-  (typeof KINDS)[number],
-  number
->
 const stop = { code: 'UserInitiated', reason: 'asked' } as const
 const transient = new Failure('transient', 'Slow', 'slow')
 
@@ -36,15 +30,7 @@ let defects: unknown[]
 function start(change: Partial<RunnerOptions> = {}): void {
   journal = new Journal(db, clock.now)
   journal.follow((_, event) => events.push(event))
-  runner = new Runner({
-    journal,
-    drivers: world.drivers(),
-    choose: (_, row) => ({ 'eni:0': 'subnet-a', 'attachment:0': '1' })[row as string],
-    clock,
-    deadlineMs,
-    onDefect: (error) => defects.push(error),
-    ...change,
-  })
+  runner = newRunner({ journal, world, clock, defects }, change)
 }
 
 function begin(id = 'a', made = spec()): void {

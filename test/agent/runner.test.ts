@@ -4,8 +4,7 @@
 import Sqlite from 'better-sqlite3'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
-import type { RunnerOptions } from '../../agent/runner.ts'
-import { Runner } from '../../agent/runner.ts'
+import type { Runner, RunnerOptions } from '../../agent/runner.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
@@ -13,7 +12,7 @@ import { lastStatus } from '../../state/status.ts'
 import type { Event, RowId } from '../../state/task.ts'
 import { rowState } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
-import { hang, holds, StillClock, settle, World } from './world.ts'
+import { hang, holds, newRunner, StillClock, settle, World } from './world.ts'
 
 let world: World
 let clock: StillClock
@@ -37,15 +36,7 @@ const deadlineMs = {
 function start(change: Partial<RunnerOptions> = {}): void {
   journal = new Journal(db, clock.now)
   journal.follow((_, event) => events.push(say(event)))
-  runner = new Runner({
-    journal,
-    drivers: world.drivers(),
-    choose: (_, row) => ({ 'eni:0': 'subnet-a', 'attachment:0': '1' })[row as string],
-    clock,
-    deadlineMs,
-    onDefect: (error) => defects.push(error),
-    ...change,
-  })
+  runner = newRunner({ journal, world, clock, defects }, change)
 }
 
 const say = (event: Event): string =>

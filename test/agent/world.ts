@@ -3,6 +3,8 @@
 
 import type { Clock } from '../../agent/clock.ts'
 import type { Details, Drivers, Job } from '../../agent/drivers/driver.ts'
+import { Runner, type RunnerOptions } from '../../agent/runner.ts'
+import type { Journal } from '../../state/journal.ts'
 import type { RowId, Verb } from '../../state/task.ts'
 
 /** What a script makes of one call: throw, hang until aborted, or go on. */
@@ -83,6 +85,28 @@ export class StillClock implements Clock {
     this.time = until
     await settle()
   }
+}
+
+const DEADLINE_MS = 60_000
+
+/** A runner over such a world: one subnet, one device index, a minute for everything. */
+export function newRunner(
+  parts: { journal: Journal; world: World; clock: Clock; defects: unknown[] },
+  change: Partial<RunnerOptions> = {},
+): Runner {
+  const { journal, world, clock, defects } = parts
+  const kinds = Object.keys(world.drivers()) as (keyof Drivers)[]
+  return new Runner({
+    journal,
+    drivers: world.drivers(),
+    choose: (_, row) => ({ 'eni:0': 'subnet-a', 'attachment:0': '1' })[row as string],
+    clock,
+    deadlineMs: Object.fromEntries(
+      kinds.map((kind) => [kind, DEADLINE_MS]),
+    ) as RunnerOptions['deadlineMs'],
+    onDefect: (error) => defects.push(error),
+    ...change,
+  })
 }
 
 /** Lets every promise that can go on, go on. */

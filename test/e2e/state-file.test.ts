@@ -268,7 +268,7 @@ test('damage that shows while the agent runs ends it, in the same words', async 
     writeSync(file, Buffer.alloc(statSync(`${path}${part}`).size, 0xa5), 0, undefined, 0)
     closeSync(file)
   }
-  await rig.define('more', IDLE).catch(() => {})
+  await expect(rig.define('more', IDLE)).rejects.toThrow()
   await rig.agentDeath()
   other.close()
   expect(rig.agentLog).toMatch(/enid agent: .* is damaged \(.*The newest backup is/)

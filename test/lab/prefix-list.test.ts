@@ -5,7 +5,6 @@ import {
   AuthorizeSecurityGroupEgressCommand,
   AuthorizeSecurityGroupIngressCommand,
   CreateManagedPrefixListCommand,
-  CreateSecurityGroupCommand,
   DeleteManagedPrefixListCommand,
   DescribeManagedPrefixListsCommand,
   DescribeSecurityGroupRulesCommand,
@@ -27,16 +26,10 @@ let rig: Rig
 let groupId: string
 beforeEach(async () => {
   rig = await makeRig()
-  groupId = await makeGroup('web')
+  groupId = await rig.makeGroup('web')
 })
 afterEach(() => rig.end())
 
-async function makeGroup(name: string): Promise<string> {
-  const made = await rig.ec2.send(
-    new CreateSecurityGroupCommand({ GroupName: name, Description: name, VpcId: rig.vpcId }),
-  )
-  return made.GroupId ?? ''
-}
 async function makeList(cidrs: string[], MaxEntries = 10, AddressFamily = 'IPv4') {
   const { PrefixList } = await rig.ec2.send(
     new CreateManagedPrefixListCommand({
@@ -270,7 +263,7 @@ describe('a rule that names a list', () => {
     const id = await makeList(['10.0.0.0/8'])
     await allow(from(id), from(id, 443))
     const web = groupId
-    groupId = await makeGroup('db')
+    groupId = await rig.makeGroup('db')
     await allow(from(id, 5432))
     await modify(id, {
       CurrentVersion: 1,
@@ -292,7 +285,7 @@ describe('a rule that names a list', () => {
     const id = await makeList(['10.0.0.0/8'])
     await allow(from(id))
     const web = groupId
-    groupId = await makeGroup('db')
+    groupId = await rig.makeGroup('db')
     await allow(from(id))
     const before = [rig.fabric.groups.get(web), rig.fabric.groups.get(groupId)]
     const put = rig.fabric.putGroup.bind(rig.fabric)

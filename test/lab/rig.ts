@@ -4,6 +4,7 @@
 import {
   CreateNetworkInterfaceCommand,
   type CreateNetworkInterfaceCommandInput,
+  CreateSecurityGroupCommand,
   DescribeInstancesCommand,
   DescribeSecurityGroupsCommand,
   DescribeSubnetsCommand,
@@ -32,6 +33,8 @@ export type Rig = {
   readonly subnetB: string
   readonly defaultGroup: string
   createEni(input?: Partial<CreateNetworkInterfaceCommandInput>): Promise<NetworkInterface & Ids>
+  /** Its id. In the default VPC unless told. */
+  makeGroup(name: string, vpcId?: string): Promise<string>
   query(body: string): Promise<{ status: number; text: string; headers: Headers }>
   end(): Promise<void>
 }
@@ -66,6 +69,10 @@ export async function makeRig(instanceType = 'lab.unlimited', clock?: Clock): Pr
         new CreateNetworkInterfaceCommand({ SubnetId: ids.subnetA, ...input }),
       )
       return made.NetworkInterface as NetworkInterface & Ids
+    },
+    async makeGroup(name, vpcId = ids.vpcId) {
+      const group = { GroupName: name, Description: name, VpcId: vpcId }
+      return (await ec2.send(new CreateSecurityGroupCommand(group))).GroupId ?? ''
     },
     async query(body) {
       const response = await fetch(endpoint, {

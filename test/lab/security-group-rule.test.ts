@@ -4,7 +4,6 @@
 import {
   AuthorizeSecurityGroupEgressCommand,
   AuthorizeSecurityGroupIngressCommand,
-  CreateSecurityGroupCommand,
   CreateTagsCommand,
   DeleteTagsCommand,
   DescribeSecurityGroupRulesCommand,
@@ -23,16 +22,10 @@ let rig: Rig
 let groupId: string
 beforeEach(async () => {
   rig = await makeRig()
-  groupId = await makeGroup('web')
+  groupId = await rig.makeGroup('web')
 })
 afterEach(() => rig.end())
 
-async function makeGroup(name: string): Promise<string> {
-  const made = await rig.ec2.send(
-    new CreateSecurityGroupCommand({ GroupName: name, Description: name, VpcId: rig.vpcId }),
-  )
-  return made.GroupId ?? ''
-}
 const tcp = (CidrIp: string, port = 80): IpPermission => ({
   IpProtocol: 'tcp',
   FromPort: port,
@@ -118,7 +111,7 @@ describe('modifying rules', () => {
 
   test('a rule of another group, of nothing, or named twice is refused', async () => {
     const [one = ''] = await allow(tcp('10.0.0.0/8'))
-    groupId = await makeGroup('other')
+    groupId = await rig.makeGroup('other')
     const foreign = await errorOf(modify([one, ssh]))
     expect(foreign.code).toBe('InvalidSecurityGroupRuleId.NotFound')
     expect((await errorOf(modify(['sgr-1', ssh]))).code).toBe(

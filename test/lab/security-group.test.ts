@@ -4,7 +4,6 @@
 import {
   AuthorizeSecurityGroupEgressCommand,
   AuthorizeSecurityGroupIngressCommand,
-  CreateSecurityGroupCommand,
   CreateVpcCommand,
   DeleteSecurityGroupCommand,
   DescribeSecurityGroupRulesCommand,
@@ -22,16 +21,10 @@ let rig: Rig
 let groupId: string
 beforeEach(async () => {
   rig = await makeRig()
-  groupId = await makeGroup('web')
+  groupId = await rig.makeGroup('web')
 })
 afterEach(() => rig.end())
 
-async function makeGroup(name: string, vpcId = rig.vpcId): Promise<string> {
-  const made = await rig.ec2.send(
-    new CreateSecurityGroupCommand({ GroupName: name, Description: name, VpcId: vpcId }),
-  )
-  return made.GroupId ?? ''
-}
 const allow = (...IpPermissions: IpPermission[]) =>
   rig.ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId: groupId, IpPermissions }))
 const tcp80 = (CidrIp: string): IpPermission => ({
@@ -64,7 +57,7 @@ describe('a new group', () => {
       ['no\ttabs', 'InvalidParameterValue'],
       ['a'.repeat(256), 'InvalidParameterValue'],
     ] as const) {
-      expect((await errorOf(makeGroup(name))).code, name).toBe(code)
+      expect((await errorOf(rig.makeGroup(name))).code, name).toBe(code)
     }
     const missing = await rig.query('Action=CreateSecurityGroup&GroupName=&GroupDescription=x')
     expect(missing.text).toContain('<Code>MissingParameter</Code>')
@@ -73,7 +66,7 @@ describe('a new group', () => {
 
 describe('authorizing', () => {
   test('makes one rule per peer, canonical, and answers with all of them', async () => {
-    const other = await makeGroup('client')
+    const other = await rig.makeGroup('client')
     const answer = await allow(
       {
         IpProtocol: '6',
@@ -227,7 +220,7 @@ describe('revoking', () => {
     )
     expect(answer.UnknownIpPermissions).toHaveLength(1)
     const { Vpc } = await rig.ec2.send(new CreateVpcCommand({ CidrBlock: '10.1.0.0/16' }))
-    const other = await makeGroup('other', Vpc?.VpcId)
+    const other = await rig.makeGroup('other', Vpc?.VpcId)
     const refused = await errorOf(
       rig.ec2.send(
         new RevokeSecurityGroupEgressCommand({
@@ -260,7 +253,7 @@ describe('revoking', () => {
 })
 
 test('an ENI wears five groups at most, when it is made and later', async () => {
-  const ids = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => makeGroup(name)))
+  const ids = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => rig.makeGroup(name)))
   const wear = (NetworkInterfaceId: string, Groups: string[]): Promise<unknown> =>
     rig.ec2.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, Groups }))
   const { NetworkInterfaceId } = await rig.createEni({ Groups: ids.slice(0, 5) })
@@ -279,7 +272,7 @@ describe('deleting a group', () => {
     rig.ec2.send(new DeleteSecurityGroupCommand({ GroupId }))
 
   test('is refused while it is worn, named by another group, or the default', async () => {
-    const client = await makeGroup('client')
+    const client = await rig.makeGroup('client')
     await allow({ IpProtocol: '-1', UserIdGroupPairs: [{ GroupId: client }] })
     expect(await errorOf(remove(client))).toEqual({
       code: 'DependencyViolation',
@@ -312,7 +305,7 @@ test('whatever a caller writes as a peer, the fabric gets just that block or not
           expect(rule.peer).toMatchObject({ cidr: expect.stringMatching(`/${length}$`) })
         }
         await rig.lab.reset()
-        groupId = await makeGroup('web')
+        groupId = await rig.makeGroup('web')
       },
     ),
     { numRuns: 100 },

@@ -10,14 +10,14 @@ import {
   DeleteNetworkAclEntryCommand,
   DescribeNetworkAclsCommand,
   DescribeSubnetsCommand,
-  EC2Client,
+  type EC2Client,
   ReplaceNetworkAclAssociationCommand,
   ReplaceNetworkAclEntryCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Probe } from '../../lab/probes.ts'
 import { close, listenTcp, tcp } from './fabric-sockets.ts'
-import { type LabProcess, leftovers, startLab } from './lab-process.ts'
+import { clientOf, type LabProcess, leftovers, startLab } from './lab-process.ts'
 
 const name = `t${randomBytes(3).toString('hex')}`
 const listeners: number[] = []
@@ -31,12 +31,7 @@ let neighbour: Probe
 
 beforeAll(async () => {
   lab = await startLab(name)
-  ec2 = new EC2Client({
-    endpoint: lab.endpoint,
-    region: 'us-west-2',
-    maxAttempts: 1,
-    credentials: { accessKeyId: 'enid-lab', secretAccessKey: 'enid-lab' },
-  })
+  ec2 = clientOf(lab)
   const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({}))
   const subnet = (cidr: string) => Subnets.find(({ CidrBlock }) => CidrBlock === cidr)
   vpcId = Subnets[0]?.VpcId ?? ''

@@ -11,11 +11,11 @@ import {
   DescribeInstancesCommand,
   DescribeNetworkInterfacesCommand,
   DetachNetworkInterfaceCommand,
-  EC2Client,
+  type EC2Client,
 } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { hostLinksMarked, ip, oracle } from './fabric-rig.ts'
-import { type LabProcess, leftovers, startLab } from './lab-process.ts'
+import { clientOf, type LabProcess, leftovers, startLab } from './lab-process.ts'
 import { watchLinks } from './link-events.ts'
 
 const run = promisify(execFile)
@@ -29,12 +29,7 @@ beforeEach(async () => {
   name = `t${randomBytes(3).toString('hex')}`
   index = 0
   lab = await startLab(name)
-  ec2 = new EC2Client({
-    endpoint: lab.endpoint,
-    region: 'us-west-2',
-    maxAttempts: 1,
-    credentials: { accessKeyId: 'enid-lab', secretAccessKey: 'enid-lab' },
-  })
+  ec2 = clientOf(lab)
 })
 afterEach(async () => {
   ec2.destroy()

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { EC2Client } from '@aws-sdk/client-ec2'
 import { hostLinksMarked, namespaces } from './fabric-rig.ts'
 
 /** A lab that runs. */
@@ -54,6 +55,15 @@ export async function startLab(name: string, port = 0): Promise<LabProcess> {
     },
   }
 }
+
+/** An unmodified SDK client that speaks to this lab and repeats nothing. */
+export const clientOf = ({ endpoint }: LabProcess): EC2Client =>
+  new EC2Client({
+    endpoint,
+    region: 'us-west-2',
+    maxAttempts: 1,
+    credentials: { accessKeyId: 'enid-lab', secretAccessKey: 'enid-lab' },
+  })
 
 /** What a lab of that name has left on this machine, in words; empty when nothing. */
 export function leftovers(name: string): string[] {

@@ -9,7 +9,7 @@ import {
   CreateSecurityGroupCommand,
   DescribeInstancesCommand,
   DescribeSubnetsCommand,
-  EC2Client,
+  type EC2Client,
   ModifyManagedPrefixListCommand,
   type ModifyManagedPrefixListCommandInput,
   ModifySecurityGroupRulesCommand,
@@ -18,7 +18,7 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Probe } from '../../lab/probes.ts'
 import { close, connectTcp, listenTcp, tcp } from './fabric-sockets.ts'
-import { type LabProcess, leftovers, startLab } from './lab-process.ts'
+import { clientOf, type LabProcess, leftovers, startLab } from './lab-process.ts'
 
 const name = `t${randomBytes(3).toString('hex')}`
 const listeners: number[] = []
@@ -30,12 +30,7 @@ let server: Probe
 
 beforeAll(async () => {
   lab = await startLab(name)
-  ec2 = new EC2Client({
-    endpoint: lab.endpoint,
-    region: 'us-west-2',
-    maxAttempts: 1,
-    credentials: { accessKeyId: 'enid-lab', secretAccessKey: 'enid-lab' },
-  })
+  ec2 = clientOf(lab)
   const { Reservations } = await ec2.send(new DescribeInstancesCommand({}))
   const { VpcId } = Reservations?.[0]?.Instances?.[0] ?? {}
   const made = await ec2.send(

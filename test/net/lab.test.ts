@@ -12,13 +12,13 @@ import {
   CreateSecurityGroupCommand,
   DescribeInstancesCommand,
   DetachNetworkInterfaceCommand,
-  EC2Client,
+  type EC2Client,
   RevokeSecurityGroupIngressCommand,
 } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Probe } from '../../lab/probes.ts'
 import { ip, namespaces, oracle } from './fabric-rig.ts'
-import { type LabProcess, leftovers, startLab } from './lab-process.ts'
+import { clientOf, type LabProcess, leftovers, startLab } from './lab-process.ts'
 
 const run = promisify(execFile)
 let lab: LabProcess
@@ -28,21 +28,13 @@ let name: string
 beforeEach(async () => {
   name = `t${randomBytes(3).toString('hex')}`
   lab = await startLab(name)
-  ec2 = client(lab)
+  ec2 = clientOf(lab)
 })
 afterEach(async () => {
   ec2.destroy()
   await lab.end()
   expect(leftovers(name)).toEqual([])
 })
-
-const client = ({ endpoint }: LabProcess): EC2Client =>
-  new EC2Client({
-    endpoint,
-    region: 'us-west-2',
-    maxAttempts: 1,
-    credentials: { accessKeyId: 'enid-lab', secretAccessKey: 'enid-lab' },
-  })
 
 async function host() {
   const { Reservations } = await ec2.send(new DescribeInstancesCommand({}))
@@ -183,7 +175,7 @@ test('two labs stand side by side, and one name is one lab', async () => {
   try {
     const macs = new Set([(await attached()).mac])
     const first = ec2
-    ec2 = client(other)
+    ec2 = clientOf(other)
     macs.add((await attached()).mac)
     ec2.destroy()
     ec2 = first
@@ -208,7 +200,7 @@ test('a lab that was killed is swept by the next of its name', async () => {
   expect(leftovers(name).length).toBeGreaterThan(2)
   ec2.destroy()
   lab = await startLab(name)
-  ec2 = client(lab)
+  ec2 = clientOf(lab)
   expect(linksWith(mac)).toEqual([])
   const { probes } = await lab.ask<{ probes: unknown[] }>('GET', 'status')
   expect(probes).toEqual([])
