@@ -1,0 +1,89 @@
+// Every field of a container definition, by the path of the structure it is in.
+
+import { type Fields, idle, refused, taken } from './field.ts'
+
+const AWSVPC = 'In awsvpc mode'
+const RESOLVER = `${AWSVPC} the resolver is the VPC's (its DHCP options); leave it out`
+
+export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
+  containerDefinitions: {
+    name: taken('names the container; part of its name in Docker'),
+    image: taken('pulled where the host has not got it'),
+    cpu: taken("Docker's CPU shares, at least 2"),
+    memory: taken('the hard limit'),
+    memoryReservation: taken('the soft limit'),
+    essential: taken('its exit stops the task'),
+    portMappings: taken('told to whoever asks; nothing is mapped'),
+    command: taken('the command'),
+    entryPoint: taken('the entry point'),
+    environment: taken('variables'),
+    workingDirectory: taken('the working directory'),
+    user: taken('the user'),
+    readonlyRootFilesystem: taken('the root file system cannot be written'),
+    dockerLabels: taken("labels; `enid:` and `com.amazonaws.ecs.` are the agent's own"),
+    dependsOn: taken('the order of starts, and backwards of stops'),
+    healthCheck: taken("Docker's health check"),
+    stopTimeout: taken('how long SIGTERM may take before SIGKILL, 30 s by default'),
+    restartPolicy: taken('exits that are answered by another start, in place'),
+    links: refused(
+      `${AWSVPC} links are not supported: the containers reach each other on 127.0.0.1`,
+    ),
+    hostname: refused(`${AWSVPC} the hostname is the ENI's private DNS name; leave it out`),
+    extraHosts: refused(
+      `${AWSVPC} extraHosts are not supported; use a name that DNS knows, or an address`,
+    ),
+    dnsServers: refused(RESOLVER),
+    dnsSearchDomains: refused(RESOLVER),
+    disableNetworking: refused(`${AWSVPC} every container has the task's network; leave it out`),
+    logConfiguration: refused('Leave it out: enid keeps the log of stdout and stderr (enid logs)'),
+    firelensConfiguration: refused('Leave it out: no log is routed through a container yet'),
+    secrets: refused('Put the value into environment, or fetch it inside the container'),
+    environmentFiles: refused('Write the variables into environment'),
+    mountPoints: refused('Put the files into the image'),
+    volumesFrom: refused('Put the files into the image'),
+    repositoryCredentials: refused(
+      'Log dockerd in to the registry (docker login), and leave it out',
+    ),
+    privileged: refused(
+      'Privileged containers are refused: they could leave their network namespace',
+    ),
+    linuxParameters: refused('Leave it out; capabilities are those that Docker gives by default'),
+    startTimeout: refused('Leave it out: a dependency that can no longer be met stops the task'),
+    versionConsistency: refused('Name the image by digest (image@sha256:…) to fix its version'),
+    ulimits: refused("Leave it out: the limits are dockerd's (default-ulimits)"),
+    systemControls: refused('Leave it out'),
+    resourceRequirements: refused('GPUs and accelerators are not given to tasks; leave it out'),
+    dockerSecurityOptions: refused("Leave it out: dockerd's own profiles apply"),
+    interactive: refused('Leave it out: nothing writes to a standard input'),
+    pseudoTerminal: refused('Leave it out'),
+    credentialSpecs: refused('They are for Active Directory; leave it out'),
+  },
+  'containerDefinitions.portMappings': {
+    containerPort: taken('the port; one container of a task has it'),
+    hostPort: taken('must be the same, or left out'),
+    protocol: taken('`tcp` or `udp`'),
+    name: taken('unique in the definition'),
+    appProtocol: idle('Service Connect reads it, and there is none here'),
+    containerPortRange: refused('Write one port mapping for each port'),
+  },
+  'containerDefinitions.environment': {
+    name: taken('not empty, without `=`'),
+    value: taken('as it is'),
+  },
+  'containerDefinitions.dependsOn': {
+    containerName: taken('another container of the task'),
+    condition: taken('START, COMPLETE, SUCCESS, HEALTHY'),
+  },
+  'containerDefinitions.healthCheck': {
+    command: taken('`["CMD", …]` or `["CMD-SHELL", …]`'),
+    interval: taken('5 to 300 s, 30 by default'),
+    timeout: taken('2 to 60 s, 5 by default'),
+    retries: taken('1 to 10, 3 by default'),
+    startPeriod: taken('0 to 300 s, 0 by default'),
+  },
+  'containerDefinitions.restartPolicy': {
+    enabled: taken('whether there is one'),
+    ignoredExitCodes: taken('exits that stay exits; at most 50'),
+    restartAttemptPeriod: taken('60 to 1800 s that it must have run, 300 by default'),
+  },
+}

@@ -1,0 +1,42 @@
+// Every field of a task definition outside its containers, by the path of the structure it is in.
+
+import { type Fields, idle, refused, taken } from './field.ts'
+
+export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
+  '': {
+    family: taken('names the definition, its containers and its logs'),
+    networkMode: taken('`awsvpc`, and nothing else'),
+    requiresCompatibilities: taken('EC2 and EXTERNAL are what this host is'),
+    containerDefinitions: taken('1 to 10 containers in one network namespace'),
+    runtimePlatform: taken('compared with this host'),
+    tags: taken('kept with the definition; propagateTags hands them on'),
+    cpu: refused('Set cpu on each container instead'),
+    memory: refused('Set memory on each container instead'),
+    taskRoleArn: refused(
+      'No credentials are given to tasks yet; pass them in environment, or leave it out',
+    ),
+    executionRoleArn: refused(
+      'Images are pulled with what dockerd is logged in with; leave it out',
+    ),
+    volumes: refused(
+      'Put the files into the image; mountPoints and volumesFrom are refused as well',
+    ),
+    placementConstraints: refused('This host is the only one; leave it out'),
+    pidMode: refused('Every container has its own process namespace; leave it out'),
+    ipcMode: refused('Every container has its own IPC namespace; leave it out'),
+    proxyConfiguration: refused(
+      'Run the proxy as a container of the task; it shares the network namespace',
+    ),
+    inferenceAccelerators: refused('Accelerators are not given to tasks; leave it out'),
+    ephemeralStorage: idle("it is Fargate's: on EC2 the disk is the host's own"),
+    enableFaultInjection: refused('Nothing in the task injects faults; leave it out'),
+  },
+  runtimePlatform: {
+    operatingSystemFamily: taken('`LINUX`'),
+    cpuArchitecture: taken("must be this host's"),
+  },
+  tags: {
+    key: taken('a tag'),
+    value: taken('its value'),
+  },
+}
