@@ -21,11 +21,19 @@ import {
 import { dependencies, noCycle } from './rules/depends-on.ts'
 import { dockerLabels, environment } from './rules/environment.ts'
 import { healthChecks } from './rules/health-check.ts'
+import {
+  capabilities,
+  devicesAndMounts,
+  securityOptions,
+  sharedMemoryAndSwap,
+  ulimits,
+} from './rules/linux.ts'
 import { memory } from './rules/memory.ts'
 import { onePortEach, ports } from './rules/ports.ts'
 import { restartPolicies } from './rules/restart-policy.ts'
 import type { Rule } from './rules/rule.ts'
 import { supported } from './rules/supported.ts'
+import { systemControls } from './rules/system-controls.ts'
 import {
   family,
   networkMode,
@@ -57,6 +65,12 @@ const RULES: readonly Rule[] = [
   noCycle,
   startedHow,
   restartPolicies,
+  capabilities,
+  ulimits,
+  devicesAndMounts,
+  sharedMemoryAndSwap,
+  securityOptions,
+  systemControls,
   ({ tags }) => checkTags(tags ?? [], 'tags', clientError),
   size,
 ]
@@ -100,7 +114,7 @@ function withDefaults(container: ContainerDefinition): ContainerDefinition {
     environment: (container.environment ?? []).map(({ name, value = '' }) => ({ name, value })),
     mountPoints: [],
     volumesFrom: [],
-    systemControls: [],
+    systemControls: container.systemControls ?? [],
   }
 }
 

@@ -16,6 +16,7 @@ import { AwsError, invalid, shown } from './aws-error.ts'
 import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
+import { taskSysctls } from './process-spec.ts'
 import { checkTags, tagRecord } from './tags.ts'
 import { containerSpec, overridden } from './task-spec.ts'
 import { taskView } from './task-view.ts'
@@ -69,10 +70,12 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     overrides,
     cpu: containers.map(({ cpu = 0 }) => cpu),
   })
+  const sysctls = taskSysctls(containers)
   const spec: Spec = {
     kind: 'task',
     enis: [{ ...network, tags: own }],
     containers: containers.map(containerSpec),
+    ...(sysctls && { sysctls }),
     blockImds: true,
     family,
     asked,

@@ -11,6 +11,7 @@ import type {
 import type { Condition, ContainerSpec, HealthCheck, Restart } from '../state/spec.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
 import type { DefinitionBody } from './definition.ts'
+import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
 import { checkSizes } from './rules/memory.ts'
 import { refuseOthers } from './unsupported.ts'
@@ -107,6 +108,7 @@ export function containerSpec(container: ContainerDefinition): ContainerSpec {
   const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
   const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
   const { restartPolicy: policy } = container
+  const process = processSpec(container)
   return {
     name: container.name ?? '',
     image: container.image ?? '',
@@ -130,6 +132,7 @@ export function containerSpec(container: ContainerDefinition): ContainerSpec {
     ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),
     ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),
     ...(policy?.enabled ? { restart: restartSpec(policy) } : {}),
+    ...(process && { process }),
   }
 }
 

@@ -44,6 +44,40 @@ export type Restart = {
   readonly attemptPeriodMs: number
 }
 
+/** How the processes of a container are confined, and what they see beside the image's own. */
+export type ProcessSpec = {
+  /** -1 is no limit. */
+  readonly ulimits?: readonly {
+    readonly name: string
+    readonly soft: number
+    readonly hard: number
+  }[]
+  readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] }
+  readonly devices?: readonly {
+    readonly hostPath: string
+    readonly containerPath: string
+    /** Of r, w and m (mknod). */
+    readonly permissions: string
+  }[]
+  /** A small init as process 1, which forwards signals and reaps. */
+  readonly init?: boolean
+  readonly sharedMemoryMiB?: number
+  readonly tmpfs?: readonly {
+    readonly path: string
+    readonly sizeMiB: number
+    readonly options: readonly string[]
+  }[]
+  /** Swap beside the hard memory limit; absent: dockerd's own rule. */
+  readonly swapMiB?: number
+  readonly swappiness?: number
+  /** Docker's words. */
+  readonly securityOptions?: readonly string[]
+  /** Kernel settings of the container's own IPC namespace. */
+  readonly sysctls?: Readonly<Record<string, string>>
+  readonly standardInput?: boolean
+  readonly terminal?: boolean
+}
+
 /** One container of the task. */
 export type ContainerSpec = {
   readonly name: string
@@ -67,6 +101,7 @@ export type ContainerSpec = {
   readonly restart?: Restart
   /** How long SIGTERM may take before SIGKILL. */
   readonly stopTimeoutMs: number
+  readonly process?: ProcessSpec
 }
 
 /** What a holder is meant to be. `rows(spec)` in task.ts says what it holds for that. */
@@ -77,6 +112,8 @@ export type Spec = {
   /** Prefix mode: the shared ENI whose address it takes. */
   readonly sharedEni?: HolderId
   readonly containers: readonly ContainerSpec[]
+  /** Kernel settings (net.*) of the network namespace that all containers share. */
+  readonly sysctls?: Readonly<Record<string, string>>
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

@@ -1,7 +1,8 @@
 // What a container wrote, from Docker: the last lines of both streams in the order they came.
 // Docker frames them so: one byte stream number, three zero bytes, four bytes length, then text.
+// A container with a terminal has one stream, and no frames.
 
-import type { Docker } from './docker.ts'
+import type { ContainerFacts, Docker } from './docker.ts'
 
 /** What is kept of a container's log once the container is gone, bytes. */
 export const LOG_TAIL_BYTES = 64 * 1024
@@ -16,18 +17,28 @@ export async function containerLogs(
   lines: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const raw = await docker.rawLogs(containerId, lines, signal)
-  return raw && unframe(raw).toString('utf8')
+  const facts = await docker.inspect(containerId, signal)
+  return facts && (await textOf(docker, facts, lines, signal))?.toString('utf8')
 }
 
 /** The last 64 KiB of a container's log, cut at the start of a line. */
 export async function logTail(
   docker: Docker,
-  containerId: string,
+  facts: ContainerFacts,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const raw = await docker.rawLogs(containerId, LOG_TAIL_LINES, signal)
-  return raw && lastBytes(unframe(raw), LOG_TAIL_BYTES).toString('utf8')
+  const text = await textOf(docker, facts, LOG_TAIL_LINES, signal)
+  return text && lastBytes(text, LOG_TAIL_BYTES).toString('utf8')
+}
+
+async function textOf(
+  docker: Docker,
+  { Id, Config }: ContainerFacts,
+  lines: number,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const raw = await docker.rawLogs(Id, lines, signal)
+  return raw && !Config.Tty ? unframe(raw) : raw
 }
 
 /** The text of both streams without the frames; a torn last frame ends it. */

@@ -5,18 +5,16 @@
 //   in doubt:  none ─▶ create, start    created, or still in the answered exit ─▶ start
 //              runs or has exited ─▶ take it as it is
 
-import type { ContainerSpec, HealthCheck, Spec } from '../../state/spec.ts'
+import type { ContainerSpec, Spec } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { exitOf } from './container-exit.ts'
 import { logTail } from './container-logs.ts'
-import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
+import { planOf } from './container-plan.ts'
+import type { ContainerFacts, Docker } from './docker.ts'
 import { isNameTaken } from './docker.ts'
 import { containerOf, type Details, type Driver, type Job } from './driver.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
-
-/** What Docker keeps of a container's output at most: two files of this size. */
-const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
 
 /** The exit code for one that was removed behind our back: killed, as far as anybody can tell. */
 const VANISHED_EXIT_CODE = 137
@@ -92,7 +90,7 @@ export function containerDriver(options: {
       const facts = await findContainer(docker, wearerOf(job), signal)
       if (facts === undefined) return undefined
       await stop(job, facts.Id, signal)
-      const tail = await logTail(docker, facts.Id, signal).catch(noneIfUnreadable)
+      const tail = await logTail(docker, facts, signal).catch(noneIfUnreadable)
       const after = await docker.inspect(facts.Id, signal)
       await docker.remove(facts.Id, signal)
       const wasStarted = after !== undefined && after.State.Status !== 'created'
@@ -154,45 +152,4 @@ function vanished(job: Job, known: Details['container']): Details['container'] {
 const ecsLabels = ({ spec }: Job, { name }: ContainerSpec): Record<string, string> => ({
   'com.amazonaws.ecs.container-name': name,
   'com.amazonaws.ecs.task-definition-family': spec.family,
-})
-
-const MIB = 1024 * 1024
-
-/**
- * AF_XDP sends past every nftables hook, the IMDS block among them, and Docker's default
- * capabilities and seccomp allow it (measured). It needs locked memory for its frames: none, none.
- */
-const NO_LOCKED_MEMORY = { Name: 'memlock', Soft: 0, Hard: 0 }
-
-function planOf(spec: ContainerSpec, pauseContainerId: string, blockImds: boolean): ContainerPlan {
-  const { command, entryPoint, workingDirectory, user, healthCheck } = spec
-  return {
-    Image: spec.image,
-    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
-    ...(command && { Cmd: [...command] }),
-    ...(entryPoint && { Entrypoint: [...entryPoint] }),
-    ...(workingDirectory === undefined ? {} : { WorkingDir: workingDirectory }),
-    ...(user === undefined ? {} : { User: user }),
-    ...(healthCheck && { Healthcheck: healthOf(healthCheck) }),
-    StopTimeout: Math.ceil(spec.stopTimeoutMs / 1000),
-    HostConfig: {
-      NetworkMode: `container:${pauseContainerId}`,
-      ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
-      CpuShares: spec.cpuShares ?? 0,
-      Memory: (spec.memoryMiB ?? 0) * MIB,
-      MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
-      LogConfig: { Type: 'json-file', Config: LOG_FILE },
-      ...(blockImds && { Ulimits: [NO_LOCKED_MEMORY] }),
-      RestartPolicy: { Name: 'no' },
-    },
-  }
-}
-
-/** Docker counts in nanoseconds. */
-const healthOf = (check: HealthCheck): NonNullable<ContainerPlan['Healthcheck']> => ({
-  Test: [...check.command],
-  Interval: check.intervalMs * 1e6,
-  Timeout: check.timeoutMs * 1e6,
-  Retries: check.retries,
-  StartPeriod: check.startPeriodMs * 1e6,
 })

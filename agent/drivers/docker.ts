@@ -29,7 +29,7 @@ export type Docker = {
   stop(containerId: string, graceMs: number, signal: AbortSignal): Promise<void>
   /** Kills and removes it with its anonymous volumes. Gone is success. */
   remove(containerId: string, signal: AbortSignal): Promise<void>
-  /** The last `lines` of both streams as Docker multiplexes them; undefined where it is gone. */
+  /** The last `lines` of its output, in frames unless it has a terminal; undefined where it is gone. */
   rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
   /** The image, or undefined where it is not on this host. */
   image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>

@@ -33,7 +33,7 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
   async function make(job: Job, signal: AbortSignal): Promise<string> {
     const name = `ecs-${job.spec.family}-${shortId(job.holderId)}-pause`
     const labels = labelsOf(wearerOf(job))
-    const plan = planOf(job.details('eni', 'eni:0'), host, image.reference, labels)
+    const plan = planOf(job, host, image.reference, labels)
     try {
       return await docker.create(name, plan, signal)
     } catch (error) {
@@ -106,14 +106,15 @@ const hostnameOf = (dnsName: string): string =>
   dnsName.length <= 64 ? dnsName : (dnsName.split('.', 1)[0] as string)
 
 function planOf(
-  eni: Details['eni'],
+  job: Job,
   { nameServers, searchDomains }: Host,
   image: string,
   labels: Record<string, string>,
 ): ContainerPlan {
-  const { privateDnsName, ipv4, ipv6 } = eni
+  const { privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
+  const { sysctls = {} } = job.spec
   // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
-  const sysctls = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
+  const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
   return {
     Image: image,
     Hostname: hostnameOf(privateDnsName),
@@ -124,7 +125,7 @@ function planOf(
       Dns: [...nameServers],
       DnsSearch: [...searchDomains],
       ExtraHosts: [`${privateDnsName}:${ipv4}`],
-      Sysctls: sysctls,
+      Sysctls: { ...sysctls, ...needed },
       // It does nothing, so it may do nothing. Its log is never written.
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],

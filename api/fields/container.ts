@@ -25,6 +25,12 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     healthCheck: taken("Docker's health check"),
     stopTimeout: taken('how long SIGTERM may take before SIGKILL, 30 s by default'),
     restartPolicy: taken('exits that are answered by another start, in place'),
+    linuxParameters: taken('see its members'),
+    ulimits: taken('limits; memlock needs NET_RAW to be dropped'),
+    dockerSecurityOptions: taken('no-new-privileges, apparmor:…, label:…'),
+    systemControls: taken("net.* on the task's namespace, IPC settings on the container"),
+    interactive: taken('an open standard input'),
+    pseudoTerminal: taken('a terminal'),
     links: refused(
       `${AWSVPC} links are not supported: the containers reach each other on 127.0.0.1`,
     ),
@@ -47,15 +53,9 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     privileged: refused(
       'Privileged containers are refused: they could leave their network namespace',
     ),
-    linuxParameters: refused('Leave it out; capabilities are those that Docker gives by default'),
     startTimeout: refused('Leave it out: a dependency that can no longer be met stops the task'),
     versionConsistency: refused('Name the image by digest (image@sha256:…) to fix its version'),
-    ulimits: refused("Leave it out: the limits are dockerd's (default-ulimits)"),
-    systemControls: refused('Leave it out'),
     resourceRequirements: refused('GPUs and accelerators are not given to tasks; leave it out'),
-    dockerSecurityOptions: refused("Leave it out: dockerd's own profiles apply"),
-    interactive: refused('Leave it out: nothing writes to a standard input'),
-    pseudoTerminal: refused('Leave it out'),
     credentialSpecs: refused('They are for Active Directory; leave it out'),
   },
   'containerDefinitions.portMappings': {
@@ -85,5 +85,39 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     enabled: taken('whether there is one'),
     ignoredExitCodes: taken('exits that stay exits; at most 50'),
     restartAttemptPeriod: taken('60 to 1800 s that it must have run, 300 by default'),
+  },
+  'containerDefinitions.linuxParameters': {
+    capabilities: taken('added to and dropped from what Docker gives'),
+    devices: taken('below /dev'),
+    initProcessEnabled: taken('a small init as process 1'),
+    sharedMemorySize: taken('MiB of /dev/shm'),
+    tmpfs: taken('file systems in memory'),
+    maxSwap: taken('MiB of swap beside memory'),
+    swappiness: taken('0 to 100, with maxSwap'),
+  },
+  'containerDefinitions.linuxParameters.capabilities': {
+    add: taken(
+      'none that could take the IMDS block away (ALL, NET_ADMIN, SYS_ADMIN, SYS_MODULE, SYS_RAWIO)',
+    ),
+    drop: taken('any'),
+  },
+  'containerDefinitions.linuxParameters.devices': {
+    hostPath: taken('the device'),
+    containerPath: taken('the same unless told'),
+    permissions: taken('read, write, mknod; all unless told'),
+  },
+  'containerDefinitions.linuxParameters.tmpfs': {
+    containerPath: taken('where'),
+    size: taken('MiB'),
+    mountOptions: taken("a tmpfs's"),
+  },
+  'containerDefinitions.ulimits': {
+    name: taken("one of the kernel's limits, once"),
+    softLimit: taken('at most the hard one'),
+    hardLimit: taken('-1 is none'),
+  },
+  'containerDefinitions.systemControls': {
+    namespace: taken('net.*, kernel.msg*, kernel.sem, kernel.shm*, fs.mqueue.*'),
+    value: taken('one for all containers of the task, for net.*'),
   },
 }

@@ -40,6 +40,12 @@ const sidecar = (change: Partial<ContainerDefinition> = {}): ContainerDefinition
   ...change,
 })
 
+const linux = (linuxParameters: ContainerDefinition['linuxParameters']) => ({ linuxParameters })
+const limit = (name: string, softLimit: number, hardLimit: number) => ({
+  ulimits: [{ name, softLimit, hardLimit }] as ContainerDefinition['ulimits'],
+})
+const control = (namespace: string, value: string) => ({ systemControls: [{ namespace, value }] })
+
 const healthCheck = { command: ['CMD-SHELL', 'curl -f http://127.0.0.1/'] }
 
 describe('a container of a task definition', () => {
@@ -97,6 +103,53 @@ describe('a container of a task definition', () => {
     ['environment[0].name', { environment: [{ name: 'A=B', value: 'c' }] }, /no "="/],
     ['environment[1].name', { environment: [{ name: 'A' }, { name: 'A' }] }, /unique/],
     ['dockerLabels', { dockerLabels: { 'enid:holder': 'x' } }, /agent's own/],
+    ['add[0]', linux({ capabilities: { add: ['CAP_CHOWN'] } }), /without CAP_/],
+    ['drop[0]', linux({ capabilities: { drop: ['FLY'] } }), /"FLY" is no capability/],
+    ['add[1]', linux({ capabilities: { add: ['CHOWN', 'NET_ADMIN'] } }), /metadata.*interface/],
+    ['add[0]', linux({ capabilities: { add: ['ALL'] } }), /metadata.*interface/],
+    ['ulimits[0].name', limit('files', 1, 1), /a limit is core, cpu/],
+    ['ulimits[0].softLimit', limit('nofile', 3, 2), /3 is above 2/],
+    ['ulimits[0].softLimit', limit('nofile', -1, 2), /-1 is above 2/],
+    ['ulimits[0].hardLimit', limit('nofile', -1, -2), /-2 is outside -1/],
+    ['ulimits[0]', limit('memlock', -1, -1), /Drop NET_RAW/],
+    [
+      'ulimits[1].name',
+      { ulimits: [...(limit('cpu', 1, 1).ulimits ?? []), ...(limit('cpu', 2, 2).ulimits ?? [])] },
+      /unique/,
+    ],
+    ['devices[0].hostPath', linux({ devices: [{ hostPath: '/etc/shadow' }] }), /below \/dev/],
+    ['devices[0].hostPath', linux({ devices: [{ hostPath: '/dev/../etc' }] }), /below \/dev/],
+    [
+      'devices[0].containerPath',
+      linux({ devices: [{ hostPath: '/dev/fuse', containerPath: 'fuse' }] }),
+      /absolute/,
+    ],
+    [
+      'devices[0].permissions[0]',
+      linux({ devices: [{ hostPath: '/dev/fuse', permissions: ['exec' as 'read'] }] }),
+      /read, write or mknod/,
+    ],
+    ['tmpfs[0].containerPath', linux({ tmpfs: [{ containerPath: 't', size: 1 }] }), /absolute/],
+    ['tmpfs[0].size', linux({ tmpfs: [{ containerPath: '/t', size: 0 }] }), /0 is outside 1/],
+    [
+      'tmpfs[0].mountOptions[0]',
+      linux({ tmpfs: [{ containerPath: '/t', size: 1, mountOptions: ['size=1,exec=/x'] }] }),
+      /no option of a tmpfs/,
+    ],
+    [
+      'maxSwap',
+      { ...linux({ maxSwap: 1 }), memory: undefined, memoryReservation: 8 },
+      /Set memory/,
+    ],
+    ['swappiness', linux({ maxSwap: 1, swappiness: 101 }), /0 to 100/],
+    ['sharedMemorySize', linux({ sharedMemorySize: -1 }), /-1 is outside/],
+    ['dockerSecurityOptions[0]', { dockerSecurityOptions: ['seccomp:unconfined'] }, /apparmor/],
+    ['systemControls[0].namespace', control('kernel.panic', '1'), /fs\.mqueue/],
+    ['systemControls[0].namespace', control('vm.swappiness', '1'), /fs\.mqueue/],
+    ['systemControls[0].namespace', control('net.ipv4.conf.eth0.arp_filter', '1'), /not there yet/],
+    ['systemControls[0].namespace', control('net.ipv6.conf.all.disable_ipv6', '1'), /without IPv6/],
+    ['systemControls[0].namespace', control('net/ipv4/x', '1'), /fs\.mqueue/],
+    ['systemControls[0].value', control('net.core.somaxconn', ''), /required/],
   ])('is refused for its %s: %j', (field, change, rule) => {
     const { code, field: named, message } = refusal(seedDefinition(nginx(change)))
     expect(code).toBe('ClientException')
@@ -230,7 +283,23 @@ describe('dependsOn', () => {
   })
 })
 
+describe('kernel settings of the network', () => {
+  test('of two containers must not differ', () => {
+    const [one, two] = [control('net.core.somaxconn', '1'), control('net.core.somaxconn', '2')]
+    const { field, message } = refusal(seedDefinition(nginx(one), sidecar(two)))
+    expect(field).toBe('containerDefinitions[1].systemControls[0].value')
+    expect(message).toMatch(/"1" in containerDefinitions\[0\].*"2" here.*one network namespace/)
+    expect(() => check(seedDefinition(nginx(one), sidecar(one)))).not.toThrow()
+  })
+})
+
 describe('what is accepted', () => {
+  test('may lock memory where it cannot send raw frames', () => {
+    const dropped = linux({ capabilities: { drop: ['NET_RAW'] } })
+    const container = nginx({ ...limit('memlock', -1, -1), ...dropped })
+    expect(check(seedDefinition(container)).containerDefinitions[0]?.ulimits).toHaveLength(1)
+  })
+
   test('is answered whole, with the defaults of ECS', () => {
     const container = {
       ...nginx({

@@ -110,6 +110,51 @@ test('everything that the spec says reaches Docker', async () => {
   })
 })
 
+// P159
+test('its processes are confined as the spec says', async () => {
+  const line = [
+    '/busybox grep -E "Cap(Prm|Bnd)" /proc/1/status; /busybox cat /proc/sys/kernel/msgmax',
+    '/busybox df -m /dev/shm /t; ulimit -n; ulimit -l; /busybox cat /proc/1/comm',
+    '/busybox test -c /dev/null2 && echo device; /busybox test -t 1 && echo terminal',
+    'echo end; exec /busybox sleep 60',
+  ].join('; ')
+  const given = newJob(line, {
+    memoryMiB: 64,
+    process: {
+      ulimits: [{ name: 'nofile', soft: 100, hard: 200 }],
+      capabilities: { add: ['SYS_PTRACE'], drop: ['NET_RAW', 'CHOWN'] },
+      devices: [{ hostPath: '/dev/null', containerPath: '/dev/null2', permissions: 'rw' }],
+      init: true,
+      sharedMemoryMiB: 8,
+      tmpfs: [{ path: '/t', sizeMiB: 3, options: ['noexec'] }],
+      swapMiB: 16,
+      securityOptions: ['no-new-privileges'],
+      sysctls: { 'kernel.msgmax': '4096' },
+      terminal: true,
+    },
+  })
+  const { containerId } = await driver.ensure(given, never())
+  const text = () => containerLogs(connection, containerId, 100, never())
+  await expect.poll(text).toContain('end')
+  const log = (await text())?.replaceAll('\r', '') ?? ''
+  // Docker's fourteen are a80425fb: without CHOWN (bit 0) and NET_RAW (13), with SYS_PTRACE (19).
+  expect(log).toContain('CapBnd:\t00000000a80c05fa')
+  expect(log).toMatch(/^4096$/m)
+  expect(log).toMatch(/ 8 .*\/dev\/shm/)
+  expect(log).toMatch(/ 3 .*\/t$/m)
+  expect(log).toMatch(/^100$/m)
+  expect(log).toMatch(/^0$/m) // Locked memory.
+  expect(log).toMatch(/^(docker-init|tini)$/m)
+  expect(log).toMatch(/^device$/m)
+  expect(log).toMatch(/^terminal$/m)
+  const { HostConfig } = await inspect<Record<string, object>>(containerId)
+  const MIB = 1024 * 1024
+  expect(HostConfig).toMatchObject({ MemorySwap: 80 * MIB, SecurityOpt: ['no-new-privileges'] })
+  // A terminal's output has no frames; kept at the end like any other.
+  const released = await driver.release(given, never())
+  expect(released?.logTail?.replaceAll('\r', '')).toBe(log)
+})
+
 test('it is started once: one that runs is adopted, one that has exited is not started', async () => {
   const running = newJob(SLEEP)
   const made = await driver.ensure(running, never())

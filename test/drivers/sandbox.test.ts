@@ -68,6 +68,15 @@ test('the task sees its own host name, hosts, resolver and IPv6', async () => {
   expect(lines.at(-1)).toBe('0')
 })
 
+// P159
+test('kernel settings of the task are those of its namespace, whoever of its containers looks', async () => {
+  const sysctls = { 'net.core.somaxconn': '77', 'net.ipv4.tcp_keepalive_time': '60' }
+  const made = await sandbox.ensure(newJob({ spec: spec({ sysctls }) }), never())
+  const files = '/proc/sys/net/core/somaxconn /proc/sys/net/ipv4/tcp_keepalive_time'
+  const ipv6 = '/proc/sys/net/ipv6/conf/all/disable_ipv6'
+  expect(await seenInside(made, `/busybox cat ${files} ${ipv6}`)).toBe('77\n60\n0')
+})
+
 test('it wears our mark and its namespace is held until it is released', async () => {
   const given = newJob()
   const made = await sandbox.ensure(given, never())

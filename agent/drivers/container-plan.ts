@@ -1,0 +1,92 @@
+// What Docker is asked for, for one container of a task. Pure: a spec in, Docker's words out.
+
+import type { ContainerSpec, HealthCheck, ProcessSpec } from '../../state/spec.ts'
+import type { ContainerPlan } from './docker.ts'
+
+type HostConfig = NonNullable<ContainerPlan['HostConfig']>
+
+const MIB = 1024 * 1024
+
+/** What Docker keeps of a container's output at most: two files of this size. */
+const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
+
+/**
+ * AF_XDP sends past every nftables hook, the IMDS block among them, and Docker's default
+ * capabilities and seccomp allow it (measured). It needs locked memory for its frames: none, none.
+ * A definition that wants locked memory drops NET_RAW instead (api/rules/linux.ts).
+ */
+const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
+
+/** The plan without its labels. The container joins the namespaces of the task's pause container. */
+export function planOf(
+  spec: ContainerSpec,
+  pauseContainerId: string,
+  blockImds: boolean,
+): ContainerPlan {
+  const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
+  return {
+    Image: spec.image,
+    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+    ...(command && { Cmd: [...command] }),
+    ...(entryPoint && { Entrypoint: [...entryPoint] }),
+    ...(workingDirectory === undefined ? {} : { WorkingDir: workingDirectory }),
+    ...(user === undefined ? {} : { User: user }),
+    ...(healthCheck && { Healthcheck: healthOf(healthCheck) }),
+    ...(process.standardInput && { OpenStdin: true }),
+    ...(process.terminal && { Tty: true }),
+    StopTimeout: Math.ceil(spec.stopTimeoutMs / 1000),
+    HostConfig: {
+      NetworkMode: `container:${pauseContainerId}`,
+      ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
+      CpuShares: spec.cpuShares ?? 0,
+      Memory: (spec.memoryMiB ?? 0) * MIB,
+      MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
+      LogConfig: { Type: 'json-file', Config: LOG_FILE },
+      ...confinement(process, spec.memoryMiB ?? 0),
+      Ulimits: ulimits(process, blockImds),
+      RestartPolicy: { Name: 'no' },
+    },
+  }
+}
+
+function confinement(process: ProcessSpec, memoryMiB: number): HostConfig {
+  const { capabilities, devices, tmpfs, sharedMemoryMiB, swapMiB, swappiness } = process
+  const { securityOptions, sysctls } = process
+  return {
+    ...(capabilities && { CapAdd: [...capabilities.add], CapDrop: [...capabilities.drop] }),
+    ...(devices && {
+      Devices: devices.map(({ hostPath, containerPath, permissions }) => ({
+        PathOnHost: hostPath,
+        PathInContainer: containerPath,
+        CgroupPermissions: permissions,
+      })),
+    }),
+    ...(process.init && { Init: true }),
+    ...(sharedMemoryMiB === undefined ? {} : { ShmSize: sharedMemoryMiB * MIB }),
+    ...(tmpfs && {
+      Tmpfs: Object.fromEntries(
+        tmpfs.map(({ path, sizeMiB, options }) => [path, [`size=${sizeMiB}m`, ...options].join()]),
+      ),
+    }),
+    // Docker counts memory and swap together.
+    ...(swapMiB === undefined ? {} : { MemorySwap: (memoryMiB + swapMiB) * MIB }),
+    ...(swappiness === undefined ? {} : { MemorySwappiness: swappiness }),
+    ...(securityOptions && { SecurityOpt: [...securityOptions] }),
+    ...(sysctls && { Sysctls: { ...sysctls } }),
+  }
+}
+
+function ulimits({ ulimits: own = [] }: ProcessSpec, blockImds: boolean): HostConfig['Ulimits'] {
+  const wantsMemory = own.some(({ name }) => name === 'memlock')
+  const all = blockImds && !wantsMemory ? [...own, NO_LOCKED_MEMORY] : own
+  return all.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard }))
+}
+
+/** Docker counts in nanoseconds. */
+const healthOf = (check: HealthCheck): NonNullable<ContainerPlan['Healthcheck']> => ({
+  Test: [...check.command],
+  Interval: check.intervalMs * 1e6,
+  Timeout: check.timeoutMs * 1e6,
+  Retries: check.retries,
+  StartPeriod: check.startPeriodMs * 1e6,
+})

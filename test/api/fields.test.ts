@@ -1,0 +1,76 @@
+// Goal: of every field of ECS's task definition it is said what becomes of it, and what is said is
+// so. Method: the schema of the SDK is walked; each refused field is sent, each taken one has a rule
+// or reaches the spec.
+
+import { readFileSync } from 'node:fs'
+import type { ContainerDefinition } from '@aws-sdk/client-ecs'
+import { expect, test } from 'vitest'
+import { processSpec, taskSysctls } from '../../api/process-spec.ts'
+import { FIELDS } from '../../api/rules/supported.ts'
+import { DOCUMENT, documentText, ecsFields, fieldAt } from '../../scripts/task-definition-doc.ts'
+
+// P158
+test('every field that the SDK knows is taken, refused or idle', () => {
+  expect(ecsFields().filter((path) => fieldAt(path) === undefined)).toEqual([])
+})
+
+test('no field is spoken of that the SDK does not know', () => {
+  const known = new Set(ecsFields())
+  const spoken = Object.entries(FIELDS).flatMap(([place, members]) =>
+    Object.keys(members).map((name) => (place === '' ? name : `${place}.${name}`)),
+  )
+  expect(spoken.filter((path) => !known.has(path))).toEqual([])
+})
+
+// P158
+test('docs/task-definition.md says the same', () => {
+  expect(readFileSync(DOCUMENT, 'utf8')).toBe(documentText())
+})
+
+test('what is said of processes reaches the spec', () => {
+  const container: ContainerDefinition = {
+    ulimits: [{ name: 'nofile', softLimit: 1024, hardLimit: -1 }],
+    linuxParameters: {
+      capabilities: { add: ['SYS_PTRACE'], drop: ['NET_RAW'] },
+      devices: [
+        { hostPath: '/dev/fuse', permissions: ['read', 'mknod'] },
+        { hostPath: '/dev/kvm' },
+      ],
+      initProcessEnabled: true,
+      sharedMemorySize: 128,
+      tmpfs: [{ containerPath: '/t', size: 16, mountOptions: ['noexec', 'mode=1777'] }],
+      maxSwap: 64,
+      swappiness: 10,
+    },
+    dockerSecurityOptions: ['no-new-privileges', 'apparmor:mine', 'label:type:svirt'],
+    interactive: true,
+    pseudoTerminal: true,
+    systemControls: [
+      { namespace: 'net.core.somaxconn', value: '512' },
+      { namespace: 'kernel.shmmax', value: '1048576' },
+    ],
+  }
+  expect(processSpec(container)).toEqual({
+    ulimits: [{ name: 'nofile', soft: 1024, hard: -1 }],
+    capabilities: { add: ['SYS_PTRACE'], drop: ['NET_RAW'] },
+    devices: [
+      { hostPath: '/dev/fuse', containerPath: '/dev/fuse', permissions: 'rm' },
+      { hostPath: '/dev/kvm', containerPath: '/dev/kvm', permissions: 'rwm' },
+    ],
+    init: true,
+    sharedMemoryMiB: 128,
+    tmpfs: [{ path: '/t', sizeMiB: 16, options: ['noexec', 'mode=1777'] }],
+    swapMiB: 64,
+    swappiness: 10,
+    securityOptions: ['no-new-privileges', 'apparmor=mine', 'label=type:svirt'],
+    standardInput: true,
+    terminal: true,
+    sysctls: { 'kernel.shmmax': '1048576' },
+  })
+  expect(taskSysctls([container])).toEqual({ 'net.core.somaxconn': '512' })
+})
+
+test('a definition that says nothing of processes says nothing in the spec', () => {
+  expect(processSpec({ linuxParameters: { devices: [] }, interactive: false })).toBeUndefined()
+  expect(taskSysctls([{}])).toBeUndefined()
+})
