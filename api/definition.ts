@@ -28,10 +28,12 @@ import {
   sharedMemoryAndSwap,
   ulimits,
 } from './rules/linux.ts'
+import { logging } from './rules/logging.ts'
 import { memory } from './rules/memory.ts'
 import { onePortEach, ports } from './rules/ports.ts'
 import { restartPolicies } from './rules/restart-policy.ts'
 import type { Rule } from './rules/rule.ts'
+import { extraHosts, hostNames, namespaces, resolvers } from './rules/shared.ts'
 import { supported } from './rules/supported.ts'
 import { systemControls } from './rules/system-controls.ts'
 import {
@@ -71,6 +73,11 @@ const RULES: readonly Rule[] = [
   sharedMemoryAndSwap,
   securityOptions,
   systemControls,
+  hostNames,
+  extraHosts,
+  resolvers,
+  namespaces,
+  logging,
   ({ tags }) => checkTags(tags ?? [], 'tags', clientError),
   size,
 ]

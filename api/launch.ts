@@ -16,7 +16,7 @@ import { AwsError, invalid, shown } from './aws-error.ts'
 import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
-import { taskSysctls } from './process-spec.ts'
+import { sandboxSpec } from './sandbox-spec.ts'
 import { checkTags, tagRecord } from './tags.ts'
 import { containerSpec, overridden } from './task-spec.ts'
 import { taskView } from './task-view.ts'
@@ -70,12 +70,14 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     overrides,
     cpu: containers.map(({ cpu = 0 }) => cpu),
   })
-  const sysctls = taskSysctls(containers)
+  const { pidMode, ipcMode } = bodyOf(definition)
+  const shared = { ...(pidMode && { pidMode }), ...(ipcMode && { ipcMode }) }
+  const sandbox = sandboxSpec(shared, containers)
   const spec: Spec = {
     kind: 'task',
     enis: [{ ...network, tags: own }],
-    containers: containers.map(containerSpec),
-    ...(sysctls && { sysctls }),
+    containers: containers.map((container) => containerSpec(container, ipcMode)),
+    ...(sandbox && { sandbox }),
     blockImds: true,
     family,
     asked,

@@ -4,19 +4,23 @@
 import type {
   ContainerDefinition,
   Device,
+  IpcMode,
   LinuxParameters,
-  SystemControl,
   Tmpfs,
 } from '@aws-sdk/client-ecs'
 import type { ProcessSpec } from '../state/spec.ts'
+import { isShared, sysctlsOf } from './sandbox-spec.ts'
 
 /** Docker's letters for ECS's words. */
 const PERMISSIONS = { read: 'r', write: 'w', mknod: 'm' } as const
 
 /** The part of the spec, or undefined where the definition says nothing of it. */
-export function processSpec(container: ContainerDefinition): ProcessSpec | undefined {
+export function processSpec(
+  container: ContainerDefinition,
+  ipcMode: IpcMode | undefined,
+): ProcessSpec | undefined {
   const { ulimits = [], dockerSecurityOptions = [], interactive, pseudoTerminal } = container
-  const sysctls = sysctlsOf(container, isOwn)
+  const sysctls = sysctlsOf(container, (name) => !isShared(name, ipcMode))
   const spec: ProcessSpec = {
     ...(ulimits.length > 0 && {
       ulimits: ulimits.map(({ name, softLimit, hardLimit }) => ({
@@ -36,28 +40,6 @@ export function processSpec(container: ContainerDefinition): ProcessSpec | undef
   }
   return Object.keys(spec).length === 0 ? undefined : spec
 }
-
-/** Settings of the network namespace: one for all containers, so the sandbox gets them. */
-export function taskSysctls(
-  containers: readonly ContainerDefinition[],
-): Readonly<Record<string, string>> | undefined {
-  const all = Object.assign({}, ...containers.map((container) => sysctlsOf(container, isNet)))
-  return Object.keys(all).length === 0 ? undefined : all
-}
-
-/** Whether a kernel setting is the network namespace's. */
-export const isNet = (namespace: string): boolean => namespace.startsWith('net.')
-const isOwn = (namespace: string): boolean => !isNet(namespace)
-
-const sysctlsOf = (
-  { systemControls = [] }: ContainerDefinition,
-  wanted: (namespace: string) => boolean,
-): Record<string, string> =>
-  Object.fromEntries(
-    systemControls
-      .filter(({ namespace = '' }: SystemControl) => wanted(namespace))
-      .map(({ namespace = '', value = '' }) => [namespace, value]),
-  )
 
 function linux(parameters: LinuxParameters): ProcessSpec {
   const { capabilities, devices = [], tmpfs = [], initProcessEnabled } = parameters

@@ -6,11 +6,13 @@ import type {
   ContainerOverride,
   ContainerRestartPolicy,
   HealthCheck as EcsHealthCheck,
+  IpcMode,
   TaskOverride,
 } from '@aws-sdk/client-ecs'
 import type { Condition, ContainerSpec, HealthCheck, Restart } from '../state/spec.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
 import type { DefinitionBody } from './definition.ts'
+import { logSpec } from './log-spec.ts'
 import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
 import { checkSizes } from './rules/memory.ts'
@@ -104,11 +106,12 @@ function asInvalid(rule: () => void): void {
 }
 
 /** One container as the drivers take it. Blank members are as good as absent. */
-export function containerSpec(container: ContainerDefinition): ContainerSpec {
+export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode): ContainerSpec {
   const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
   const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
   const { restartPolicy: policy } = container
-  const process = processSpec(container)
+  const process = processSpec(container, ipcMode)
+  const log = logSpec(container)
   return {
     name: container.name ?? '',
     image: container.image ?? '',
@@ -133,6 +136,7 @@ export function containerSpec(container: ContainerDefinition): ContainerSpec {
     ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),
     ...(policy?.enabled ? { restart: restartSpec(policy) } : {}),
     ...(process && { process }),
+    ...(log && { log }),
   }
 }
 

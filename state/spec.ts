@@ -78,6 +78,31 @@ export type ProcessSpec = {
   readonly terminal?: boolean
 }
 
+/**
+ * What all containers of a task see alike. It is fixed when the sandbox is created: a spare fits
+ * only a task without it.
+ */
+export type SandboxSpec = {
+  /** Absent: the ENI's private DNS name. */
+  readonly hostname?: string
+  /** Lines of /etc/hosts beside the task's own. */
+  readonly extraHosts?: readonly { readonly hostname: string; readonly address: string }[]
+  /** Absent: the VPC's, as the host has them. */
+  readonly nameServers?: readonly string[]
+  readonly searchDomains?: readonly string[]
+  /** Kernel settings of the namespaces that all containers share. */
+  readonly sysctls?: Readonly<Record<string, string>>
+  /** Absent: each container has its own. */
+  readonly pid?: 'task' | 'host'
+  readonly ipc?: 'task' | 'host' | 'none'
+}
+
+/** Where Docker sends what a container writes. */
+export type LogSpec = {
+  readonly driver: string
+  readonly options: Readonly<Record<string, string>>
+}
+
 /** One container of the task. */
 export type ContainerSpec = {
   readonly name: string
@@ -102,6 +127,8 @@ export type ContainerSpec = {
   /** How long SIGTERM may take before SIGKILL. */
   readonly stopTimeoutMs: number
   readonly process?: ProcessSpec
+  /** Absent: kept by Docker on this host, two files of 10 MB. */
+  readonly log?: LogSpec
 }
 
 /** What a holder is meant to be. `rows(spec)` in task.ts says what it holds for that. */
@@ -112,8 +139,8 @@ export type Spec = {
   /** Prefix mode: the shared ENI whose address it takes. */
   readonly sharedEni?: HolderId
   readonly containers: readonly ContainerSpec[]
-  /** Kernel settings (net.*) of the network namespace that all containers share. */
-  readonly sysctls?: Readonly<Record<string, string>>
+  /** Absent: what every task has. */
+  readonly sandbox?: SandboxSpec
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

@@ -1,11 +1,22 @@
 // What Docker is asked for, for one container of a task. Pure: a spec in, Docker's words out.
 
-import type { ContainerSpec, HealthCheck, ProcessSpec } from '../../state/spec.ts'
+import type {
+  ContainerSpec,
+  HealthCheck,
+  HolderId,
+  LogSpec,
+  ProcessSpec,
+  Spec,
+} from '../../state/spec.ts'
 import type { ContainerPlan } from './docker.ts'
 
 type HostConfig = NonNullable<ContainerPlan['HostConfig']>
 
 const MIB = 1024 * 1024
+
+/** Stands for the task's id in the name of an awslogs stream (api/log-spec.ts). */
+const STREAM = 'awslogs-stream'
+const TASK_ID = '{task-id}'
 
 /** What Docker keeps of a container's output at most: two files of this size. */
 const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
@@ -20,8 +31,8 @@ const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
 /** The plan without its labels. The container joins the namespaces of the task's pause container. */
 export function planOf(
   spec: ContainerSpec,
+  { holderId, spec: task }: { readonly holderId: HolderId; readonly spec: Spec },
   pauseContainerId: string,
-  blockImds: boolean,
 ): ContainerPlan {
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
   return {
@@ -37,16 +48,34 @@ export function planOf(
     StopTimeout: Math.ceil(spec.stopTimeoutMs / 1000),
     HostConfig: {
       NetworkMode: `container:${pauseContainerId}`,
+      ...namespaces(task, pauseContainerId),
       ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
       CpuShares: spec.cpuShares ?? 0,
       Memory: (spec.memoryMiB ?? 0) * MIB,
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
-      LogConfig: { Type: 'json-file', Config: LOG_FILE },
+      LogConfig: logConfig(spec.log, holderId),
       ...confinement(process, spec.memoryMiB ?? 0),
-      Ulimits: ulimits(process, blockImds),
+      Ulimits: ulimits(process, task.blockImds),
       RestartPolicy: { Name: 'no' },
     },
   }
+}
+
+/** `task`: those of the pause container, which is the first process and reaps. */
+function namespaces({ sandbox = {} }: Spec, pauseContainerId: string): HostConfig {
+  const mode = (of: 'task' | 'host' | 'none') =>
+    of === 'task' ? `container:${pauseContainerId}` : of
+  return {
+    ...(sandbox.pid && { PidMode: mode(sandbox.pid) }),
+    ...(sandbox.ipc && { IpcMode: mode(sandbox.ipc) }),
+  }
+}
+
+function logConfig(log: LogSpec | undefined, holderId: HolderId): HostConfig['LogConfig'] {
+  if (log === undefined) return { Type: 'json-file', Config: LOG_FILE }
+  const { [STREAM]: stream, ...options } = log.options
+  const own = stream === undefined ? {} : { [STREAM]: stream.replace(TASK_ID, holderId) }
+  return { Type: log.driver, Config: { ...options, ...own } }
 }
 
 function confinement(process: ProcessSpec, memoryMiB: number): HostConfig {

@@ -34,7 +34,7 @@ export function containerDriver(options: {
     const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
-    const plan = { ...planOf(spec, pause, job.spec.blockImds), Labels: labels }
+    const plan = { ...planOf(spec, job, pause), Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
       await docker.start(containerId, signal)

@@ -112,19 +112,24 @@ function planOf(
   labels: Record<string, string>,
 ): ContainerPlan {
   const { privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
-  const { sysctls = {} } = job.spec
+  const { sandbox = {} } = job.spec
+  const { hostname = privateDnsName, extraHosts = [], sysctls = {} } = sandbox
+  const ownHosts = extraHosts.map((line) => `${line.hostname}:${line.address}`)
+  const names = hostname === privateDnsName ? [privateDnsName] : [hostname, privateDnsName]
   // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
   const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
   return {
     Image: image,
-    Hostname: hostnameOf(privateDnsName),
+    Hostname: hostnameOf(hostname),
     Labels: labels,
     StopSignal: 'SIGTERM',
     HostConfig: {
       NetworkMode: 'none',
-      Dns: [...nameServers],
-      DnsSearch: [...searchDomains],
-      ExtraHosts: [`${privateDnsName}:${ipv4}`],
+      Dns: [...(sandbox.nameServers ?? nameServers)],
+      DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
+      ExtraHosts: [...names.map((name) => `${name}:${ipv4}`), ...ownHosts],
+      // Others may join it; nobody does unless the task says so.
+      ...(sandbox.ipc === 'task' && { IpcMode: 'shareable' }),
       Sysctls: { ...sysctls, ...needed },
       // It does nothing, so it may do nothing. Its log is never written.
       CapDrop: ['ALL'],

@@ -3,7 +3,6 @@
 import { type Fields, idle, refused, taken } from './field.ts'
 
 const AWSVPC = 'In awsvpc mode'
-const RESOLVER = `${AWSVPC} the resolver is the VPC's (its DHCP options); leave it out`
 
 export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   containerDefinitions: {
@@ -25,6 +24,11 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     healthCheck: taken("Docker's health check"),
     stopTimeout: taken('how long SIGTERM may take before SIGKILL, 30 s by default'),
     restartPolicy: taken('exits that are answered by another start, in place'),
+    logConfiguration: taken("Docker's log drivers; `enid logs` reads Docker's own copy"),
+    hostname: taken("the whole task's, instead of the ENI's private DNS name; ECS refuses it"),
+    extraHosts: taken("lines of the task's /etc/hosts; ECS refuses them in awsvpc mode"),
+    dnsServers: taken("the whole task's, instead of the VPC's; ECS refuses them in awsvpc mode"),
+    dnsSearchDomains: taken("the whole task's; ECS refuses them in awsvpc mode"),
     linuxParameters: taken('see its members'),
     ulimits: taken('limits; memlock needs NET_RAW to be dropped'),
     dockerSecurityOptions: taken('no-new-privileges, apparmor:…, label:…'),
@@ -34,14 +38,7 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     links: refused(
       `${AWSVPC} links are not supported: the containers reach each other on 127.0.0.1`,
     ),
-    hostname: refused(`${AWSVPC} the hostname is the ENI's private DNS name; leave it out`),
-    extraHosts: refused(
-      `${AWSVPC} extraHosts are not supported; use a name that DNS knows, or an address`,
-    ),
-    dnsServers: refused(RESOLVER),
-    dnsSearchDomains: refused(RESOLVER),
     disableNetworking: refused(`${AWSVPC} every container has the task's network; leave it out`),
-    logConfiguration: refused('Leave it out: enid keeps the log of stdout and stderr (enid logs)'),
     firelensConfiguration: refused('Leave it out: no log is routed through a container yet'),
     secrets: refused('Put the value into environment, or fetch it inside the container'),
     environmentFiles: refused('Write the variables into environment'),
@@ -119,5 +116,14 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   'containerDefinitions.systemControls': {
     namespace: taken('net.*, kernel.msg*, kernel.sem, kernel.shm*, fs.mqueue.*'),
     value: taken('one for all containers of the task, for net.*'),
+  },
+  'containerDefinitions.extraHosts': {
+    hostname: taken('the name'),
+    ipAddress: taken('its address, of either version'),
+  },
+  'containerDefinitions.logConfiguration': {
+    logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk'),
+    options: taken("the driver's; awslogs-stream-prefix names a stream as ECS does"),
+    secretOptions: refused('Write the values into options'),
   },
 }

@@ -22,8 +22,10 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
       'Put the files into the image; mountPoints and volumesFrom are refused as well',
     ),
     placementConstraints: refused('This host is the only one; leave it out'),
-    pidMode: refused('Every container has its own process namespace; leave it out'),
-    ipcMode: refused('Every container has its own IPC namespace; leave it out'),
+    pidMode: taken(
+      '`task`: one process namespace for all, with the pause process as its first; `host`',
+    ),
+    ipcMode: taken('`task`, `host`, `none`'),
     proxyConfiguration: refused(
       'Run the proxy as a container of the task; it shares the network namespace',
     ),

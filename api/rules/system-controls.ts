@@ -1,8 +1,9 @@
 // Rules about kernel settings (systemControls). net.* are the network namespace's, which the task's
-// containers share; the others are each container's own IPC namespace's. Docker takes no other.
+// containers share; the others are each container's own IPC namespace's, unless they share that too
+// (ipcMode). Docker takes no other.
 
 import { clientError, shown } from '../aws-error.ts'
-import { isNet } from '../process-spec.ts'
+import { isNet, isShared } from '../sandbox-spec.ts'
 import type { Rule } from './rule.ts'
 import { containersOf } from './rule.ts'
 
@@ -18,13 +19,17 @@ export const systemControls: Rule = (definition) => {
       const path = `${owner}.systemControls[${index}]`
       checkName(namespace, `${path}.namespace`)
       if (value === undefined || value === '') throw clientError(`${path}.value`, 'is required')
-      if (!isNet(namespace)) continue
+      if (definition.ipcMode === 'host' && !isNet(namespace)) {
+        const rule = 'ipcMode is host, so this would be a setting of the host'
+        throw clientError(`${path}.namespace`, rule, 'Leave it out')
+      }
+      if (!isShared(namespace, definition.ipcMode)) continue
       const before = byName.get(namespace)
       if (before !== undefined && before.value !== value) {
         throw clientError(
           `${path}.value`,
           `${namespace} is ${shown(before.value)} in ${before.path} and ${shown(value)} here, but ` +
-            'the containers of a task share one network namespace',
+            'the containers of this task share the namespace',
           'Write it once',
         )
       }

@@ -58,15 +58,10 @@ describe('a container of a task definition', () => {
     ['protocol', { portMappings: [{ containerPort: 80, protocol: 'TCP' as 'tcp' }] }, /"tcp" or/],
     ['containerPortRange', { portMappings: [{ containerPortRange: '80-90' }] }, /not supported/],
     ['links', { links: ['db'] }, /127\.0\.0\.1/],
-    ['hostname', { hostname: 'web' }, /private DNS name/],
-    ['extraHosts', { extraHosts: [{ hostname: 'a', ipAddress: '10.0.0.1' }] }, /awsvpc/],
-    ['dnsServers', { dnsServers: ['1.1.1.1'] }, /DHCP options/],
-    ['dnsSearchDomains', { dnsSearchDomains: ['a.b'] }, /DHCP options/],
     ['disableNetworking', { disableNetworking: true }, /not supported/],
     ['privileged', { privileged: true }, /refused/],
     ['mountPoints', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /image/],
     ['secrets', { secrets: [{ name: 'A', valueFrom: 'arn' }] }, /environment/],
-    ['logConfiguration', { logConfiguration: { logDriver: 'awslogs' } }, /enid logs/],
     ['memory', { memory: undefined }, /At least one of 'memory' or 'memoryReservation'/],
     ['memory', { memory: 5 }, /5 is outside 6/],
     ['memory', { memory: 64, memoryReservation: 128 }, /less than memoryReservation/],
@@ -149,6 +144,23 @@ describe('a container of a task definition', () => {
     ['systemControls[0].namespace', control('net.ipv4.conf.eth0.arp_filter', '1'), /not there yet/],
     ['systemControls[0].namespace', control('net.ipv6.conf.all.disable_ipv6', '1'), /without IPv6/],
     ['systemControls[0].namespace', control('net/ipv4/x', '1'), /fs\.mqueue/],
+    ['hostname', { hostname: 'a b' }, /at most 64/],
+    [
+      'extraHosts[0].hostname',
+      { extraHosts: [{ hostname: '', ipAddress: '::1' }] },
+      /name of a host/,
+    ],
+    [
+      'extraHosts[0].ipAddress',
+      { extraHosts: [{ hostname: 'a', ipAddress: '1.1' }] },
+      /an address/,
+    ],
+    ['dnsServers[0]', { dnsServers: ['dns.example'] }, /"dns.example" is not an address/],
+    ['dnsServers[3]', { dnsServers: ['::1', '::2', '::3', '::4'] }, /more than 3/],
+    ['dnsSearchDomains[0]', { dnsSearchDomains: ['a..b'] }, /not a domain/],
+    ['logDriver', { logConfiguration: { logDriver: 'awsfirelens' } }, /fluentd/],
+    ['logDriver', { logConfiguration: { logDriver: 'none' as 'syslog' } }, /json-file, syslog/],
+    ['options', { logConfiguration: { logDriver: 'awslogs' } }, /awslogs-group is required/],
     ['systemControls[0].value', control('net.core.somaxconn', ''), /required/],
   ])('is refused for its %s: %j', (field, change, rule) => {
     const { code, field: named, message } = refusal(seedDefinition(nginx(change)))
@@ -220,7 +232,28 @@ describe('a task definition', () => {
     ['volumes', { volumes: [{ name: 'data' }] }, /not supported by this version of enid/],
     ['cpu', { cpu: '256' }, /on each container/],
     ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /credentials/],
-    ['pidMode', { pidMode: 'task' }, /not supported/],
+    ['pidMode', { pidMode: 'pod' }, /"pod": task or host/],
+    ['ipcMode', { ipcMode: 'private' }, /task, host or none/],
+    [
+      'containerDefinitions[0].linuxParameters.initProcessEnabled',
+      { pidMode: 'task', containerDefinitions: [nginx(linux({ initProcessEnabled: true }))] },
+      /reaped/,
+    ],
+    [
+      'containerDefinitions[0].linuxParameters.sharedMemorySize',
+      { ipcMode: 'host', containerDefinitions: [nginx(linux({ sharedMemorySize: 1 }))] },
+      /no shared memory of its own/,
+    ],
+    [
+      'containerDefinitions[0].systemControls[0].namespace',
+      { ipcMode: 'host', containerDefinitions: [nginx(control('kernel.shmmax', '1'))] },
+      /a setting of the host/,
+    ],
+    [
+      'containerDefinitions[1].hostname',
+      { containerDefinitions: [nginx({ hostname: 'a' }), sidecar({ hostname: 'b' })] },
+      /one name/,
+    ],
     ['proxyConfiguration', { proxyConfiguration: { containerName: 'envoy' } }, /not supported/],
     ['requiresCompatibilities[0]', { requiresCompatibilities: ['FARGATE'] }, /Write \["EC2"\]/],
     ['runtimePlatform.cpuArchitecture', { runtimePlatform: { cpuArchitecture: 'ARM64' } }, /X86/],
@@ -288,7 +321,7 @@ describe('kernel settings of the network', () => {
     const [one, two] = [control('net.core.somaxconn', '1'), control('net.core.somaxconn', '2')]
     const { field, message } = refusal(seedDefinition(nginx(one), sidecar(two)))
     expect(field).toBe('containerDefinitions[1].systemControls[0].value')
-    expect(message).toMatch(/"1" in containerDefinitions\[0\].*"2" here.*one network namespace/)
+    expect(message).toMatch(/"1" in containerDefinitions\[0\].*"2" here.*share the namespace/)
     expect(() => check(seedDefinition(nginx(one), sidecar(one)))).not.toThrow()
   })
 })

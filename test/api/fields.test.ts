@@ -5,8 +5,10 @@
 import { readFileSync } from 'node:fs'
 import type { ContainerDefinition } from '@aws-sdk/client-ecs'
 import { expect, test } from 'vitest'
-import { processSpec, taskSysctls } from '../../api/process-spec.ts'
+import { logSpec } from '../../api/log-spec.ts'
+import { processSpec } from '../../api/process-spec.ts'
 import { FIELDS } from '../../api/rules/supported.ts'
+import { sandboxSpec } from '../../api/sandbox-spec.ts'
 import { DOCUMENT, documentText, ecsFields, fieldAt } from '../../scripts/task-definition-doc.ts'
 
 // P158
@@ -50,7 +52,7 @@ test('what is said of processes reaches the spec', () => {
       { namespace: 'kernel.shmmax', value: '1048576' },
     ],
   }
-  expect(processSpec(container)).toEqual({
+  expect(processSpec(container, undefined)).toEqual({
     ulimits: [{ name: 'nofile', soft: 1024, hard: -1 }],
     capabilities: { add: ['SYS_PTRACE'], drop: ['NET_RAW'] },
     devices: [
@@ -67,10 +69,53 @@ test('what is said of processes reaches the spec', () => {
     terminal: true,
     sysctls: { 'kernel.shmmax': '1048576' },
   })
-  expect(taskSysctls([container])).toEqual({ 'net.core.somaxconn': '512' })
+  expect(sandboxSpec({}, [container])).toEqual({ sysctls: { 'net.core.somaxconn': '512' } })
+  // With one IPC namespace for all, its settings are the task's.
+  expect(processSpec(container, 'task')).not.toHaveProperty('sysctls')
+  expect(sandboxSpec({ ipcMode: 'task' }, [container])).toEqual({
+    sysctls: { 'net.core.somaxconn': '512', 'kernel.shmmax': '1048576' },
+    ipc: 'task',
+  })
 })
 
-test('a definition that says nothing of processes says nothing in the spec', () => {
-  expect(processSpec({ linuxParameters: { devices: [] }, interactive: false })).toBeUndefined()
-  expect(taskSysctls([{}])).toBeUndefined()
+test('what one container says of the whole task reaches the sandbox', () => {
+  const one = {
+    hostname: 'web',
+    extraHosts: [{ hostname: 'db', ipAddress: '10.0.0.9' }],
+    dnsServers: ['10.0.0.53', '2001:db8::53'],
+  }
+  const two = { hostname: 'web', dnsServers: ['10.0.0.53'], dnsSearchDomains: ['corp.example'] }
+  expect(sandboxSpec({ pidMode: 'task', ipcMode: 'none' }, [one, two])).toEqual({
+    hostname: 'web',
+    extraHosts: [{ hostname: 'db', address: '10.0.0.9' }],
+    nameServers: ['10.0.0.53', '2001:db8::53'],
+    searchDomains: ['corp.example'],
+    pid: 'task',
+    ipc: 'none',
+  })
+})
+
+test('a log goes where the definition says, and the stream of awslogs is named as on ECS', () => {
+  const options = { 'awslogs-group': 'g', 'awslogs-region': 'us-west-2' }
+  const awslogs = { ...options, 'awslogs-stream-prefix': 'web' }
+  expect(
+    logSpec({ name: 'app', logConfiguration: { logDriver: 'awslogs', options: awslogs } }),
+  ).toEqual({ driver: 'awslogs', options: { ...options, 'awslogs-stream': 'web/app/{task-id}' } })
+  const tag = { tag: '{{.Name}}' }
+  expect(logSpec({ logConfiguration: { logDriver: 'syslog', options: tag } })).toEqual({
+    driver: 'syslog',
+    options: tag,
+  })
+})
+
+test('a definition that says nothing of all this says nothing in the spec', () => {
+  const nothing: ContainerDefinition = {
+    linuxParameters: { devices: [] },
+    interactive: false,
+    dnsServers: [],
+    hostname: '',
+  }
+  expect(processSpec(nothing, undefined)).toBeUndefined()
+  expect(sandboxSpec({}, [nothing])).toBeUndefined()
+  expect(logSpec(nothing)).toBeUndefined()
 })

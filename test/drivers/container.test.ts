@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { containerDriver } from '../../agent/drivers/container.ts'
 import { containerLogs, LOG_TAIL_BYTES } from '../../agent/drivers/container-logs.ts'
+import { planOf } from '../../agent/drivers/container-plan.ts'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
@@ -153,6 +154,22 @@ test('its processes are confined as the spec says', async () => {
   // A terminal's output has no frames; kept at the end like any other.
   const released = await driver.release(given, never())
   expect(released?.logTail?.replaceAll('\r', '')).toBe(log)
+})
+
+// P199
+test('its log goes to the driver that the spec names, and can be read all the same', async () => {
+  const options = { 'syslog-address': 'udp://127.0.0.1:9', tag: 'app' }
+  const given = newJob(SLEEP, { log: { driver: 'syslog', options } })
+  const { containerId } = await driver.ensure(given, never())
+  const { HostConfig } = await inspect<Record<string, object>>(containerId)
+  expect(HostConfig).toMatchObject({ LogConfig: { Type: 'syslog', Config: options } })
+  await expect.poll(() => containerLogs(connection, containerId, 10, never())).toBe('up\n')
+})
+
+test('the stream of awslogs ends with the id of the task', () => {
+  const log = { driver: 'awslogs', options: { 'awslogs-stream': 'p/app/{task-id}' } }
+  const { HostConfig } = planOf(container({ log }), { holderId, spec: spec() }, 'pause-1')
+  expect(HostConfig?.LogConfig?.Config).toEqual({ 'awslogs-stream': `p/app/${holderId}` })
 })
 
 test('it is started once: one that runs is adopted, one that has exited is not started', async () => {

@@ -71,10 +71,68 @@ test('the task sees its own host name, hosts, resolver and IPv6', async () => {
 // P159
 test('kernel settings of the task are those of its namespace, whoever of its containers looks', async () => {
   const sysctls = { 'net.core.somaxconn': '77', 'net.ipv4.tcp_keepalive_time': '60' }
-  const made = await sandbox.ensure(newJob({ spec: spec({ sysctls }) }), never())
+  const made = await sandbox.ensure(newJob({ spec: spec({ sandbox: { sysctls } }) }), never())
   const files = '/proc/sys/net/core/somaxconn /proc/sys/net/ipv4/tcp_keepalive_time'
   const ipv6 = '/proc/sys/net/ipv6/conf/all/disable_ipv6'
   expect(await seenInside(made, `/busybox cat ${files} ${ipv6}`)).toBe('77\n60\n0')
+})
+
+// P198
+test('a task that says so has another name, other hosts and another resolver', async () => {
+  const own = {
+    hostname: 'web',
+    extraHosts: [{ hostname: 'db.internal', address: '10.0.0.9' }],
+    nameServers: ['10.0.0.53'],
+    searchDomains: ['corp.example'],
+  }
+  const made = await sandbox.ensure(newJob({ spec: spec({ sandbox: own }) }), never())
+  const lines = (
+    await seenInside(made, '/busybox hostname; /busybox cat /etc/hosts /etc/resolv.conf')
+  ).split('\n')
+  expect(lines[0]).toBe('web')
+  expect(lines).toContain('10.0.0.5\tweb')
+  expect(lines).toContain(`10.0.0.5\t${eni.privateDnsName}`)
+  expect(lines).toContain('10.0.0.9\tdb.internal')
+  expect(lines.filter((line) => /^(nameserver|search)/.test(line)).sort()).toEqual([
+    'nameserver 10.0.0.53',
+    'search corp.example',
+  ])
+})
+
+// P198
+test('containers of a task share processes and IPC where it says so, and reap in the pause', async () => {
+  const task = spec({
+    sandbox: { pid: 'task', ipc: 'task', sysctls: { 'kernel.msgmax': '5000' } },
+    containers: [
+      container({ image, command: sh('echo one > /dev/shm/word; exec /busybox sleep 61') }),
+      container({
+        name: 'side',
+        image,
+        command: sh(
+          [
+            'while ! /busybox test -s /dev/shm/word; do /busybox sleep 0.1; done',
+            '/busybox cat /dev/shm/word /proc/sys/kernel/msgmax; /busybox ps -o pid,args',
+            '(/busybox sleep 0.2 &) ; /busybox sleep 1; /busybox ps -o stat | /busybox grep -c Z',
+            'exec /busybox sleep 62',
+          ].join('; '),
+        ),
+      }),
+    ],
+  })
+  const holderId = newHolderId()
+  const given = newJob({ holderId, spec: task })
+  const made = await sandbox.ensure(given, never())
+  const driver = containerDriver({ docker: connection, host })
+  const known = { sandbox: made, 'eni:0': eni }
+  for (const row of ['container:app', 'container:side'] as const) {
+    await driver.ensure(job(row, { holderId, spec: task, known }), never())
+  }
+  const log = () => docker('logs', `ecs-web-side-${holderId.slice(0, 8)}`)
+  await expect.poll(log, { timeout: 10_000 }).toMatch(/\n0$/)
+  const text = await log()
+  expect(text).toMatch(/^one\n5000\n/)
+  expect(text).toMatch(/^ +1 \/pause/m)
+  expect(text).toMatch(/sleep 61/)
 })
 
 test('it wears our mark and its namespace is held until it is released', async () => {

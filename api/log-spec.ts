@@ -1,0 +1,24 @@
+// From ECS's words to ours, for where a container's output goes. Docker does the work; only awslogs
+// has an option of ECS's own, the prefix that names a stream.
+
+import type { ContainerDefinition } from '@aws-sdk/client-ecs'
+import type { LogSpec } from '../state/spec.ts'
+
+const PREFIX = 'awslogs-stream-prefix'
+
+/** Docker's own words for it; undefined where the definition says nothing. */
+export function logSpec({
+  name = '',
+  logConfiguration: log,
+}: ContainerDefinition): LogSpec | undefined {
+  if (log?.logDriver === undefined) return undefined
+  const { [PREFIX]: prefix, ...options } = log.options ?? {}
+  if (log.logDriver !== 'awslogs' || prefix === undefined) {
+    return { driver: log.logDriver, options: { ...log.options } }
+  }
+  // The task's id is not known yet: drivers/container-plan.ts puts it in.
+  return {
+    driver: 'awslogs',
+    options: { ...options, 'awslogs-stream': `${prefix}/${name}/{task-id}` },
+  }
+}
