@@ -196,6 +196,7 @@ export class Reconcile {
       return (await orphans.releaseEni(thing, signal)) === 'gone' ? 'released' : DETACHING
     }
     if (thing.what === 'container') await orphans.releaseContainer(thing, signal)
+    else if (thing.what === 'volume') await orphans.releaseVolume(thing, signal)
     else await orphans.releaseLink(thing, signal)
     return 'released'
   }

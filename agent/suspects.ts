@@ -10,10 +10,10 @@ import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
 import { kindOf, rowState, rows } from '../state/task.ts'
-import type { SeenContainer, SeenEni, SeenLink, Survey } from './drivers/survey.ts'
+import type { SeenContainer, SeenEni, SeenLink, SeenVolume, Survey } from './drivers/survey.ts'
 
 /** Something in the world that wears our mark. */
-export type Thing = SeenEni | SeenContainer | SeenLink
+export type Thing = SeenEni | SeenContainer | SeenVolume | SeenLink
 
 /** What does not agree, and why. */
 export type Suspect =
@@ -49,24 +49,23 @@ export type Asking = {
 /** The name by which a thing is told from all others of its kind. */
 export function idOf(thing: Thing): string {
   if (thing.what === 'eni') return thing.eniId
-  return thing.what === 'container' ? thing.containerId : thing.mac
+  if (thing.what === 'container') return thing.containerId
+  return thing.what === 'volume' ? thing.volumeName : thing.mac
 }
 
 /** Everything that does not agree. `before`: what was steady before the survey was begun. */
 export function suspectsOf(asking: Asking, survey: Survey, before: readonly Steady[]): Suspect[] {
-  const { enis, containers, links } = survey
+  const { enis, containers, volumes, links } = survey
   const claims = enisClaimed(asking.journal)
-  const found: Suspect[] = []
-  if ('seen' in enis) for (const eni of enis.seen) found.push(...suspectEni(asking, eni, claims))
-  for (const place of [containers, links]) {
-    if ('seen' in place)
-      for (const thing of place.seen) found.push(...suspectOwn(asking, thing, claims))
-  }
+  const own = [containers, volumes, links].flatMap((place): readonly Thing[] =>
+    'seen' in place ? place.seen : [],
+  )
   // What came to be, or was doubted, while the survey was under way is not missing from it.
   const now = new Set(steady(asking.journal).map(keyOf))
   const still = before.filter((each) => now.has(keyOf(each)))
   return [
-    ...found,
+    ...('seen' in enis ? enis.seen : []).flatMap((eni) => suspectEni(asking, eni, claims)),
+    ...own.flatMap((thing) => suspectOwn(asking, thing, claims)),
     ...still.flatMap((each) => missing(asking, survey, each)),
     ...still.flatMap((each) => changed(asking.journal, survey, each)),
   ]
@@ -105,8 +104,8 @@ function heldId(holder: Holder, row: RowId): string | undefined {
 }
 
 function knownId(holder: Holder, row: RowId): string | undefined {
-  const details = rowState(holder, row).details as { eniId?: string; containerId?: string }
-  return details?.eniId ?? details?.containerId
+  const details = rowState(holder, row).details as Readonly<Record<string, string>> | undefined
+  return details?.eniId ?? details?.containerId ?? details?.volumeName
 }
 
 /** The ids of all ENIs that some holder still claims, for a survey that looks for them by id. */

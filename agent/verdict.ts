@@ -79,6 +79,7 @@ export function placeOf(suspect: Suspect): Place {
 const PLACES: { readonly [W in Thing['what']]: Place } = {
   eni: 'ec2',
   container: 'docker',
+  volume: 'docker',
   link: 'kernel',
 }
 
@@ -129,7 +130,7 @@ function orphan(suspect: Suspect & { is: 'orphan' }, seenMs: number, look: Look)
   }
   if (seenMs < times.orphan) return again(why, times.orphan, 'released')
   // It is at least as old as our first look, whatever the clocks say.
-  const madeAt = thing.what === 'container' ? thing.createdAt : attachedAt(thing)
+  const madeAt = 'createdAt' in thing ? thing.createdAt : attachedAt(thing)
   const ageMs = Math.max(seenMs, madeAt === undefined ? 0 : now - madeAt)
   if (ageMs < times.grace) return again(`${why}; it is new`, times.grace, 'released')
   return { verdict: 'release', why }
@@ -216,7 +217,7 @@ export function stagesOf(judged: readonly Judged[]): Judged[][] {
   return STAGES.map((name) => judged.filter((each) => stage(each) === name))
 }
 
-const STAGES = ['row', 'container', 'sandbox', 'link', 'eni'] as const
+const STAGES = ['row', 'container', 'volume', 'sandbox', 'link', 'eni'] as const
 type Stage = (typeof STAGES)[number]
 
 /** A place that did not answer, in words. */
@@ -227,10 +228,11 @@ export const awayOf = (place: Place, failure: Failure): Sweep['away'][number] =>
 })
 
 /** The places that did not answer a survey. */
-export function awayFrom({ enis, containers, links }: Survey): Sweep['away'][number][] {
+export function awayFrom({ enis, containers, volumes, links }: Survey): Sweep['away'][number][] {
   const places = [
     ['ec2', enis],
-    ['docker', containers],
+    // One dockerd: said once.
+    ['docker', 'away' in containers ? containers : volumes],
     ['kernel', links],
   ] as const
   return places.flatMap(([place, seen]) => ('away' in seen ? [awayOf(place, seen.away)] : []))

@@ -43,6 +43,7 @@ import {
   runtimePlatform,
   size,
 } from './rules/task.ts'
+import { mountPoints, volumes, volumesFrom } from './rules/volumes.ts'
 import { checkTags } from './tags.ts'
 import { isBlank } from './unsupported.ts'
 
@@ -63,6 +64,9 @@ const RULES: readonly Rule[] = [
   environment,
   dockerLabels,
   healthChecks,
+  volumes,
+  mountPoints,
+  volumesFrom,
   dependencies,
   noCycle,
   startedHow,
@@ -100,7 +104,7 @@ export function checkDefinition(
   return {
     ...withoutEmpty(rest),
     family: input.family,
-    volumes: [],
+    volumes: input.volumes ?? [],
     placementConstraints: [],
     containerDefinitions: containerDefinitions.map(withDefaults),
   }
@@ -119,8 +123,8 @@ function withDefaults(container: ContainerDefinition): ContainerDefinition {
     })),
     essential: container.essential ?? true,
     environment: (container.environment ?? []).map(({ name, value = '' }) => ({ name, value })),
-    mountPoints: [],
-    volumesFrom: [],
+    mountPoints: container.mountPoints ?? [],
+    volumesFrom: container.volumesFrom ?? [],
     systemControls: container.systemControls ?? [],
   }
 }

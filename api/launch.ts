@@ -20,6 +20,7 @@ import { sandboxSpec } from './sandbox-spec.ts'
 import { checkTags, tagRecord } from './tags.ts'
 import { containerSpec, overridden } from './task-spec.ts'
 import { taskView } from './task-view.ts'
+import { volumeSpec } from './volume-spec.ts'
 
 /** What is common to RunTask and StartTask, checked where the two differ. */
 export type Launch = Pick<
@@ -70,7 +71,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     overrides,
     cpu: containers.map(({ cpu = 0 }) => cpu),
   })
-  const { pidMode, ipcMode } = bodyOf(definition)
+  const { pidMode, ipcMode, volumes = [] } = bodyOf(definition)
   const shared = { ...(pidMode && { pidMode }), ...(ipcMode && { ipcMode }) }
   const sandbox = sandboxSpec(shared, containers)
   const spec: Spec = {
@@ -78,6 +79,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     enis: [{ ...network, tags: own }],
     containers: containers.map((container) => containerSpec(container, ipcMode)),
     ...(sandbox && { sandbox }),
+    ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
     blockImds: true,
     family,
     asked,

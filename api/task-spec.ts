@@ -17,6 +17,7 @@ import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
 import { checkSizes } from './rules/memory.ts'
 import { refuseOthers } from './unsupported.ts'
+import { mountSpecs } from './volume-spec.ts'
 
 /** ECS_CONTAINER_STOP_TIMEOUT's default, seconds. */
 const STOP_TIMEOUT_DEFAULT = 30
@@ -137,6 +138,7 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
     ...(policy?.enabled ? { restart: restartSpec(policy) } : {}),
     ...(process && { process }),
     ...(log && { log }),
+    ...mountSpecs(container),
   }
 }
 

@@ -97,6 +97,29 @@ export type SandboxSpec = {
   readonly ipc?: 'task' | 'host' | 'none'
 }
 
+/**
+ * What containers of a task mount. bind: a place of the host. task: made for the task, and gone with
+ * it. shared: of Docker, found by its name, or made where it is missing (`isMade`); it stays.
+ */
+export type VolumeSpec = { readonly name: string } & (
+  | { readonly kind: 'bind'; readonly hostPath: string }
+  | ({ readonly kind: 'task' } & VolumePlan)
+  | ({ readonly kind: 'shared'; readonly isMade: boolean } & VolumePlan)
+)
+
+/** Docker's words for a volume. */
+export type VolumePlan = {
+  readonly driver: string
+  readonly options: Readonly<Record<string, string>>
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export type MountSpec = {
+  readonly volume: string
+  readonly path: string
+  readonly readOnly: boolean
+}
+
 /** Where Docker sends what a container writes. */
 export type LogSpec = {
   readonly driver: string
@@ -129,6 +152,10 @@ export type ContainerSpec = {
   readonly process?: ProcessSpec
   /** Absent: kept by Docker on this host, two files of 10 MB. */
   readonly log?: LogSpec
+  /** Volumes of the task, by their names there. */
+  readonly mounts?: readonly MountSpec[]
+  /** All that other containers of the task mount. */
+  readonly volumesFrom?: readonly { readonly container: string; readonly readOnly: boolean }[]
 }
 
 /** What a holder is meant to be. `rows(spec)` in task.ts says what it holds for that. */
@@ -141,6 +168,7 @@ export type Spec = {
   readonly containers: readonly ContainerSpec[]
   /** Absent: what every task has. */
   readonly sandbox?: SandboxSpec
+  readonly volumes?: readonly VolumeSpec[]
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

@@ -7,7 +7,7 @@
 // idempotent, so `desired` alone decides how a doubt is settled. There is no rollback: a failure
 // turns `desired`, and the other column of the table takes everything down.
 
-import type { Condition, HolderId, Json, Spec } from './spec.ts'
+import type { Condition, ContainerSpec, HolderId, Json, Spec } from './spec.ts'
 
 export type RowId =
   | `eni:${number}`
@@ -15,6 +15,7 @@ export type RowId =
   | `guard:${number}`
   | `link:${number}`
   | `image:${string}`
+  | `volume:${string}`
   | `container:${string}`
   | 'sandbox'
   | 'address'
@@ -148,6 +149,10 @@ function layOut(spec: Spec): readonly Row[] {
   }
   for (const n of numbers) all.push({ id: `eni:${n}`, needs: [] })
   for (const { name } of spec.containers) all.push({ id: `image:${name}`, needs: [] })
+  for (const { kind, name } of spec.volumes ?? []) {
+    // A place of the host is nobody's to make or to remove.
+    if (kind !== 'bind') all.push({ id: `volume:${name}`, needs: [] })
+  }
   if (!onHost) all.push({ id: 'sandbox', needs: ground.slice(0, 1) })
   for (const n of numbers) {
     all.push({ id: `attachment:${n}`, needs: [eni(n)] })
@@ -155,16 +160,32 @@ function layOut(spec: Spec): readonly Row[] {
     all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [sandbox])] })
   }
   if (spec.sharedEni) all.push({ id: 'link:0', needs: [{ row: 'address' }, sandbox] })
-  for (const { name, dependsOn } of spec.containers) {
-    const edges = dependsOn.map(
-      ({ container, condition }): Need => ({ row: `container:${container}`, condition }),
-    )
+  for (const container of spec.containers) {
     all.push({
-      id: `container:${name}`,
-      needs: [...ground, ...links, { row: `image:${name}` }, ...edges],
+      id: `container:${container.name}`,
+      needs: [
+        ...ground,
+        ...links,
+        { row: `image:${container.name}` },
+        ...ownNeeds(spec, container),
+      ],
     })
   }
   return all
+}
+
+/** What a container waits for beside what all of its task do. */
+function ownNeeds(spec: Spec, { dependsOn, mounts = [], volumesFrom = [] }: ContainerSpec): Need[] {
+  const made = (spec.volumes ?? []).filter(({ kind }) => kind !== 'bind').map(({ name }) => name)
+  const mounted = new Set(mounts.map(({ volume }) => volume).filter((name) => made.includes(name)))
+  return [
+    ...dependsOn.map(
+      ({ container, condition }): Need => ({ row: `container:${container}`, condition }),
+    ),
+    ...[...mounted].map((name): Need => ({ row: `volume:${name}` })),
+    // Docker takes them from a container that is there.
+    ...volumesFrom.map(({ container }): Need => ({ row: `container:${container}` })),
+  ]
 }
 
 const sandbox: Need = { row: 'sandbox' }

@@ -9,6 +9,7 @@ import type {
   Spec,
 } from '../../state/spec.ts'
 import type { ContainerPlan } from './docker.ts'
+import type { Job } from './driver.ts'
 
 type HostConfig = NonNullable<ContainerPlan['HostConfig']>
 
@@ -31,9 +32,10 @@ const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
 /** The plan without its labels. The container joins the namespaces of the task's pause container. */
 export function planOf(
   spec: ContainerSpec,
-  { holderId, spec: task }: { readonly holderId: HolderId; readonly spec: Spec },
+  job: Pick<Job, 'holderId' | 'spec' | 'details'>,
   pauseContainerId: string,
 ): ContainerPlan {
+  const { holderId, spec: task } = job
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
   return {
     Image: spec.image,
@@ -55,6 +57,7 @@ export function planOf(
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
       LogConfig: logConfig(spec.log, holderId),
       ...confinement(process, spec.memoryMiB ?? 0),
+      ...mounts(job, spec),
       Ulimits: ulimits(process, task.blockImds),
       RestartPolicy: { Name: 'no' },
     },
@@ -68,6 +71,27 @@ function namespaces({ sandbox = {} }: Spec, pauseContainerId: string): HostConfi
   return {
     ...(sandbox.pid && { PidMode: mode(sandbox.pid) }),
     ...(sandbox.ipc && { IpcMode: mode(sandbox.ipc) }),
+  }
+}
+
+function mounts(
+  { spec: task, details }: Pick<Job, 'spec' | 'details'>,
+  { mounts: own = [], volumesFrom = [] }: ContainerSpec,
+): HostConfig {
+  const mode = (readOnly: boolean) => (readOnly ? 'ro' : 'rw')
+  const source = (name: string): string => {
+    const volume = task.volumes?.find((one) => one.name === name)
+    if (volume?.kind === 'bind') return volume.hostPath
+    return details('volume', `volume:${name}`).volumeName
+  }
+  const from = ({ container, readOnly }: (typeof volumesFrom)[number]): string =>
+    `${details('container', `container:${container}`).containerId}:${mode(readOnly)}`
+  return {
+    // Docker makes a place of the host that is not there, as on ECS.
+    ...(own.length > 0 && {
+      Binds: own.map(({ volume, path, readOnly }) => `${source(volume)}:${path}:${mode(readOnly)}`),
+    }),
+    ...(volumesFrom.length > 0 && { VolumesFrom: volumesFrom.map(from) }),
   }
 }
 

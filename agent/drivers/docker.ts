@@ -4,16 +4,16 @@
 //   sandbox.ts, container.ts, image.ts, container-events.ts ──▶ docker.ts ──▶ dockerode ──▶ socket
 
 import Dockerode from 'dockerode'
+import type { VolumePlan } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
+import { CALL_MS, call, endOf, finish } from './docker-call.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'
 
 export type ContainerFacts = Dockerode.ContainerInspectInfo
 export type ContainerSummary = Dockerode.ContainerInfo
 export type ContainerPlan = Omit<Dockerode.ContainerCreateOptions, 'name' | 'abortSignal'>
+export type VolumeFacts = Dockerode.VolumeInspectInfo
 export type ImageFacts = { readonly imageId: string; readonly digest?: string }
-
-/** How long dockerd may take for a call that moves no image, milliseconds. */
-const CALL_MS = 120_000
 
 /** dockerd, as far as we need it. */
 export type Docker = {
@@ -37,6 +37,14 @@ export type Docker = {
   pull(reference: string, signal: AbortSignal): Promise<void>
   /** Makes an image `repository:tag` of a tar archive. */
   importImage(tar: Buffer, to: ImportTarget, signal: AbortSignal): Promise<void>
+  /** The volume, or undefined where there is none. */
+  inspectVolume(name: string, signal: AbortSignal): Promise<VolumeFacts | undefined>
+  /** All volumes that carry these labels. */
+  listVolumes(labels: readonly string[], signal: AbortSignal): Promise<VolumeFacts[]>
+  /** Makes a volume; one of this name and driver that is there is success. */
+  createVolume(name: string, plan: VolumePlan, signal: AbortSignal): Promise<void>
+  /** Removes it with what is in it. Gone is success. */
+  removeVolume(name: string, signal: AbortSignal): Promise<void>
   /** What happens from now on to containers with this label; it ends when the connection does. */
   events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
 }
@@ -134,6 +142,27 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       })
       await made.catch((error) => failWith(error, 'PauseImageError', 'transient'))
     },
+    inspectVolume(name, signal) {
+      const facts = call(signal, CALL_MS, () => api.getVolume(name).inspect())
+      return unlessGone(facts, 'CannotInspectVolumeError')
+    },
+    async listVolumes(labels, signal) {
+      const filters = { label: [...labels] }
+      const found = call(signal, CALL_MS, () => api.listVolumes({ filters }))
+      const answer = await found.catch((error) =>
+        failWith(error, 'CannotInspectVolumeError', 'transient'),
+      )
+      return answer.Volumes ?? []
+    },
+    async createVolume(name, { driver, options, labels }, signal) {
+      const words = { Driver: driver, DriverOpts: { ...options }, Labels: { ...labels } }
+      const made = finish(signal, () => api.createVolume({ Name: name, ...words }))
+      await made.catch((error) => failWith(error, 'CannotCreateVolumeError', 'refused'))
+    },
+    async removeVolume(name, signal) {
+      const removed = call(signal, CALL_MS, () => api.getVolume(name).remove())
+      await unlessGone(removed, 'CannotRemoveVolumeError')
+    },
     async events(label, kinds, signal) {
       const filters = { type: ['container' as const], label: [label], event: [...kinds] }
       const stream = await api
@@ -150,36 +179,6 @@ function socketOf(dockerHost: string | undefined): string {
   throw new Failure('refused', 'DockerHostRefused', `DOCKER_HOST is ${dockerHost}`, {
     hint: 'It must name a unix socket of this host, such as unix:///var/run/docker.sock.',
   })
-}
-
-/** Ends when the step is given up or the time is up, also where dockerode knows no signal. */
-async function call<T>(
-  signal: AbortSignal,
-  boundMs: number,
-  make: (abortSignal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const bound = AbortSignal.any([signal, AbortSignal.timeout(boundMs)])
-  bound.throwIfAborted()
-  const { promise: ended, reject } = Promise.withResolvers<never>()
-  const end = () => reject(bound.reason)
-  bound.addEventListener('abort', end)
-  try {
-    return await Promise.race([make(bound), ended])
-  } finally {
-    bound.removeEventListener('abort', end)
-  }
-}
-
-/**
- * A call that makes something is not given up half-way: dockerd would make it all the same, after
- * whoever takes it down has looked and found nothing. Giving up only keeps it from being asked.
- */
-async function finish<T>(
-  signal: AbortSignal,
-  make: (abortSignal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  signal.throwIfAborted()
-  return await call(new AbortController().signal, CALL_MS, make)
 }
 
 function failWith(error: unknown, code: string, kind: 'refused' | 'transient', hint = ''): never {
@@ -201,19 +200,6 @@ async function pull(api: Dockerode, reference: string, signal: AbortSignal): Pro
     await endOf(await api.pull(reference, { abortSignal: signal }))
   } catch (error) {
     throw dockerFailure(error, code, 'refused', pullHint((error as Error).message))
-  }
-}
-
-/** Reads a progress stream to its end. dockerd answers 200 first and says in it what went wrong. */
-async function endOf(stream: NodeJS.ReadableStream): Promise<void> {
-  let rest = ''
-  for await (const chunk of stream) {
-    const lines = (rest + chunk.toString()).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines.filter((text) => text.trim() !== '')) {
-      const { error } = JSON.parse(line) as { readonly error?: string }
-      if (error !== undefined) throw Object.assign(new Error(error), { statusCode: 500 })
-    }
   }
 }
 

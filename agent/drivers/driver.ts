@@ -2,7 +2,7 @@
 // A driver keeps no state, decides nothing and never cleans up after itself; it does one thing, or
 // throws a Failure that says who must act.
 
-import type { ContainerSpec, EniSpec, HolderId, Spec } from '../../state/spec.ts'
+import type { ContainerSpec, EniSpec, HolderId, Spec, VolumeSpec } from '../../state/spec.ts'
 import type { Exit, RowId, RowKind } from '../../state/task.ts'
 
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
@@ -21,6 +21,8 @@ export type Details = {
     securityGroupIds: string[]
   }
   image: { imageId: string; digest?: string }
+  /** Docker's name for it. */
+  volume: { volumeName: string }
   /** `netns` is Docker's SandboxKey path. */
   sandbox: { containerId: string; netns: string }
   attachment: { attachmentId: string; deviceIndex: number }
@@ -70,6 +72,14 @@ export function containerOf({ spec, row }: Job): ContainerSpec {
   const name = row.slice(row.indexOf(':') + 1)
   const found = spec.containers.find((c) => c.name === name)
   if (found === undefined) throw new Error(`${row} names no container of the spec`)
+  return found
+}
+
+/** The volume's spec that a row `volume:<name>` is about. */
+export function volumeOf({ spec, row }: Job): VolumeSpec {
+  const name = row.slice(row.indexOf(':') + 1)
+  const found = spec.volumes?.find((volume) => volume.name === name)
+  if (found === undefined) throw new Error(`${row} names no volume of the spec`)
   return found
 }
 

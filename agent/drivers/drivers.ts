@@ -14,6 +14,7 @@ import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
 import { sandboxDriver } from './sandbox.ts'
 import type { Subnets } from './subnets.ts'
+import { volumeDriver } from './volume.ts'
 
 export type DriverOptions = {
   readonly ec2: Ec2
@@ -44,6 +45,7 @@ export function openDrivers(options: DriverOptions): Drivers {
     attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker }),
+    volume: volumeDriver({ docker, host }),
     sandbox: sandboxDriver({ docker, kernel, host }),
     link: linkDriver({
       kernel,

@@ -7,12 +7,14 @@ import type { Docker } from './docker.ts'
 import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
-import type { SeenContainer, SeenEni, SeenLink } from './survey.ts'
+import type { SeenContainer, SeenEni, SeenLink, SeenVolume } from './survey.ts'
 
 /** What the sweep may do to the world, and the one thing that it may ask. */
 export type Orphans = {
   /** SIGTERM, SIGKILL, and removed. Gone is success. */
   releaseContainer(seen: SeenContainer, signal: AbortSignal): Promise<void>
+  /** Removed with what is in it. Gone is success. */
+  releaseVolume(seen: SeenVolume, signal: AbortSignal): Promise<void>
   /** Down, without addresses or mark. Gone is success. */
   releaseLink(seen: SeenLink, signal: AbortSignal): Promise<void>
   /**
@@ -26,7 +28,7 @@ export type Orphans = {
 
 export type OrphansOptions = {
   readonly ec2: Pick<Ec2, 'call'>
-  readonly docker: Pick<Docker, 'inspect' | 'stop' | 'remove'>
+  readonly docker: Pick<Docker, 'inspect' | 'stop' | 'remove' | 'removeVolume'>
   readonly kernel: Pick<Kernel, 'giveBack' | 'dropNetns'>
   readonly instanceId: string
 }
@@ -55,6 +57,10 @@ export function openOrphans({ ec2, docker, kernel, instanceId }: OrphansOptions)
       // While this process holds the namespace, the kernel cannot bring the link home.
       const netns = facts.NetworkSettings.SandboxKey
       if (wears.row === 'sandbox' && netns !== '') await kernel.dropNetns(netns)
+    },
+
+    async releaseVolume({ volumeName }, signal) {
+      await docker.removeVolume(volumeName, signal)
     },
 
     async releaseLink({ mac }, signal) {

@@ -3,9 +3,8 @@
 // silence is not emptiness.
 //
 //   EC2     one filtered describe by tag key: this instance's ENIs, and those of all others
-//   Docker  containers with our labels      kernel  links of the host whose alias is our mark
+//   Docker  containers and volumes with our labels      kernel  links of the host whose alias is our mark
 
-import type { DescribeNetworkInterfacesResult, Filter, NetworkInterface } from '@aws-sdk/client-ec2'
 import type { HolderId } from '../../state/spec.ts'
 import type { RowId } from '../../state/task.ts'
 import { Failure } from '../failure.ts'
@@ -15,6 +14,7 @@ import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import type { Wearer } from './mark.ts'
+import { type Describe, enisOf } from './survey-enis.ts'
 
 /** An ENI as EC2 shows it. */
 export type SeenEni = {
@@ -52,6 +52,15 @@ export type SeenContainer = {
   readonly createdAt: number
 }
 
+/** A volume with this instance's labels. */
+export type SeenVolume = {
+  readonly what: 'volume'
+  readonly volumeName: string
+  readonly wears: Wearer
+  /** Milliseconds since the epoch, to the second. */
+  readonly createdAt: number
+}
+
 /** A link in the host's own namespace whose alias is this instance's mark. */
 export type SeenLink = {
   readonly what: 'link'
@@ -67,6 +76,7 @@ export type Looked<T> = { readonly seen: readonly T[] } | { readonly away: Failu
 export type Survey = {
   readonly enis: Looked<SeenEni>
   readonly containers: Looked<SeenContainer>
+  readonly volumes: Looked<SeenVolume>
   readonly links: Looked<SeenLink>
   /** How many calls EC2 was asked for it. */
   readonly ec2CallCount: number
@@ -80,15 +90,14 @@ export type TakeSurvey = (knownEniIds: readonly string[], signal: AbortSignal) =
 
 export type SurveyOptions = {
   readonly ec2: Pick<Ec2, 'call'>
-  readonly docker: Pick<Docker, 'list'>
+  readonly docker: Pick<Docker, 'list' | 'listVolumes'>
   readonly kernel: Pick<Kernel, 'links'>
   readonly instanceId: string
   /** ENIs per page, 5 to 1000; tests make it small. */
   readonly pageSize?: number
 }
 
-/** EC2 takes 200 values of a filter, and pages of at most 1000. */
-const FILTER_VALUES_MAX = 200
+/** EC2's pages hold at most so many. */
 const PAGE_MAX = 1000
 
 /** Opens the survey of this host. */
@@ -101,6 +110,16 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
       const wears = wearerOf(labels)
       const isRunning = state === 'running'
       const seen = { what: 'container' as const, containerId, isRunning, createdAt: seconds * 1000 }
+      return wears === undefined ? [] : [{ ...seen, wears }]
+    })
+  }
+
+  async function volumes(signal: AbortSignal): Promise<SeenVolume[]> {
+    const found = await docker.listVolumes([`${MARK.instance}=${instanceId}`], signal)
+    return found.flatMap(({ Name: volumeName, Labels: labels, ...facts }) => {
+      const wears = wearerOf(labels)
+      const { CreatedAt: madeAt = '' } = facts as { readonly CreatedAt?: string }
+      const seen = { what: 'volume' as const, volumeName, createdAt: Date.parse(madeAt) || 0 }
       return wears === undefined ? [] : [{ ...seen, wears }]
     })
   }
@@ -126,10 +145,11 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
     const looks = [
       looked(enisOf(counted, instanceId, knownEniIds)),
       looked(containers(signal)),
+      looked(volumes(signal)),
       looked(links()),
     ] as const
-    const [enis, inDocker, onHost] = await Promise.all(looks)
-    return { enis, containers: inDocker, links: onHost, ec2CallCount }
+    const [enis, inDocker, ofDocker, onHost] = await Promise.all(looks)
+    return { enis, containers: inDocker, volumes: ofDocker, links: onHost, ec2CallCount }
   }
 }
 
@@ -142,80 +162,11 @@ async function looked<T>(look: Promise<T[]>): Promise<Looked<T>> {
   }
 }
 
-type Describe = (
-  filter: Filter,
-  token: string | undefined,
-) => Promise<DescribeNetworkInterfacesResult>
-
-async function enisOf(
-  describe: Describe,
-  instanceId: string,
-  knownEniIds: readonly string[],
-): Promise<SeenEni[]> {
-  const marked = await pagesOf(describe, { Name: 'tag-key', Values: [MARK.instance] })
-  const shown = new Set(marked.map(({ NetworkInterfaceId: eniId }) => eniId))
-  const known = new Set(knownEniIds)
-  const hidden = knownEniIds.filter((eniId) => !shown.has(eniId))
-  const found = [...marked]
-  for (let at = 0; at < hidden.length; at += FILTER_VALUES_MAX) {
-    const values = hidden.slice(at, at + FILTER_VALUES_MAX)
-    found.push(...(await pagesOf(describe, { Name: 'network-interface-id', Values: values })))
-  }
-  return found
-    .filter((eni) => {
-      // Part of another host's mark is that host's business.
-      const tags = tagsOf(eni)
-      const isWhole = wearerOf(tags) !== undefined
-      return (
-        isWhole || tags[MARK.instance] === instanceId || known.has(eni.NetworkInterfaceId ?? '')
-      )
-    })
-    .map(seenEni)
-}
-
-async function pagesOf(describe: Describe, filter: Filter): Promise<NetworkInterface[]> {
-  const found: NetworkInterface[] = []
-  let token: string | undefined
-  do {
-    const answer = await describe(filter, token)
-    found.push(...(answer.NetworkInterfaces ?? []))
-    token = answer.NextToken
-  } while (token !== undefined && token !== '')
-  return found
-}
-
-function seenEni(eni: NetworkInterface): SeenEni {
-  const { NetworkInterfaceId: eniId = '', Status: status = '', Attachment: at } = eni
-  const wears = wearerOf(tagsOf(eni))
-  const securityGroupIds = eni.Groups?.map(({ GroupId }) => GroupId ?? '')
-  const seen = {
-    what: 'eni' as const,
-    eniId,
-    status,
-    ...(wears === undefined ? {} : { wears }),
-    ...(securityGroupIds === undefined ? {} : { securityGroupIds }),
-  }
-  if (at === undefined || at.Status === 'detached') return seen
-  const attachment = {
-    attachmentId: at.AttachmentId ?? '',
-    // An attachment of an AWS service names no instance; index 0 is never touched.
-    instanceId: at.InstanceId ?? '',
-    deviceIndex: at.DeviceIndex ?? 0,
-    status: at.Status ?? '',
-    isGuarded: at.DeleteOnTermination ?? false,
-    ...(at.AttachTime === undefined ? {} : { attachedAt: at.AttachTime.getTime() }),
-  }
-  return { ...seen, attachment }
-}
-
-const tagsOf = ({ TagSet: tags = [] }: NetworkInterface): Record<string, string> =>
-  Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]))
-
 /** An instance's id, a holder's id, a row: what is not of this form is not our mark. */
 const FORM = {
   instanceId: /^i-[0-9a-f]{8,17}$/,
   holderId: /^[0-9a-f]{32}$/,
-  row: /^(sandbox|address|(eni|attachment|guard|link|image|container):.+)$/,
+  row: /^(sandbox|address|(eni|attachment|guard|link|image|volume|container):.+)$/,
 }
 
 /** The mark among these tags or labels, undefined unless it is whole. The other way of labelsOf. */

@@ -42,8 +42,8 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     firelensConfiguration: refused('Leave it out: no log is routed through a container yet'),
     secrets: refused('Put the value into environment, or fetch it inside the container'),
     environmentFiles: refused('Write the variables into environment'),
-    mountPoints: refused('Put the files into the image'),
-    volumesFrom: refused('Put the files into the image'),
+    mountPoints: taken('volumes of the task'),
+    volumesFrom: taken('all that another container mounts; that one starts first'),
     repositoryCredentials: refused(
       'Log dockerd in to the registry (docker login), and leave it out',
     ),
@@ -125,5 +125,14 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk'),
     options: taken("the driver's; awslogs-stream-prefix names a stream as ECS does"),
     secretOptions: refused('Write the values into options'),
+  },
+  'containerDefinitions.mountPoints': {
+    sourceVolume: taken('a volume of the definition'),
+    containerPath: taken('absolute, once in the container'),
+    readOnly: taken('false unless told'),
+  },
+  'containerDefinitions.volumesFrom': {
+    sourceContainer: taken('another container of the task'),
+    readOnly: taken('false unless told'),
   },
 }

@@ -18,9 +18,7 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     executionRoleArn: refused(
       'Images are pulled with what dockerd is logged in with; leave it out',
     ),
-    volumes: refused(
-      'Put the files into the image; mountPoints and volumesFrom are refused as well',
-    ),
+    volumes: taken('mounted by mountPoints'),
     placementConstraints: refused('This host is the only one; leave it out'),
     pidMode: taken(
       '`task`: one process namespace for all, with the pause process as its first; `host`',
@@ -32,6 +30,29 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     inferenceAccelerators: refused('Accelerators are not given to tasks; leave it out'),
     ephemeralStorage: idle("it is Fargate's: on EC2 the disk is the host's own"),
     enableFaultInjection: refused('Nothing in the task injects faults; leave it out'),
+  },
+  volumes: {
+    name: taken('once in the definition'),
+    host: taken('a place of the host, or none'),
+    dockerVolumeConfiguration: taken('a volume of Docker'),
+    efsVolumeConfiguration: refused(
+      'No network file systems yet: mount it on the host, and use host',
+    ),
+    s3filesVolumeConfiguration: refused('Mount it on the host, and use host'),
+    fsxWindowsFileServerVolumeConfiguration: refused('It is for Windows; leave it out'),
+    configuredAtLaunch: refused('EBS volumes are not made for tasks; leave it out'),
+  },
+  'volumes.host': {
+    sourcePath: taken('absolute; made where it is missing. Left out: a volume of the task'),
+  },
+  'volumes.dockerVolumeConfiguration': {
+    scope: taken(
+      '`task`: made for the task, removed with it. `shared`: found by its name, and kept',
+    ),
+    autoprovision: taken('whether a shared one is made where it is missing'),
+    driver: taken('`local` unless told'),
+    driverOpts: taken("the driver's"),
+    labels: taken("labels; `enid:` is the agent's own"),
   },
   runtimePlatform: {
     operatingSystemFamily: taken('`LINUX`'),

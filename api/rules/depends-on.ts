@@ -48,7 +48,11 @@ export const noCycle: Rule = (definition) => {
   const waitsFor = new Map(
     containersOf(definition).map(({ container }) => [
       container.name,
-      (container.dependsOn ?? []).map(({ containerName }) => containerName),
+      [
+        ...(container.dependsOn ?? []).map(({ containerName }) => containerName),
+        // Docker mounts from a container that is there: it starts first.
+        ...(container.volumesFrom ?? []).map(({ sourceContainer }) => sourceContainer),
+      ],
     ]),
   )
   const isDone = new Set<string | undefined>()
@@ -56,7 +60,10 @@ export const noCycle: Rule = (definition) => {
     if (isDone.has(name)) return
     if (way.includes(name)) {
       const cycle = [...way.slice(way.indexOf(name)), name].join(' → ')
-      throw clientError('containerDefinitions', `dependsOn goes round in a cycle: ${cycle}`)
+      throw clientError(
+        'containerDefinitions',
+        `dependsOn and volumesFrom go round in a cycle: ${cycle}`,
+      )
     }
     for (const next of waitsFor.get(name) ?? []) visit(next, [...way, name])
     isDone.add(name)

@@ -9,6 +9,7 @@ import type {
   SeenContainer,
   SeenEni,
   SeenLink,
+  SeenVolume,
 } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Finding } from '../../agent/orders.ts'
@@ -77,6 +78,7 @@ class Stage {
   readonly defects: unknown[] = []
   enis: SeenEni[] = []
   containers: SeenContainer[] = []
+  volumes: SeenVolume[] = []
   links: SeenLink[] = []
   instances = [HERE]
   asked: string[][] = []
@@ -92,6 +94,7 @@ class Stage {
 
   readonly orphans: Orphans = {
     releaseContainer: async ({ containerId }) => this.#release('container', containerId),
+    releaseVolume: async ({ volumeName }) => this.#release('volume', volumeName),
     releaseLink: async ({ mac }) => this.#release('link', mac),
     releaseEni: async ({ eniId }) => {
       if (this.going.delete(eniId)) {
@@ -114,6 +117,7 @@ class Stage {
     this.done.push(`${what} ${id}`)
     this.enis = this.enis.filter(({ eniId }) => eniId !== id)
     this.containers = this.containers.filter(({ containerId }) => containerId !== id)
+    this.volumes = this.volumes.filter(({ volumeName }) => volumeName !== id)
     this.links = this.links.filter(({ mac }) => mac !== id)
   }
 
@@ -131,11 +135,12 @@ class Stage {
       journalSince: this.journalSince,
       survey: async (known) => {
         this.known.push(known)
-        const { enis, containers, links, away } = this
+        const { enis, containers, volumes, links, away } = this
         this.during()
         return {
           enis: look(enis, away.ec2),
           containers: look(containers, away.docker),
+          volumes: look(volumes, away.docker),
           links: look(links, away.kernel),
           ec2CallCount: this.ec2CallCount,
         }
@@ -269,6 +274,18 @@ describe('an orphan', () => {
     expect(stage.done).toEqual(['container c-late', 'container p-late'])
     await stage.clock.pass(SOON_MS)
     expect(stage.done).toContain('eni eni-2')
+  })
+
+  // P197
+  test('is a volume that was made after its row was given back, removed before its pause', async () => {
+    stage.run()
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    const late = { what: 'volume', volumeName: 'v-late', createdAt: 0 } as const
+    stage.volumes = [{ ...late, wears: wears('volume:data') }]
+    stage.containers = [box('p-late', { wears: wears('sandbox') }), box('c-late')]
+    await twoLooks()
+    expect(stage.done).toEqual(['container c-late', 'volume v-late', 'container p-late'])
   })
 
   test('is what a row gave back, and what is there all the same', async () => {
@@ -1253,6 +1270,7 @@ function optionsOf(of: Stage) {
     survey: async () => ({
       enis: { seen: of.enis },
       containers: { seen: of.containers },
+      volumes: { seen: of.volumes },
       links: { seen: of.links },
       ec2CallCount: 1,
     }),

@@ -26,6 +26,7 @@ const stop = { code: 'UserInitiated', reason: 'asked' } as const
 const deadlineMs = {
   eni: 60_000,
   image: 60_000,
+  volume: 60_000,
   sandbox: 60_000,
   attachment: 60_000,
   guard: 60_000,

@@ -33,6 +33,7 @@ export class World {
     return {
       eni: driver,
       image: driver,
+      volume: driver,
       sandbox: driver,
       attachment: driver,
       guard: driver,

@@ -46,6 +46,11 @@ const limit = (name: string, softLimit: number, hardLimit: number) => ({
 })
 const control = (namespace: string, value: string) => ({ systemControls: [{ namespace, value }] })
 
+const efs = { name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-1' } }
+const both = { name: 'a', host: { sourcePath: '/a' }, dockerVolumeConfiguration: { driver: 'x' } }
+const auto = { name: 'a', dockerVolumeConfiguration: { autoprovision: true } }
+const forged = { name: 'a', dockerVolumeConfiguration: { labels: { 'enid:holder': 'x' } } }
+
 const healthCheck = { command: ['CMD-SHELL', 'curl -f http://127.0.0.1/'] }
 
 describe('a container of a task definition', () => {
@@ -60,7 +65,9 @@ describe('a container of a task definition', () => {
     ['links', { links: ['db'] }, /127\.0\.0\.1/],
     ['disableNetworking', { disableNetworking: true }, /not supported/],
     ['privileged', { privileged: true }, /refused/],
-    ['mountPoints', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /image/],
+    ['sourceVolume', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /it has none/],
+    ['sourceContainer', { volumesFrom: [{ sourceContainer: 'db' }] }, /no container of this task/],
+    ['sourceContainer', { volumesFrom: [{ sourceContainer: 'nginx' }] }, /from itself/],
     ['secrets', { secrets: [{ name: 'A', valueFrom: 'arn' }] }, /environment/],
     ['memory', { memory: undefined }, /At least one of 'memory' or 'memoryReservation'/],
     ['memory', { memory: 5 }, /5 is outside 6/],
@@ -229,7 +236,42 @@ describe('a task definition', () => {
       { containerDefinitions: Array.from({ length: 11 }, (_, n) => nginx({ name: `c${n}` })) },
       /at most 10/,
     ],
-    ['volumes', { volumes: [{ name: 'data' }] }, /not supported by this version of enid/],
+    ['volumes[0].name', { volumes: [{ name: 'a b' }] }, /letters, digits/],
+    ['volumes[1].name', { volumes: [{ name: 'a' }, { name: 'a' }] }, /unique/],
+    [
+      'volumes[0].host.sourcePath',
+      { volumes: [{ name: 'a', host: { sourcePath: '/a:/b' } }] },
+      /without colons/,
+    ],
+    ['volumes[0].efsVolumeConfiguration', { volumes: [efs] }, /Mount it on the host|mount it on/],
+    ['volumes[0].dockerVolumeConfiguration', { volumes: [both] }, /not both/],
+    ['volumes[0].dockerVolumeConfiguration.autoprovision', { volumes: [auto] }, /shared/],
+    ['volumes[0].dockerVolumeConfiguration.labels', { volumes: [forged] }, /agent's own/],
+    [
+      'containerDefinitions[0].mountPoints[1].containerPath',
+      {
+        volumes: [{ name: 'v' }],
+        containerDefinitions: [
+          nginx({
+            mountPoints: [
+              { sourceVolume: 'v', containerPath: '/v' },
+              { sourceVolume: 'v', containerPath: '/v' },
+            ],
+          }),
+        ],
+      },
+      /places of mounts must be unique/,
+    ],
+    [
+      'containerDefinitions',
+      {
+        containerDefinitions: [
+          nginx({ volumesFrom: [{ sourceContainer: 'sidecar' }] }),
+          sidecar({ dependsOn: [{ containerName: 'nginx', condition: 'START' }] }),
+        ],
+      },
+      /cycle: nginx → sidecar → nginx/,
+    ],
     ['cpu', { cpu: '256' }, /on each container/],
     ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /credentials/],
     ['pidMode', { pidMode: 'pod' }, /"pod": task or host/],

@@ -9,6 +9,7 @@ import { logSpec } from '../../api/log-spec.ts'
 import { processSpec } from '../../api/process-spec.ts'
 import { FIELDS } from '../../api/rules/supported.ts'
 import { sandboxSpec } from '../../api/sandbox-spec.ts'
+import { mountSpecs, volumeSpec } from '../../api/volume-spec.ts'
 import { DOCUMENT, documentText, ecsFields, fieldAt } from '../../scripts/task-definition-doc.ts'
 
 // P158
@@ -93,6 +94,33 @@ test('what one container says of the whole task reaches the sandbox', () => {
     pid: 'task',
     ipc: 'none',
   })
+})
+
+test('volumes and mounts reach the spec', () => {
+  const docker = { driver: 'rexray', driverOpts: { size: '5' }, labels: { a: 'b' } }
+  expect(volumeSpec({ name: 'a', host: { sourcePath: '/srv' } })).toEqual({
+    ...{ name: 'a', kind: 'bind', hostPath: '/srv' },
+  })
+  const local = { driver: 'local', options: {}, labels: {} }
+  expect(volumeSpec({ name: 'a', host: {} })).toEqual({ name: 'a', kind: 'task', ...local })
+  expect(volumeSpec({ name: 'a' })).toEqual({ name: 'a', kind: 'task', ...local })
+  const shared = { ...docker, scope: 'shared', autoprovision: true } as const
+  const plan = { driver: 'rexray', options: { size: '5' }, labels: { a: 'b' } }
+  expect(volumeSpec({ name: 'a', dockerVolumeConfiguration: shared })).toEqual({
+    ...{ name: 'a', kind: 'shared', isMade: true, ...plan },
+  })
+  expect(volumeSpec({ name: 'a', dockerVolumeConfiguration: docker })).toEqual({
+    ...{ name: 'a', kind: 'task', ...plan },
+  })
+  const container: ContainerDefinition = {
+    mountPoints: [{ sourceVolume: 'a', containerPath: '/a' }],
+    volumesFrom: [{ sourceContainer: 'b', readOnly: true }],
+  }
+  expect(mountSpecs(container)).toEqual({
+    mounts: [{ volume: 'a', path: '/a', readOnly: false }],
+    volumesFrom: [{ container: 'b', readOnly: true }],
+  })
+  expect(mountSpecs({ mountPoints: [] })).toEqual({})
 })
 
 test('a log goes where the definition says, and the stream of awslogs is named as on ECS', () => {

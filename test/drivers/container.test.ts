@@ -168,7 +168,7 @@ test('its log goes to the driver that the spec names, and can be read all the sa
 
 test('the stream of awslogs ends with the id of the task', () => {
   const log = { driver: 'awslogs', options: { 'awslogs-stream': 'p/app/{task-id}' } }
-  const { HostConfig } = planOf(container({ log }), { holderId, spec: spec() }, 'pause-1')
+  const { HostConfig } = planOf(container({ log }), newJob(SLEEP), 'pause-1')
   expect(HostConfig?.LogConfig?.Config).toEqual({ 'awslogs-stream': `p/app/${holderId}` })
 })
 

@@ -46,6 +46,14 @@ beforeAll(async () => {
   kernel = openKernel({ warn: () => {}, error: console.error })
   orphans = openOrphans({ ec2, docker: openDocker(), kernel, instanceId: rig.instanceId })
 })
+test('a volume is removed with what is in it, and gone is success', async () => {
+  const volumeName = await docker('volume', 'create')
+  const seen = { what: 'volume', volumeName, wears: wears(), createdAt: 0 } as const
+  await orphans.releaseVolume(seen, never())
+  expect(await docker('volume', 'ls', '--quiet', '--filter', `name=${volumeName}`)).toBe('')
+  await orphans.releaseVolume(seen, never())
+})
+
 afterAll(async () => {
   await kernel?.close()
   await ec2?.close()

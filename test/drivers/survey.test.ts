@@ -246,6 +246,25 @@ test('in Docker: containers with this instance’s labels, running or not, and n
   }
 })
 
+test('in Docker: volumes with this instance’s mark, and no others', async () => {
+  const wears = wearing('volume:data')
+  const other = wearing('volume:data', newHost().instanceId)
+  const labels = (of: object) => Object.entries(of).flatMap(([k, v]) => ['--label', `${k}=${v}`])
+  const made = [
+    await docker('volume', 'create', ...labels(labelsOf(wears))),
+    await docker('volume', 'create', ...labels(labelsOf(other))),
+    await docker('volume', 'create'),
+  ]
+  try {
+    const [found, ...more] = seen((await survey()([], never())).volumes)
+    expect(more).toEqual([])
+    expect(found).toMatchObject({ what: 'volume', volumeName: made[0], wears })
+    expect(Math.abs((found?.createdAt ?? 0) - Date.now())).toBeLessThan(20_000)
+  } finally {
+    await docker('volume', 'rm', ...made)
+  }
+})
+
 test('on the host: links whose alias is this instance’s mark, and no others', async () => {
   const name = `sv${randomBytes(3).toString('hex')}`
   const wears = wearing('link:0')
@@ -267,7 +286,7 @@ test('on the host: links whose alias is this instance’s mark, and no others', 
 describe('a place that is away', () => {
   const failure = new Failure('transient', 'Away', 'not there')
   const none = { call: async () => ({}) as never }
-  const quiet = { list: async () => [] }
+  const quiet = { list: async () => [], listVolumes: async () => [] }
   const still = { links: async () => [] }
   const instanceId = 'i-0123456789abcdef0'
 
@@ -283,13 +302,15 @@ describe('a place that is away', () => {
     expect(await openSurvey({ ...all, ec2: { call } })(['eni-1'], never())).toEqual({
       enis: { away: failure },
       containers: { seen: [] },
+      volumes: { seen: [] },
       links: { seen: [] },
       ec2CallCount: 1,
     })
-    const docker = { list: call }
+    const docker = { list: call, listVolumes: call }
     expect(await openSurvey({ ...all, docker })([], never())).toMatchObject({
       enis: { seen: [] },
       containers: { away: failure },
+      volumes: { away: failure },
     })
     expect(await openSurvey({ ...all, kernel: { links } })([], never())).toMatchObject({
       containers: { seen: [] },
@@ -333,7 +354,7 @@ describe('a mark is read as it was written', () => {
     ['no instance', { [MARK.instance]: '' }],
     ['an instance of no form', { [MARK.instance]: 'laptop' }],
     ['a holder of no form', { [MARK.holder]: 'web' }],
-    ['a row that there is not', { [MARK.row]: 'volume:0' }],
+    ['a row that there is not', { [MARK.row]: 'disk:0' }],
     ['a row without a name', { [MARK.row]: 'eni:' }],
   ])('%s is no mark', (_name, change) => {
     const labels = { ...labelsOf(wears), ...change }

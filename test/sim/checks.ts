@@ -2,7 +2,7 @@
 // under test but its words, and throw Broken at the first moment at which a promise is not kept.
 
 import type Sqlite from 'better-sqlite3'
-import type { Job } from '../../agent/drivers/driver.ts'
+import { containerOf, type Job } from '../../agent/drivers/driver.ts'
 import type { Entry } from '../../state/journal.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Event, Verb } from '../../state/task.ts'
@@ -119,7 +119,7 @@ export class Checks implements Watching {
   }
 
   /** The sweep gives back only what nobody claims, and of others only what is stranded. */
-  orphan(what: 'container' | 'eni', id: string): void {
+  orphan(what: 'container' | 'volume' | 'eni', id: string): void {
     this.released += 1
     const foreign = this.#world.foreign.get(id)
     const knownMs = this.#timeline.now - (this.#seen.get(id) ?? this.#timeline.now)
@@ -241,8 +241,15 @@ export class Checks implements Watching {
     if (timeline.stoppedAt === undefined) throw new Broken(`I5: ${id} does not say when it stopped`)
   }
 
-  /** I2: no process of a task starts before its link stands configured in its namespace. */
+  /**
+   * I2: no process of a task starts before its link stands configured in its namespace; nor before
+   * its volumes are there: Docker would make them, under nobody's mark.
+   */
   #checkStart(job: Job): void {
+    for (const { volume } of containerOf(job).mounts ?? []) {
+      if (this.#world.volumes.has(`volume:${volume} of ${job.holderId}`)) continue
+      throw new Broken(`${job.row} of ${job.holderId} starts without its volume ${volume}`)
+    }
     const isAgain = [...this.#world.containers.values()].some(
       (c) => c.holderId === job.holderId && c.row === job.row,
     )

@@ -7,7 +7,7 @@ import type { Drivers, Job } from '../../agent/drivers/driver.ts'
 import type { Kernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
-import type { SeenContainer, SeenEni, TakeSurvey } from '../../agent/drivers/survey.ts'
+import type { SeenContainer, SeenEni, SeenVolume, TakeSurvey } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { kindOf } from '../../state/task.ts'
@@ -92,7 +92,7 @@ export type Watching = {
   /** A look of the sweep shows these: ENIs, containers. */
   looked(ids: Iterable<string>): void
   /** The sweep gives something back. */
-  orphan(what: 'container' | 'eni', id: string): void
+  orphan(what: 'container' | 'volume' | 'eni', id: string): void
 }
 
 export type HandsOptions = {
@@ -143,6 +143,10 @@ export class Hands {
         (job) => world.deleteEni(job, decline()),
       ),
       image: driver(() => ({ imageId: 'image' }), nothing),
+      volume: driver(
+        (job) => world.makeVolume(job),
+        (job) => world.removeVolume(job),
+      ),
       sandbox: driver(
         (job) => world.startPause(job),
         (job) => world.removeContainer(job),
@@ -173,14 +177,16 @@ export class Hands {
       }
     }
     return async () => {
-      const [enis, containers] = await Promise.all([
+      const [enis, containers, volumes] = await Promise.all([
         looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
         looked(this.#docker(() => this.#seenContainers())),
+        looked(this.#docker(() => this.#seenVolumes())),
       ])
       const { watching } = this.#options
       if ('seen' in enis) watching.looked(enis.seen.map(({ eniId }) => eniId))
       if ('seen' in containers) watching.looked(containers.seen.map((c) => c.containerId))
-      return { enis, containers, links: { seen: [] }, ec2CallCount: 1 }
+      if ('seen' in volumes) watching.looked(volumes.seen.map((v) => v.volumeName))
+      return { enis, containers, volumes, links: { seen: [] }, ec2CallCount: 1 }
     }
   }
 
@@ -193,6 +199,13 @@ export class Hands {
           if (seen === undefined) return
           watching.orphan('container', containerId)
           world.removeContainer(seen)
+        }),
+      releaseVolume: ({ volumeName }) =>
+        this.#docker(() => {
+          const seen = world.volumes.get(volumeName)
+          if (seen === undefined) return
+          watching.orphan('volume', volumeName)
+          world.removeVolume(seen)
         }),
       releaseLink: () => Promise.resolve(),
       releaseEni: ({ eniId }) =>
@@ -373,6 +386,15 @@ export class Hands {
     return [...own, ...foreign]
   }
 
+  #seenVolumes(): SeenVolume[] {
+    return [...this.#options.world.volumes].map(([volumeName, { holderId, row, createdAt }]) => ({
+      what: 'volume',
+      volumeName,
+      wears: { instanceId: INSTANCES.own, holderId, row: row as 'sandbox' },
+      createdAt,
+    }))
+  }
+
   #seenContainers(): SeenContainer[] {
     return [...this.#options.world.containers.values()].map((c) => ({
       what: 'container',
@@ -392,4 +414,5 @@ const attachment = (eniId: string, deviceIndex: number, isGuarded: boolean) => (
   isGuarded,
 })
 
-const isDocker = ({ row }: Job): boolean => ['sandbox', 'container', 'image'].includes(kindOf(row))
+const isDocker = ({ row }: Job): boolean =>
+  ['sandbox', 'container', 'image', 'volume'].includes(kindOf(row))

@@ -18,6 +18,7 @@ import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
+import type { Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
@@ -32,6 +33,7 @@ const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
   image: 120_000,
+  volume: 120_000,
   sandbox: 120_000,
   attachment: 120_000,
   guard: 120_000,
@@ -247,9 +249,10 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
+    const given = spec({ enis: [eni], containers })
     if (room(placement, subnetIds).taskCount === 0 || drain.view() !== undefined) return
     asked(() => {
-      journal.begin(id, spec({ enis: [eni], containers }))
+      journal.begin(id, this.#chance.happens(0.3) ? withVolume(given) : given)
       this.#begun += 1
       runner.advance(id)
     })
@@ -447,7 +450,12 @@ class Simulation {
     const containers = [...this.#world.containers.values()].filter((c) =>
       this.#isLeak(c.holderId, c.row),
     )
-    return [...enis.map(({ eniId }) => eniId), ...containers.map((c) => c.containerId)]
+    const volumes = [...this.#world.volumes].filter(([, v]) => this.#isLeak(v.holderId, v.row))
+    return [
+      ...enis.map(({ eniId }) => eniId),
+      ...containers.map((c) => c.containerId),
+      ...volumes.map(([volumeName]) => volumeName),
+    ]
   }
 
   /** Nothing waits, nothing leaks, what is RUNNING is whole as seen from outside, the rest is gone. */
@@ -466,7 +474,10 @@ class Simulation {
   #checkEmpty(): void {
     const enis = [...this.#world.enis.values()]
     const containers = [...this.#world.containers.values()]
-    const left = [...enis, ...containers].filter(({ holderId }) => !this.#corrupted.has(holderId))
+    const volumes = [...this.#world.volumes.values()]
+    const left = [...enis, ...containers, ...volumes].filter(
+      ({ holderId }) => !this.#corrupted.has(holderId),
+    )
     if (left.length > 0) {
       throw new Broken(`I8: left behind: ${JSON.stringify(left)}; ${this.#says()}`)
     }
@@ -483,4 +494,12 @@ class Simulation {
     })
     return `${tasks.join(' | ')}; leaks: ${this.#leaks().join(', ')}`
   }
+}
+
+/** The same task with a volume of its own, which all of its containers mount. */
+function withVolume(given: Spec): Spec {
+  const mounts = [{ volume: 'data', path: '/data', readOnly: false }]
+  const data = { name: 'data', kind: 'task', driver: 'local', options: {}, labels: {} } as const
+  const containers = given.containers.map((one) => ({ ...one, mounts }))
+  return { ...given, containers, volumes: [data] }
 }

@@ -67,6 +67,7 @@ export class SimWorld {
   readonly enis = new Map<string, Eni>()
   readonly foreign = new Map<string, Foreign>()
   readonly containers = new Map<string, Container>()
+  readonly volumes = new Map<string, Whose & { readonly createdAt: number }>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */
@@ -232,6 +233,23 @@ export class SimWorld {
     if (there === undefined) return
     if (there.row === 'sandbox') this.#cardsComeHome(there.containerId)
     this.containers.delete(there.containerId)
+  }
+
+  makeVolume({ holderId, row }: Job): Details['volume'] {
+    const volumeName = `${row} of ${holderId}`
+    const createdAt = this.#timeline.now
+    if (!this.volumes.has(volumeName)) this.volumes.set(volumeName, { holderId, row, createdAt })
+    return { volumeName }
+  }
+
+  /** As Docker: not while a container uses it; gone is success. */
+  removeVolume({ holderId, row }: Whose): void {
+    const isUsed = [...this.containers.values()].some(
+      ({ holderId: id, spec }) =>
+        id === holderId && spec?.mounts?.some(({ volume }) => row === `volume:${volume}`),
+    )
+    if (isUsed) throw new Failure('transient', 'CannotRemoveVolumeError', 'volume is in use')
+    this.volumes.delete(`${row} of ${holderId}`)
   }
 
   /** What the sweep does to an ENI that nobody claims. */

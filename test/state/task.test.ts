@@ -235,6 +235,19 @@ describe('what stands on what', () => {
     expect(all).toContain('container:web <- eni:0, eni:1, link:0, link:1, image:web')
   })
 
+  test('a task with volumes: a container needs what it mounts, and whom it mounts from', () => {
+    const data = { name: 'data', kind: 'task', driver: 'local', options: {}, labels: {} } as const
+    const place = { name: 'place', kind: 'bind', hostPath: '/srv' } as const
+    const mount = (volume: string, path: string) => ({ volume, path, readOnly: false })
+    const mounts = [mount('data', '/a'), mount('data', '/b'), mount('place', '/c')]
+    const from = { volumesFrom: [{ container: 'web', readOnly: true }] }
+    const containers = [container('web', {}, { mounts }), container('log', {}, from)]
+    const all = needs(spec({ volumes: [data, place], containers }))
+    expect(all.filter((line) => line.startsWith('volume'))).toEqual(['volume:data <- '])
+    expect(all).toContain('container:web <- eni:0, link:0, image:web, volume:data')
+    expect(all).toContain('container:log <- eni:0, link:0, image:log, container:web')
+  })
+
   test('a task on a shared ENI', () => {
     expect(needs(SPECS['a task on a shared ENI'])).toEqual([
       'address <- shared link:0',

@@ -1,0 +1,57 @@
+// A volume of a task. One of the task's own is made for it, under a name that nobody else has, and
+// removed with it; a shared one is found by its name, or made where the definition says so, and stays.
+
+import type { VolumePlan } from '../../state/spec.ts'
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import type { Docker } from './docker.ts'
+import { type Driver, type Job, volumeOf } from './driver.ts'
+import { labelsOf } from './mark.ts'
+
+/** The driver of `volume:<name>` rows. Refuses with CannotCreateVolumeError, ECS's word. */
+export function volumeDriver(options: {
+  readonly docker: Docker
+  readonly host: Host
+}): Driver<'volume'> {
+  const { docker, host } = options
+
+  async function share(name: string, isMade: boolean, plan: VolumePlan, signal: AbortSignal) {
+    const there = await docker.inspectVolume(name, signal)
+    if (there !== undefined && there.Driver !== plan.driver) {
+      throw refused(`volume ${name} is of driver ${there.Driver}, not ${plan.driver}`, OTHER)
+    }
+    if (there === undefined && !isMade) throw refused(`there is no volume ${name}`, MAKE_IT)
+    if (there === undefined) await docker.createVolume(name, plan, signal)
+    return { volumeName: name }
+  }
+
+  return {
+    async ensure(job, signal) {
+      const volume = volumeOf(job)
+      if (volume.kind === 'bind') throw new Error(`${job.row} is a place of the host`)
+      const { name, driver, options, labels } = volume
+      if (volume.kind === 'shared') {
+        return await share(name, volume.isMade, { driver, options, labels }, signal)
+      }
+      const { holderId, row } = job
+      const own = labelsOf({ instanceId: host.instanceId, holderId, row })
+      // One that is there is answered as if it were made now: its name is this task's alone.
+      const plan = { driver, options, labels: { ...labels, ...own } }
+      await docker.createVolume(ownName(job), plan, signal)
+      return { volumeName: ownName(job) }
+    },
+
+    async release(job, signal) {
+      if (volumeOf(job).kind === 'task') await docker.removeVolume(ownName(job), signal)
+      return undefined
+    },
+  }
+}
+
+const ownName = (job: Job): string => `ecs-${job.spec.family}-${volumeOf(job).name}-${job.holderId}`
+
+const OTHER = 'Name that driver in dockerVolumeConfiguration, or another volume.'
+const MAKE_IT = 'Make it with docker volume create, or set autoprovision to true.'
+
+const refused = (message: string, hint: string): Failure =>
+  new Failure('refused', 'CannotCreateVolumeError', message, { hint })
