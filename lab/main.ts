@@ -1,13 +1,17 @@
-// The lab's composition root: fabric ──▶ region ──▶ IMDS in the fabric ──▶ server on loopback. It
-// stays in the foreground until it is told to stop, and takes all of it down again in reverse, also
+// The lab's composition root: fabric ──▶ region ──▶ IMDS, resolver, DHCP in the fabric ──▶ server on
+// loopback. It stays in the foreground until it is told to stop, and takes all of it down again in reverse, also
 // when a step on the way up fails.
 
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
+import { openDhcp } from './dhcp/listener.ts'
+import { openResolver, resolverAddresses } from './dns/listeners.ts'
+import { Resolver } from './dns/resolver.ts'
 import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts'
 import { closeImds, openImds } from './imds/listeners.ts'
 import { Lab } from './lab.ts'
 import { INSTANCE_TYPES, LAB_TYPE } from './model/instance-type.ts'
+import type { World } from './model/world.ts'
 import { makeServer } from './server.ts'
 import { announce, runningLab, STATE_ROOT, withdraw } from './state-file.ts'
 
@@ -60,10 +64,15 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => fabric.close())
   fabric.onEvent((event) => log.warn(event, 'a link went with its namespace'))
   const lab = await Lab.open({ name, instanceType, fabric, log })
-  const listen = (address: string, at: number): Promise<number> =>
-    fabric.listenIn(fabric.netnsPath, address, at)
-  const imds = await openImds(listen, () => lab.region.world, lab.imds)
+  const serve = (address: string, at: number, protocol?: 'tcp' | 'udp'): Promise<number> =>
+    fabric.listenIn(fabric.netnsPath, address, at, protocol)
+  const world = (): World => lab.region.world
+  const imds = await openImds(serve, world, lab.imds)
   up.defer(() => closeImds(imds))
+  const resolver = await openResolver(serve, new Resolver(world, log), resolverAddresses(world()))
+  up.defer(() => resolver.close())
+  const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world)
+  up.defer(() => dhcp.close())
   const server = makeServer(lab, () => stop.abort())
   up.defer(() => server.close())
   up.defer(() => lab.close())

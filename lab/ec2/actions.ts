@@ -2,9 +2,11 @@
 // refused by name.
 
 import type { Action } from './action.ts'
+import { associateDhcpOptions } from './actions/associate-dhcp-options.ts'
 import { attachNetworkInterface } from './actions/attach-network-interface.ts'
 import { authorizeSecurityGroupEgress } from './actions/authorize-security-group-egress.ts'
 import { authorizeSecurityGroupIngress } from './actions/authorize-security-group-ingress.ts'
+import { createDhcpOptions } from './actions/create-dhcp-options.ts'
 import { createManagedPrefixList } from './actions/create-managed-prefix-list.ts'
 import { createNetworkAcl } from './actions/create-network-acl.ts'
 import { createNetworkAclEntry } from './actions/create-network-acl-entry.ts'
@@ -13,6 +15,7 @@ import { createSecurityGroup } from './actions/create-security-group.ts'
 import { createSubnet } from './actions/create-subnet.ts'
 import { createTags } from './actions/create-tags.ts'
 import { createVpc } from './actions/create-vpc.ts'
+import { deleteDhcpOptions } from './actions/delete-dhcp-options.ts'
 import { deleteManagedPrefixList } from './actions/delete-managed-prefix-list.ts'
 import { deleteNetworkAcl } from './actions/delete-network-acl.ts'
 import { deleteNetworkAclEntry } from './actions/delete-network-acl-entry.ts'
@@ -40,8 +43,10 @@ import { describeVpcs } from './actions/describe-vpcs.ts'
 import { detachNetworkInterface } from './actions/detach-network-interface.ts'
 import { getManagedPrefixListAssociations } from './actions/get-managed-prefix-list-associations.ts'
 import { getManagedPrefixListEntries } from './actions/get-managed-prefix-list-entries.ts'
+import { modifyInstanceMetadataOptions } from './actions/modify-instance-metadata-options.ts'
 import { modifyManagedPrefixList } from './actions/modify-managed-prefix-list.ts'
 import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
+import { modifyPrivateDnsNameOptions } from './actions/modify-private-dns-name-options.ts'
 import { modifySecurityGroupRules } from './actions/modify-security-group-rules.ts'
 import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
 import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
@@ -54,9 +59,11 @@ import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-secu
 import { updateSecurityGroupRuleDescriptionsIngress } from './actions/update-security-group-rule-descriptions-ingress.ts'
 
 const ALL: readonly Action[] = [
+  associateDhcpOptions,
   attachNetworkInterface,
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
+  createDhcpOptions,
   createManagedPrefixList,
   createNetworkAcl,
   createNetworkAclEntry,
@@ -65,6 +72,7 @@ const ALL: readonly Action[] = [
   createSubnet,
   createTags,
   createVpc,
+  deleteDhcpOptions,
   deleteManagedPrefixList,
   deleteNetworkAcl,
   deleteNetworkAclEntry,
@@ -92,8 +100,10 @@ const ALL: readonly Action[] = [
   detachNetworkInterface,
   getManagedPrefixListAssociations,
   getManagedPrefixListEntries,
+  modifyInstanceMetadataOptions,
   modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
+  modifyPrivateDnsNameOptions,
   modifySecurityGroupRules,
   modifySubnetAttribute,
   modifyVpcAttribute,

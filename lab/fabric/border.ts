@@ -21,6 +21,7 @@ import {
   addVerdictMap,
   byMap,
   type Command,
+  changeElement,
   deleteChain,
   deleteSet,
   type Element,
@@ -31,6 +32,7 @@ import {
   meta,
 } from './nft.ts'
 import { checkId } from './security-group.ts'
+import { routerElement } from './services.ts'
 
 type Direction = AclEntry['direction']
 
@@ -54,7 +56,8 @@ export function borderGates(): Command[] {
 }
 
 /** Creates a subnet's border, or associates it with another ACL, which must be there. */
-export function putBorder({ subnetId, aclId }: Subnet, isNew: boolean): Command[] {
+export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
+  const { subnetId, aclId } = subnet
   checkId('subnetId', subnetId)
   const chain = (direction: Direction, otherEnd: typeof iif): Command[] => {
     const name = borderChain(subnetId, direction)
@@ -65,15 +68,19 @@ export function putBorder({ subnetId, aclId }: Subnet, isNew: boolean): Command[
     ]
   }
   return [
-    ...(isNew ? [addSet('inet', linkSet(subnetId), ['ifname'])] : []),
+    ...(isNew
+      ? [addSet('inet', linkSet(subnetId), ['ifname']), changeElement('add', routerElement(subnet))]
+      : []),
     ...chain('egress', oif),
     ...chain('ingress', iif),
   ]
 }
 
 /** Takes a subnet's border away. The kernel refuses while a port is in the subnet. */
-export function dropBorder(subnetId: string): Command[] {
+export function dropBorder(subnet: Subnet): Command[] {
+  const { subnetId } = subnet
   return [
+    changeElement('delete', routerElement(subnet)),
     deleteChain('inet', borderChain(subnetId, 'egress')),
     deleteChain('inet', borderChain(subnetId, 'ingress')),
     deleteSet('inet', linkSet(subnetId)),

@@ -49,7 +49,7 @@ export class Borders {
     if (subnet === undefined) return
     const inside = ports.find((port) => port.subnetId === subnetId)
     if (inside !== undefined) throw new Error(`subnet ${subnetId} has port ${inside.eniId} in it`)
-    await kernel.call('apply', dropBorder(subnetId))
+    await kernel.call('apply', dropBorder(subnet))
     this.#subnets.delete(subnetId)
     await kernel.call('changeGateway', 'remove', subnet.ipv4Gateway)
   }

@@ -4,7 +4,7 @@
 
 import fs from 'node:fs'
 import { addressBytes } from './address.ts'
-import { baseRuleset, IMDS } from './gates.ts'
+import { baseRuleset } from './gates.ts'
 import { close } from './libc.ts'
 import { type Nftables, openNftables } from './libnftables.ts'
 import { fabricNamespace, markOf } from './names.ts'
@@ -20,9 +20,7 @@ import {
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
 import { LINK_GROUP, links } from './port-link.ts'
 import { changeAddress, changeLink, deleteGroup, deleteLink } from './rtnetlink.ts'
-
-/** The resolver's addresses beside VPC+2 (EC2 user guide). Nothing listens there yet. */
-const RESOLVER = { ipv4: '169.254.169.253', ipv6: 'fd00:ec2::253' } as const
+import { IMDS, RESOLVER } from './services.ts'
 
 /** The router's settings. Forwarding first, because switching it on resets others. */
 const SYSCTLS: readonly (readonly [path: string, value: string])[] = [

@@ -3,7 +3,7 @@
 //
 //   guest ─▶ frames (netdev) ─▶ source_check ─▶ destination_check ─▶ egress_gate ─▶ …
 //            its MAC, IP, ARP   its address     (forward -30)        (-20)
-//                                    └──▶ input: IMDS, NDP
+//                                    └──▶ input: NDP, and the router's services (services.ts)
 //
 //   … ─▶ border_out ─▶ border_in ─▶ ingress_gate ─▶ guest
 //        (-16)         (-14)        (-10)            (border.ts has the two in the middle)
@@ -34,10 +34,8 @@ import {
   prefix,
   type Statement,
 } from './nft.ts'
+import { leaseQuestion, serviceInput, serviceOutput, serviceSets } from './services.ts'
 import { agreedChains, passTracked } from './tracking.ts'
-
-/** The instance metadata service's addresses (EC2 user guide). */
-export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
 
 const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour solicitation, advert.
 
@@ -71,6 +69,7 @@ function sets(): Command[] {
     ]),
     addVerdictMap('egress_groups', 'ifname'),
     addVerdictMap('ingress_groups', 'ifname'),
+    ...serviceSets(),
   ]
 }
 
@@ -94,6 +93,7 @@ function sourceCheck(): Command[] {
   const chain = 'source_check'
   return [
     addGate(chain, 'prerouting', BEFORE_DEFRAG),
+    leaseQuestion(chain),
     rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),
     rule(chain, from('source_ipv6', payload('ip6', 'saddr')), accept),
     rule(
@@ -106,12 +106,8 @@ function sourceCheck(): Command[] {
   ]
 }
 
-/** The router itself: it answers ARP, NDP and, where something listens, IMDS; no ping. */
+/** The router itself: it answers ARP, NDP and, where something listens, its services; no ping. */
 function router(): Command[] {
-  const imds = (chain: string, address: 'saddr' | 'daddr', port: 'sport' | 'dport') => [
-    rule(chain, match(payload('ip', address), IMDS.ipv4), match(payload('tcp', port), 80), accept),
-    rule(chain, match(payload('ip6', address), IMDS.ipv6), match(payload('tcp', port), 80), accept),
-  ]
   return ['input', 'output'].flatMap((hook) => [
     addGate(hook, hook, 0),
     rule(
@@ -120,7 +116,7 @@ function router(): Command[] {
       match(payload('icmpv6', 'type'), anyOf(...NEIGHBOUR_DISCOVERY)),
       accept,
     ),
-    ...(hook === 'input' ? imds(hook, 'daddr', 'dport') : imds(hook, 'saddr', 'sport')),
+    ...(hook === 'input' ? serviceInput() : serviceOutput()),
   ])
 }
 

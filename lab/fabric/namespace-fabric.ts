@@ -14,6 +14,7 @@ import type { FabricOptions, LabFabric } from './open.ts'
 import { addressesOf, linkPlan, type Plugged, PluggedPorts } from './plugged-ports.ts'
 import type { PluggedLink } from './port-link.ts'
 import { prove } from './prove.ts'
+import { ResolverPort } from './resolver-port.ts'
 import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
 import { dropGroup, putGroup } from './security-group.ts'
 
@@ -24,6 +25,7 @@ export class NamespaceFabric implements LabFabric {
   readonly #groups = new Map<string, Group>()
   readonly #ports = new PluggedPorts()
   readonly #borders = new Borders()
+  readonly #resolver = new ResolverPort()
   readonly #listeners: ((event: PortEvent) => void)[] = []
   #kernel: FabricKernel | undefined
   #opening: Promise<void> | undefined
@@ -133,8 +135,12 @@ export class NamespaceFabric implements LabFabric {
     })
   }
 
-  listenIn(netns: string, address: string, port: number): Promise<number> {
-    return this.#inTurn((kernel) => kernel.call('listenIn', netns, address, port))
+  putResolver(address: string | undefined): Promise<void> {
+    return this.#inTurn((kernel) => this.#resolver.put(kernel, address))
+  }
+
+  listenIn(...where: Parameters<LabFabric['listenIn']>): Promise<number> {
+    return this.#inTurn((kernel) => kernel.call('listenIn', ...where))
   }
 
   makeNetns(name: string): Promise<string> {
@@ -175,7 +181,7 @@ export class NamespaceFabric implements LabFabric {
       await kernel.end()
       this.#kernel = undefined
       this.#opening = undefined
-      for (const memory of [this.#groups, this.#ports, this.#borders]) memory.clear()
+      for (const each of [this.#groups, this.#ports, this.#borders, this.#resolver]) each.clear()
     }
   }
 

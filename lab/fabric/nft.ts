@@ -5,7 +5,7 @@
 export const TABLE = 'enid'
 
 export type Family = 'inet' | 'netdev'
-type Json = string | number | null | Json[] | { readonly [key: string]: Json }
+type Json = string | number | boolean | null | Json[] | { readonly [key: string]: Json }
 
 /** An expression: something read from the packet, or a value to compare it with. */
 export type Expression = Json
@@ -13,12 +13,16 @@ export type Expression = Json
 export type Statement = { readonly [key: string]: Json }
 /** One command of a transaction. */
 export type Command = { readonly [verb in 'add' | 'delete' | 'flush']?: Json }
-/** One element of a set or, with `to`, of a verdict map: traffic of `key` jumps to that chain. */
+/**
+ * One element of a set or, with `to`, of a verdict map: traffic of `key` jumps to that chain; with
+ * `value`, of a map to addresses. A key of one part may be a block, `10.0.0.0/24`.
+ */
 export type Element = {
   readonly family: Family
   readonly set: string
   readonly key: readonly string[]
   readonly to?: string
+  readonly value?: string
 }
 
 export const accept: Statement = { accept: null }
@@ -53,6 +57,16 @@ export const inSet = (set: string): Expression => `@${set}`
 export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
   match: { op, left, right },
 })
+/** What a map has for the key; a rule that finds nothing there ends. */
+export const fromMap = (key: Expression, map: string): Expression => ({
+  map: { key, data: `@${map}` },
+})
+/** True while a key comes more often than `rate` a second, of which it may come all at once. */
+export const moreOftenThan = (rate: number, key: Expression, name: string): Statement => ({
+  meter: { name, key, stmt: { limit: { rate, burst: rate, per: 'second', inv: true } } },
+})
+/** Counts what comes as far as this in its rule. */
+export const count: Statement = { counter: null }
 /** What conntrack says of the packet, one of these (`in`, because the state is a bit mask). */
 export const flowIs = (...states: ('new' | 'established')[]): Statement =>
   match(ct('state'), states.length === 1 ? (states[0] ?? '') : states, 'in')
@@ -67,6 +81,10 @@ export const addSet = (family: Family, name: string, type: string[]): Command =>
 })
 export const addVerdictMap = (name: string, type: string): Command => ({
   add: { map: { family: 'inet', table: TABLE, name, type, map: 'verdict' } },
+})
+/** A map to IPv4 addresses; from blocks of them, where the flag says so. */
+export const addAddressMap = (name: string, type: string, flags: 'interval'[] = []): Command => ({
+  add: { map: { family: 'inet', table: TABLE, name, type, map: 'ipv4_addr', flags } },
 })
 export const addChain = (family: Family, name: string): Command => ({
   add: { chain: { family, table: TABLE, name } },
@@ -120,10 +138,18 @@ export const deleteSet = (family: Family, name: string): Command => ({
 
 /** Adds an element (a verdict map's with its verdict), or deletes it. */
 export function changeElement(verb: 'add' | 'delete', element: Element): Command {
+  const { to, value } = element
   const [first = '', ...more] = element.key
-  const key: Json = more.length === 0 ? first : { concat: [first, ...more] }
-  const elem: Json = element.to === undefined || verb === 'delete' ? key : [key, jump(element.to)]
+  const key: Json = more.length === 0 ? blockOf(first) : { concat: [first, ...more] }
+  const data: Json | undefined = to === undefined ? value : jump(to)
+  const elem: Json = data === undefined || verb === 'delete' ? key : [key, data]
   return {
     [verb]: { element: { family: element.family, table: TABLE, name: element.set, elem: [elem] } },
   }
+}
+
+/** A block as nftables has it; any other key as it is. */
+function blockOf(key: string): Expression {
+  const [address = '', length] = key.split('/')
+  return length === undefined ? key : prefix(address, Number(length))
 }

@@ -25,10 +25,11 @@ export type FabricOptions = {
 /** The fabric and what the lab's own guests and services need of it. */
 export interface LabFabric extends Fabric {
   /**
-   * A listening TCP socket born in a namespace (the fabric's own, for IMDS), non-blocking and with
-   * SO_REUSEADDR, for `server.listen({ fd })`. The caller closes it, before the fabric closes.
+   * A serving socket born in a namespace (the fabric's own, for its services), non-blocking and with
+   * SO_REUSEADDR: TCP for `server.listen({ fd })`, UDP for dgram's `bind({ fd })`. The caller closes
+   * it, before the fabric closes.
    */
-  listenIn(netns: string, address: string, port: number): Promise<number>
+  listenIn(netns: string, address: string, port: number, protocol?: 'tcp' | 'udp'): Promise<number>
   /** Makes the namespace `/run/netns/enid-lab-<lab>.<name>`, `lo` up; answers its path. */
   makeNetns(name: string): Promise<string>
   /** Removes such a namespace. Gone is success; its processes live on in it until they end. */

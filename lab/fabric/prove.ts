@@ -18,9 +18,21 @@ const CLOSED_ENTERING = 9005
 /** RFC 5737 and RFC 3849: addresses that no VPC has. */
 const CIDRS = { ipv4: '192.0.2.0/24', ipv6: '2001:db8::/32' } as const
 const VERSIONS = ['ipv4', 'ipv6'] as const
-const SENDER = { name: 'a', ipv4: '192.0.2.10', ipv6: '2001:db8::10', gateway: '192.0.2.1' }
-const RECEIVER = { name: 'b', ipv4: '192.0.2.138', ipv6: '2001:db8::11', gateway: '192.0.2.129' }
-type Side = typeof SENDER
+type Side = { name: string; cidr: string; gateway: string; ipv4: string; ipv6: string }
+const SENDER: Side = {
+  name: 'a',
+  cidr: '192.0.2.0/25',
+  gateway: '192.0.2.1',
+  ipv4: '192.0.2.10',
+  ipv6: '2001:db8::10',
+}
+const RECEIVER: Side = {
+  name: 'b',
+  cidr: '192.0.2.128/25',
+  gateway: '192.0.2.129',
+  ipv4: '192.0.2.138',
+  ipv6: '2001:db8::11',
+}
 
 const GROUP: Group = {
   groupId: 'proof',
@@ -75,7 +87,7 @@ export async function prove(
 /** A guest alone in its subnet, whose ACL closes one port in one direction and no other. */
 async function guest(
   fabric: LabFabric,
-  { name, ipv4, ipv6, gateway }: Side,
+  { name, cidr, gateway, ipv4, ipv6 }: Side,
   direction: AclEntry['direction'],
   closed: number,
 ): Promise<Port> {
@@ -83,7 +95,7 @@ async function guest(
   await fabric.putAcl({ aclId: proof, entries: VERSIONS.flatMap(entriesOf) })
   await fabric.putSubnet({
     subnetId: proof,
-    ipv4Cidr: CIDRS.ipv4,
+    ipv4Cidr: cidr,
     ipv4Gateway: gateway,
     aclId: proof,
   })

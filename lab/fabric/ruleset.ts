@@ -22,6 +22,7 @@ import {
   type Statement,
 } from './nft.ts'
 import { type Direction, groupChain, memberSet, putGroup } from './security-group.ts'
+import { leaseElement } from './services.ts'
 import { freeChain, isFree, notFree, openChain } from './tracking.ts'
 
 const DIRECTIONS: readonly Direction[] = ['egress', 'ingress']
@@ -127,6 +128,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
     inet('link_local', link, mac, linkLocal(mac)),
     inet('link_local', link, mac, '::'), // Duplicate address detection.
     ...borderElements(subnetId, link),
+    ...port.ipv4.slice(0, 1).map((address) => leaseElement(link, address)),
     ...addresses.flatMap((address) => {
       const version = familyOf(address) ?? 'ipv4'
       return [

@@ -1,5 +1,5 @@
-// Sockets born in a namespace: listeners for what the fabric serves (IMDS), and the datagrams by
-// which it proves to itself that its gates hold.
+// Sockets born in a namespace: listeners for what the fabric serves (IMDS, the resolver, leases), and
+// the datagrams by which it proves to itself that its gates hold.
 
 import { addressBytes } from './address.ts'
 import {
@@ -21,16 +21,27 @@ const BACKLOG = 511
 const ON = Buffer.of(1, 0, 0, 0)
 
 /**
- * A listening TCP socket in a namespace, non-blocking, for `server.listen({ fd })`. It has
- * SO_REUSEADDR, without which a restarted server could not bind again for a minute. The caller
- * owns the fd; while it is open it keeps the namespace alive.
+ * A serving socket in a namespace, non-blocking: TCP, listening, for `server.listen({ fd })`, or
+ * UDP, for dgram's `bind({ fd })`. It has SO_REUSEADDR, without which a restarted server could not
+ * bind again for a minute, and may be bound before the address is there. The caller owns the fd;
+ * while it is open it keeps the namespace alive.
  */
-export function listenIn(netns: string, address: string, port: number): number {
+export function listenIn(
+  netns: string,
+  address: string,
+  port: number,
+  protocol: 'tcp' | 'udp' = 'tcp',
+): number {
   return withinPath(netns, () =>
-    owned(newSocket(address, C.SOCK_STREAM), (fd) => {
+    owned(newSocket(address, protocol === 'tcp' ? C.SOCK_STREAM : C.SOCK_DGRAM), (fd) => {
       checked(setsockopt(fd, C.SOL_SOCKET, C.SO_REUSEADDR, ON, 4), 'set SO_REUSEADDR')
+      const [level, name] =
+        addressBytes(address).length === 16
+          ? [C.IPPROTO_IPV6, C.IPV6_FREEBIND]
+          : [C.IPPROTO_IP, C.IP_FREEBIND]
+      checked(setsockopt(fd, level, name, ON, 4), 'set IP_FREEBIND')
       bindTo(fd, address, port)
-      checked(listen(fd, BACKLOG), `listen on ${address} port ${port}`)
+      if (protocol === 'tcp') checked(listen(fd, BACKLOG), `listen on ${address} port ${port}`)
     }),
   )
 }

@@ -1,9 +1,11 @@
-// IMDSv2's rules, as a function from request to answer: a token first, by PUT and with a lifetime;
-// every GET shows it; nobody's proxy may ask. Used by the loopback server for this host, and by the
-// listeners in the fabric for whoever calls from an ENI.
+// IMDS's rules, as a function from request to answer: a token first, by PUT and with a lifetime; every
+// GET shows it, unless the instance's options make tokens optional (IMDSv1); nobody's proxy may ask.
+// Used by the loopback server for this host, and by the listeners in the fabric for whoever calls
+// from an ENI.
 //
 //   PUT /latest/api/token ──▶ token ──▶ GET /latest/meta-data/…  200, 401 (token), 404 (no such)
 
+import { metadataOptionsOf } from '../model/metadata-options.ts'
 import type { Instance, World } from '../model/world.ts'
 import { metadata } from './metadata.ts'
 import { TOKEN_SECONDS_MAX, type Tokens } from './token.ts'
@@ -21,6 +23,8 @@ export type ImdsAnswer = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** The most hops it may travel, where that is not as ever: a token's are the instance's own. */
+  readonly hopLimit?: number
 }
 
 const TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds'
@@ -40,6 +44,10 @@ export function answerImds(
 ): ImdsAnswer {
   const { method, headers } = request
   const path = request.path.split('?', 1)[0] ?? ''
+  const options = metadataOptionsOf(instance)
+  if (options.httpEndpoint === 'disabled') {
+    return refuse(403, 'Forbidden: IMDS is off for this instance (HttpEndpoint is disabled)')
+  }
   if (headers['x-forwarded-for'] !== undefined) {
     return refuse(403, 'Forbidden: X-Forwarded-For is set, and IMDS answers no proxy')
   }
@@ -48,7 +56,9 @@ export function answerImds(
     return refuse(405, `Method Not Allowed: ${method}; use PUT for a token and GET for data`)
   }
   const token = headers[TOKEN_HEADER]
-  if (typeof token !== 'string' || !tokens.accepts(instance.instanceId, token, nowMs)) {
+  const isV1 = token === undefined && options.httpTokens === 'optional'
+  const isGood = typeof token === 'string' && tokens.accepts(instance.instanceId, token, nowMs)
+  if (!isV1 && !isGood) {
     return refuse(401, `Unauthorized: send ${TOKEN_HEADER} with a token from PUT /latest/api/token`)
   }
   const found = look(alter(metadata(world, instance)), path)
@@ -73,6 +83,7 @@ function giveToken(
     status: 200,
     headers: { ...TEXT, [TTL_HEADER]: String(seconds) },
     body: tokens.issue(instance.instanceId, seconds, nowMs),
+    hopLimit: metadataOptionsOf(instance).httpPutResponseHopLimit,
   }
 }
 

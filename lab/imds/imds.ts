@@ -19,15 +19,17 @@ export class Imds {
   }
 
   /** Answers an instance's request; undefined: the connection is to end without an answer. */
-  answer(instance: Instance, request: ImdsRequest): ImdsAnswer | undefined {
+  answer({ instanceId }: Instance, request: ImdsRequest): ImdsAnswer | undefined {
     const sight = this.#faults.imds(request.path)
     const nowMs = Date.now()
-    if (sight === undefined) {
-      return answerImds(this.#region.world, instance, this.#tokens, request, nowMs)
-    }
-    if (sight.absent) return undefined
-    if (sight.failing) return refuse(503, 'Service Unavailable')
-    return answerImds(sight.world, instance, this.#tokens, request, nowMs, altered(sight, instance))
+    if (sight?.absent === true) return undefined
+    if (sight?.failing === true) return refuse(503, 'Service Unavailable')
+    const world = sight?.world ?? this.#region.world
+    // As it is in that world: what the caller holds may be from before its options were changed.
+    const instance = world.instances.get(instanceId)
+    if (instance === undefined) return refuse(404, 'Not Found: there is no such instance')
+    const alter = sight === undefined ? undefined : altered(sight, instance)
+    return answerImds(world, instance, this.#tokens, request, nowMs, alter)
   }
 }
 

@@ -3,7 +3,9 @@
 // other pass), the ENI to one instance. An address of no instance, such as a probe's, gets 404.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { setHopLimit } from '../fabric/hop-limit.ts'
 import { formatAddress, parseAddress } from '../model/cidr.ts'
+import { metadataOptionsOf } from '../model/metadata-options.ts'
 import { instanceOf } from '../model/network-interface.ts'
 import type { Instance, World } from '../model/world.ts'
 import { type ImdsAnswer, refuse } from './answer.ts'
@@ -71,6 +73,8 @@ function answer(world: World, imds: Imds, request: IncomingMessage): ImdsAnswer 
   const instance = instanceAt(world, request.socket.remoteAddress ?? '')
   if (instance === undefined)
     return refuse(404, 'Not Found: this address is no instance of the lab')
+  if (isIpv6(request) && metadataOptionsOf(instance).httpProtocolIpv6 === 'disabled')
+    return undefined
   const { method = '', url: path = '', headers } = request
   return imds.answer(instance, { method, path, headers })
 }
@@ -80,12 +84,27 @@ function respond(
   response: ServerResponse,
   answer: ImdsAnswer | undefined,
 ): void {
-  if (answer === undefined) {
-    request.socket.destroy()
-    return
-  }
+  if (answer === undefined) request.socket.destroy()
+  if (answer === undefined || request.socket.destroyed) return
   request.resume()
+  const { hopLimit } = answer
+  if (hopLimit !== undefined) {
+    setHopLimit(fdOf(request), isIpv6(request) ? 'ipv6' : 'ipv4', hopLimit)
+    response.setHeader('connection', 'close') // The socket keeps the limit: it serves no other request.
+  }
   const length = String(Buffer.byteLength(answer.body))
   response.writeHead(answer.status, { ...answer.headers, 'content-length': length })
   response.end(request.method === 'HEAD' ? '' : answer.body)
+}
+
+const isIpv6 = ({ socket }: IncomingMessage): boolean => socket.remoteFamily === 'IPv6'
+
+/**
+ * The file descriptor of a request's connection. Node has no word for it nor for IP_TTL; its handle
+ * has had this field since Node 0.x, on every system but Windows.
+ */
+function fdOf({ socket }: IncomingMessage): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null }
+  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the connection has no handle')
+  return handle.fd
 }

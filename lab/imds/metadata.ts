@@ -1,9 +1,11 @@
 // What IMDS tells an instance, as leaves by path below /latest/. A leaf that EC2 leaves out (no
 // IPv6, no prefix, no public address) is absent here too: a client sees 404, not an empty text.
 
-import { privateDnsName } from '../model/addresses.ts'
+import { hostName } from '../model/dns-name.ts'
 import { instanceType } from '../model/instance-type.ts'
+import { fitsPath, metadataOptionsOf } from '../model/metadata-options.ts'
 import { attachedTo } from '../model/network-interface.ts'
+import { tagsOf } from '../model/tag-rules.ts'
 import {
   ACCOUNT_ID,
   type Attachment,
@@ -40,6 +42,7 @@ export function metadata(world: World, instance: Instance): ReadonlyMap<string, 
   set('services/partition', 'aws')
   if (primary !== undefined) setPrimary(world, primary, set)
   for (const eni of enis) setInterface(world, eni, set)
+  setTags(world, instance, leaves)
   leaves.set('dynamic/instance-identity/document', identityDocument(instance, primary))
   return leaves
 }
@@ -48,7 +51,7 @@ type Set = (path: string, value: string | undefined) => void
 
 function setPrimary(world: World, eni: NetworkInterface, set: Set): void {
   const ipv4 = eni.ipv4[0]
-  const name = ipv4 === undefined ? undefined : privateDnsName(ipv4, REGION)
+  const name = hostName(world, eni)
   set('hostname', name)
   set('local-hostname', name)
   set('local-ipv4', ipv4)
@@ -57,16 +60,23 @@ function setPrimary(world: World, eni: NetworkInterface, set: Set): void {
   set('security-groups', groupNames(world, eni))
 }
 
+/** Where the instance's options say so. An empty value is a leaf as well. */
+function setTags(world: World, instance: Instance, leaves: Leaves): void {
+  if (metadataOptionsOf(instance).instanceMetadataTags !== 'enabled') return
+  for (const [key, value] of tagsOf(world, instance.instanceId)) {
+    if (fitsPath(key)) leaves.set(`meta-data/tags/instance/${key}`, value)
+  }
+}
+
 function setInterface(world: World, eni: Attached, set: Set): void {
   const vpc = world.vpcs.get(eni.vpcId)
   const subnet = world.subnets.get(eni.subnetId)
-  const ipv4 = eni.ipv4[0]
   const own = (path: string, value: string | undefined): void =>
     set(`network/interfaces/macs/${eni.mac}/${path}`, value)
   own('device-number', String(eni.attachment.deviceIndex))
   own('interface-id', eni.eniId)
   own('ipv6s', eni.ipv6.join('\n'))
-  own('local-hostname', ipv4 === undefined ? undefined : privateDnsName(ipv4, REGION))
+  own('local-hostname', hostName(world, eni))
   own('local-ipv4s', eni.ipv4.join('\n'))
   own('mac', eni.mac)
   own('network-card', '0')

@@ -96,12 +96,6 @@ export function checkAsked(
   return canonical
 }
 
-/** The private DNS name of an address: `ip-10-0-0-35.us-west-2.compute.internal`. */
-export function privateDnsName(ipv4: string, region: string): string {
-  const domain = region === 'us-east-1' ? 'ec2.internal' : `${region}.compute.internal`
-  return `ip-${ipv4.replaceAll('.', '-')}.${domain}`
-}
-
 const addressesOf = (eni: NetworkInterface, family: Family): readonly string[] =>
   family === 4 ? eni.ipv4 : eni.ipv6
 

@@ -7,6 +7,7 @@
 // can be attached, and traffic between VPCs has no way at all.
 
 import type { Acl, Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
+import { resolverOf } from './dns-name.ts'
 import { routerOf } from './network-interface.ts'
 import { protocolNumber } from './permission.ts'
 import { type PlainGroup, plainGroups } from './plain-rules.ts'
@@ -18,6 +19,7 @@ export type FabricCall =
   | { readonly verb: 'dropAcl'; readonly aclId: string }
   | { readonly verb: 'putSubnet'; readonly subnet: FabricSubnet }
   | { readonly verb: 'dropSubnet'; readonly subnetId: string }
+  | { readonly verb: 'putResolver'; readonly address: string | undefined }
   | { readonly verb: 'putGroup'; readonly group: Group }
   | { readonly verb: 'dropGroup'; readonly groupId: string }
   | { readonly verb: 'plug'; readonly port: Port }
@@ -38,6 +40,7 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
   return [
     ...acls.map(aclStep),
     ...subnets.map(subnetStep),
+    ...resolverSteps(resolverOf(before), resolverOf(after)),
     ...groups.flatMap(groupSteps),
     ...ports.flatMap(portSteps),
   ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
@@ -54,6 +57,8 @@ export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
       return fabric.putSubnet(call.subnet)
     case 'dropSubnet':
       return fabric.dropSubnet(call.subnetId)
+    case 'putResolver':
+      return fabric.putResolver(call.address)
     case 'putGroup':
       return fabric.putGroup(call.group)
     case 'dropGroup':
@@ -90,6 +95,7 @@ type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
 const ORDER: readonly FabricCall['verb'][] = [
   'putAcl',
   'putSubnet',
+  'putResolver',
   'putGroup',
   'unplug',
   'update',
@@ -127,6 +133,11 @@ function subnetStep({ id, was, now }: Change<FabricSubnet>): FabricStep {
   const order = (subnet: FabricSubnet | undefined): FabricCall =>
     subnet === undefined ? { verb: 'dropSubnet', subnetId: id } : { verb: 'putSubnet', subnet }
   return { call: order(now), undo: order(was) }
+}
+
+function resolverSteps(was: string | undefined, now: string | undefined): FabricStep[] {
+  const order = (address: string | undefined): FabricCall => ({ verb: 'putResolver', address })
+  return was === now ? [] : [{ call: order(now), undo: order(was) }]
 }
 
 function groupSteps({ id, was, now }: Change<Group>): FabricStep[] {

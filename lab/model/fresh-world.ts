@@ -8,19 +8,12 @@
 // addresses as they do on AWS (RFC 6724 puts a unique local address behind IPv4), and nothing on
 // the Internet can ever answer for it.
 
+import { regionsOptions } from './dhcp-options.ts'
 import { newId, type Random } from './ids.ts'
 import { defaultAclOf, newDefaultAcl, withAcl } from './network-acl.ts'
 import { attached, makeEni } from './network-interface.ts'
 import { newDefaultGroup, newGroup } from './security-group.ts'
-import {
-  type Instance,
-  REGION,
-  type Subnet,
-  type Vpc,
-  type World,
-  withGroup,
-  ZONES,
-} from './world.ts'
+import { type Instance, type Subnet, type Vpc, type World, withGroup, ZONES } from './world.ts'
 
 /** The blocks of the default VPC. */
 export const DEFAULT_VPC = {
@@ -42,8 +35,7 @@ export function addVpc(
   isDefault: boolean,
   random: Random,
 ): { world: World; vpc: Vpc } {
-  const dhcpOptionsId = [...world.dhcpOptions.keys()][0]
-  if (dhcpOptionsId === undefined) throw new Error('the model has no DHCP options')
+  const options = regionsOptions(world, random)
   const vpc: Vpc = {
     vpcId: newId('vpc', random),
     ipv4Cidr: block.ipv4Cidr,
@@ -54,12 +46,12 @@ export function addVpc(
     isDefault,
     enableDnsSupport: true,
     enableDnsHostnames: isDefault,
-    dhcpOptionsId,
+    dhcpOptionsId: options.id,
     mainRouteTableId: newId('rtb', random),
     mainRouteTableAssociationId: newId('rtbassoc', random),
   }
   const vpcs = new Map(world.vpcs).set(vpc.vpcId, vpc)
-  const guarded = withAcl({ ...world, vpcs }, newDefaultAcl(vpc, random))
+  const guarded = withAcl({ ...options.world, vpcs }, newDefaultAcl(vpc, random))
   return { world: withGroup(guarded, newDefaultGroup(vpc, random)), vpc }
 }
 
@@ -132,12 +124,7 @@ function addHost(world: World, vpc: Vpc, host: HostWish, random: Random, now: Da
 
 /** A world with nothing in it but the DHCP options that every VPC has. */
 export function emptyWorld(random: Random): World {
-  const dhcpOptionsId = newId('dopt', random)
-  const configurations = {
-    'domain-name': [`${REGION}.compute.internal`],
-    'domain-name-servers': ['AmazonProvidedDNS'],
-  }
-  return {
+  const empty: World = {
     homeVpcId: '',
     vpcs: new Map(),
     subnets: new Map(),
@@ -145,9 +132,10 @@ export function emptyWorld(random: Random): World {
     prefixLists: new Map(),
     enis: new Map(),
     instances: new Map(),
-    dhcpOptions: new Map([[dhcpOptionsId, { dhcpOptionsId, configurations }]]),
+    dhcpOptions: new Map(),
     networkAcls: new Map(),
     tags: new Map(),
     clientTokens: new Map(),
   }
+  return regionsOptions(empty, random).world
 }

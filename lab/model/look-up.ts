@@ -6,6 +6,7 @@ import { type IdPrefix, isId } from './ids.ts'
 import { Refusal } from './refusal.ts'
 import type {
   Attachment,
+  DhcpOptions,
   Instance,
   NetworkAcl,
   NetworkInterface,
@@ -140,6 +141,10 @@ export const findEni = (world: World, id: string): NetworkInterface => find('eni
 /** The instance of that id, or InvalidInstanceID.NotFound. */
 export const findInstance = (world: World, id: string): Instance =>
   find('instance', world.instances, id)
+
+/** The DHCP options set of that id, or InvalidDhcpOptionsID.NotFound. */
+export const findDhcpOptions = (world: World, id: string): DhcpOptions =>
+  find('dhcpOptions', world.dhcpOptions, id)
 
 /** The network ACL of that id, or InvalidNetworkAclID.NotFound. */
 export const findNetworkAcl = (world: World, id: string): NetworkAcl =>

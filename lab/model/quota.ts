@@ -5,6 +5,8 @@
 export const QUOTA = {
   vpcsPerRegion: 5,
   subnetsPerVpc: 200,
+  /** EC2 has a limit and publishes no figure; this one is the lab's. */
+  dhcpOptionsPerRegion: 100,
   aclsPerVpc: 200,
   /** Per ACL, direction and IP family; EC2's own last entry counts. */
   entriesPerAcl: 20,

@@ -32,6 +32,7 @@ export type Vpc = {
   readonly isDefault: boolean
   readonly enableDnsSupport: boolean
   readonly enableDnsHostnames: boolean
+  /** A set's id, or `default`: none. */
   readonly dhcpOptionsId: string
   readonly mainRouteTableId: string
   readonly mainRouteTableAssociationId: string
@@ -136,6 +137,16 @@ export type NetworkInterface = {
   readonly attachment?: Attachment
 }
 
+/** How an instance may ask for its metadata. */
+export type MetadataOptions = {
+  readonly httpTokens: 'optional' | 'required'
+  /** The IP TTL with which a token leaves: 1 to 64. */
+  readonly httpPutResponseHopLimit: number
+  readonly httpEndpoint: 'enabled' | 'disabled'
+  readonly httpProtocolIpv6: 'enabled' | 'disabled'
+  readonly instanceMetadataTags: 'enabled' | 'disabled'
+}
+
 export type Instance = {
   readonly instanceId: string
   readonly reservationId: string
@@ -144,6 +155,14 @@ export type Instance = {
   readonly launchedAt: Date
   /** The namespace that its attached interfaces appear in. */
   readonly netns: string
+  /** Absent: the defaults (metadata-options.ts). */
+  readonly metadataOptions?: MetadataOptions
+  /** Which names resolve beside those of its addresses. Absent: none (dns-name.ts). */
+  readonly nameOptions?: {
+    readonly hostnameType: 'ip-name' | 'resource-name'
+    readonly resourceNameA: boolean
+    readonly resourceNameAaaa: boolean
+  }
 }
 
 /** One numbered entry of a network ACL, in canonical form. */

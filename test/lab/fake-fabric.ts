@@ -10,6 +10,7 @@ export class FakeFabric implements LabFabric {
   readonly subnets = new Map<string, Subnet>()
   readonly groups = new Map<string, Group>()
   readonly ports = new Map<string, Port>()
+  resolver: string | undefined
   readonly namespaces = new Map<string, 'made' | 'configured'>()
   /** Every call since the last `said = []`, as its name. */
   said: string[] = []
@@ -42,6 +43,11 @@ export class FakeFabric implements LabFabric {
     const held = [...this.ports.values()].some((port) => port.subnetId === subnetId)
     if (held) throw new Error(`subnet ${subnetId} is in use`)
     this.subnets.delete(subnetId)
+  }
+
+  async putResolver(address: string | undefined): Promise<void> {
+    this.#say('putResolver')
+    this.resolver = address
   }
 
   async putGroup(group: Group): Promise<void> {

@@ -1,11 +1,10 @@
-// DescribeDhcpOptions: the set every VPC of the lab has.
+// DescribeDhcpOptions: the sets that VPCs have or may get.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { findEach } from '../../model/look-up.ts'
-import { ACCOUNT_ID, type DhcpOptions, type World } from '../../model/world.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
 import { type Listing, list, PAGES_OF_1000 } from '../listing.ts'
-import { tagList } from '../shapes/tags.ts'
+import { dhcpOptionsShape } from '../shapes/dhcp-options.ts'
 
 const LISTING: Listing<ec2.DhcpOptions> = {
   key: (options) => options.DhcpOptionsId ?? '',
@@ -30,20 +29,8 @@ export const describeDhcpOptions: ReadAction<
     const { DhcpOptionsIds: ids } = input
     const all = world.dhcpOptions
     const found = ids === undefined ? [...all.values()] : findEach('dhcpOptions', all, ids)
-    const shapes = found.map((options) => shape(world, options))
+    const shapes = found.map((options) => dhcpOptionsShape(world, options))
     const { rows, ...next } = list(shapes, input, LISTING, ids !== undefined)
     return { DhcpOptions: rows, ...next }
   },
-}
-
-function shape(world: World, options: DhcpOptions): ec2.DhcpOptions {
-  return {
-    DhcpOptionsId: options.dhcpOptionsId,
-    DhcpConfigurations: Object.entries(options.configurations).map(([Key, values]) => ({
-      Key,
-      Values: values.map((Value) => ({ Value })),
-    })),
-    OwnerId: ACCOUNT_ID,
-    Tags: tagList(world, options.dhcpOptionsId),
-  }
 }

@@ -24,6 +24,10 @@ const LISTING: Listing<Row> = {
     'instance.group-id': ({ instance }) => instance.SecurityGroups?.map((group) => group.GroupId),
     'instance.group-name': ({ instance }) =>
       instance.SecurityGroups?.map((group) => group.GroupName),
+    'metadata-options.http-endpoint': ({ instance }) => instance.MetadataOptions?.HttpEndpoint,
+    'metadata-options.http-put-response-hop-limit': ({ instance }) =>
+      instance.MetadataOptions?.HttpPutResponseHopLimit,
+    'metadata-options.http-tokens': ({ instance }) => instance.MetadataOptions?.HttpTokens,
     'network-interface.network-interface-id': ({ instance }) =>
       instance.NetworkInterfaces?.map((eni) => eni.NetworkInterfaceId),
     'network-interface.subnet-id': ({ instance }) =>

@@ -2,7 +2,9 @@
 // its network (image, root device, key) is fixed: the lab's instance is the host it runs on.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
+import { nameOptionsOf } from '../../model/dns-name.ts'
 import { instanceType } from '../../model/instance-type.ts'
+import { metadataOptionsOf } from '../../model/metadata-options.ts'
 import { attachedTo } from '../../model/network-interface.ts'
 import {
   ACCOUNT_ID,
@@ -32,6 +34,8 @@ export function instanceShape(world: World, instance: Instance): ec2.Instance {
     State: { Code: 16, Name: 'running' },
     Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
     Monitoring: { State: 'disabled' },
+    MetadataOptions: metadataOptionsShape(instance, 'applied'),
+    PrivateDnsNameOptions: nameOptionsShape(instance),
     Architecture: type.architecture,
     Hypervisor: 'xen', // EC2 answers so for Nitro too.
     VirtualizationType: 'hvm',
@@ -40,6 +44,31 @@ export function instanceShape(world: World, instance: Instance): ec2.Instance {
     ...(primary === undefined ? {} : primaryMembers(world, primary)),
     NetworkInterfaces: enis.map((eni) => instanceInterface(world, eni)),
     Tags: tagList(world, instance.instanceId),
+  }
+}
+
+/** How the instance may ask for its metadata, as EC2 writes it. */
+export function metadataOptionsShape(
+  instance: Instance,
+  State: ec2.InstanceMetadataOptionsState,
+): ec2.InstanceMetadataOptionsResponse {
+  const options = metadataOptionsOf(instance)
+  return {
+    State,
+    HttpTokens: options.httpTokens,
+    HttpPutResponseHopLimit: options.httpPutResponseHopLimit,
+    HttpEndpoint: options.httpEndpoint,
+    HttpProtocolIpv6: options.httpProtocolIpv6,
+    InstanceMetadataTags: options.instanceMetadataTags,
+  }
+}
+
+function nameOptionsShape(instance: Instance): ec2.PrivateDnsNameOptionsResponse {
+  const { hostnameType, resourceNameA, resourceNameAaaa } = nameOptionsOf(instance)
+  return {
+    HostnameType: hostnameType,
+    EnableResourceNameDnsARecord: resourceNameA,
+    EnableResourceNameDnsAAAARecord: resourceNameAaaa,
   }
 }
 

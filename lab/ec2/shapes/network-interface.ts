@@ -2,7 +2,7 @@
 // there is none, but an empty list of IPv6 addresses and tags.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
-import { privateDnsName } from '../../model/addresses.ts'
+import { privateDnsName } from '../../model/dns-name.ts'
 import {
   ACCOUNT_ID,
   type Attachment,

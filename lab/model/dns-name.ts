@@ -1,0 +1,49 @@
+// The names that EC2 gives: of addresses, of instances, and which of them a host believes to be its
+// own. One place, because the API shows them, IMDS tells them, DHCP hands them out, and the resolver
+// answers for them (lab/dns/zone.ts), and all four must agree.
+
+import { knownCidr } from './addresses.ts'
+import { addressAt } from './cidr.ts'
+import { AMAZON_DNS, internalDomain, optionsOf } from './dhcp-options.ts'
+import { type Instance, type NetworkInterface, REGION, type Vpc, type World } from './world.ts'
+
+/** The private DNS name of an address: `ip-10-0-0-35.us-west-2.compute.internal`. */
+export const privateDnsName = (ipv4: string, region: string): string =>
+  `${addressLabel(ipv4)}.${internalDomain(region)}`
+
+/** The first label of that name. */
+export const addressLabel = (ipv4: string): string => `ip-${ipv4.replaceAll('.', '-')}`
+
+/** The name of an instance by its id, which resolves where the instance's options say so. */
+export const resourceName = (instanceId: string, region: string): string =>
+  `${instanceId}.${internalDomain(region)}`
+
+/**
+ * What a host calls itself: its private DNS name, or where the VPC has name servers and a domain of
+ * its own, that name in that domain (EC2 API reference, CreateDhcpOptions).
+ */
+export function hostName(world: World, eni: NetworkInterface): string | undefined {
+  const [ipv4] = eni.ipv4
+  if (ipv4 === undefined) return undefined
+  const options = optionsOf(world, eni.vpcId)
+  const servers = options['domain-name-servers'] ?? [AMAZON_DNS]
+  const [domain = internalDomain(REGION)] = options['domain-name'] ?? []
+  if (servers.includes(AMAZON_DNS)) return privateDnsName(ipv4, REGION)
+  return `${addressLabel(ipv4)}.${domain}`
+}
+
+/** Whether the VPC has names for its addresses: EC2 takes both attributes for it. */
+export const isNamed = (vpc: Vpc): boolean => vpc.enableDnsSupport && vpc.enableDnsHostnames
+
+/** The address of a VPC's resolver: the VPC's own plus two. */
+export const resolverAddress = ({ ipv4Cidr }: Vpc): string => addressAt(knownCidr(4, ipv4Cidr), 2n)
+
+/** The address of the resolver in the VPC of the fabric; undefined where DNS support is off. */
+export function resolverOf(world: World): string | undefined {
+  const vpc = world.vpcs.get(world.homeVpcId)
+  return vpc?.enableDnsSupport === true ? resolverAddress(vpc) : undefined
+}
+
+/** Which names of an instance resolve, and which of them it has as its own. EC2's defaults. */
+export const nameOptionsOf = ({ nameOptions }: Instance): NonNullable<Instance['nameOptions']> =>
+  nameOptions ?? { hostnameType: 'ip-name', resourceNameA: false, resourceNameAaaa: false }
