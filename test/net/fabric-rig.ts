@@ -189,7 +189,7 @@ export function frame(to: string, from: string, ethertype: number, payload: Buff
 }
 
 /** A UDP datagram in an IPv4 or IPv6 packet with any source address. */
-export function datagram(from: string, to: string, port: number, words: string): Buffer {
+export function datagram(from: string, to: string, port: number, words: string | Buffer): Buffer {
   const body = Buffer.from(words)
   const udp = Buffer.alloc(8)
   udp.writeUInt16BE(40000, 0)
