@@ -1,10 +1,13 @@
 // `enid lab exec -- CMD`: a namespace with an ENI of its own in the VPC, a command inside it, and the
 // namespace gone again, whatever happens to the command or to us.
 //
-//   POST /lab/probes ─▶ nsenter --net=<its namespace> CMD ─▶ DELETE /lab/probes/<id>
+//   POST /lab/probes ─▶ ip netns exec <its namespace> CMD ─▶ DELETE /lab/probes/<id>
+//
+// ip(8) puts the VPC's resolv.conf over the host's for the command alone, and becomes the command.
 
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { basename } from 'node:path'
 import type { Call } from './command.ts'
 import { CommandError, EXIT } from './command.ts'
 import type { LabConnection } from './lab-connection.ts'
@@ -35,7 +38,9 @@ export async function execInLab(lab: LabConnection, call: Call): Promise<number>
   })) as { probeId: string; netnsPath: string; ipv4: string }
   try {
     if (ended !== undefined) return 128 + constants.signals[ended]
-    child = spawn('nsenter', [`--net=${probe.netnsPath}`, '--', ...call.rest], { stdio: 'inherit' })
+    child = spawn('ip', ['netns', 'exec', basename(probe.netnsPath), ...call.rest], {
+      stdio: 'inherit',
+    })
     return await exitCodeOf(child)
   } finally {
     await lab.ask('DELETE', `/lab/probes/${probe.probeId}`)
@@ -45,7 +50,7 @@ export async function execInLab(lab: LabConnection, call: Call): Promise<number>
 function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) =>
-      reject(new CommandError(EXIT.failed, `nsenter: ${error.message}: install util-linux`)),
+      reject(new CommandError(EXIT.failed, `ip: ${error.message}: install iproute2`)),
     )
     child.once('exit', (code, signal) =>
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),

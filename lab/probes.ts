@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { LabFabric } from './fabric/open.ts'
 import { knownCidr } from './model/addresses.ts'
+import { resolvConf } from './model/dns-name.ts'
 import { newId } from './model/ids.ts'
 import { findSubnet } from './model/look-up.ts'
 import { makeEni, routerOf } from './model/network-interface.ts'
@@ -69,7 +70,8 @@ export class Probes {
       if (this.all().some((probe) => probe.name === name)) {
         throw new Refusal('InvalidName', `A probe named '${name}' stands already.`, 409)
       }
-      const netnsPath = await this.#fabric.makeNetns(name)
+      const { world } = this.#region
+      const netnsPath = await this.#fabric.makeNetns(name, resolvConf(world, world.homeVpcId))
       try {
         const eni = await this.#region.change((world) => plugIn(world, wish, netnsPath))
         const probe = { probeId, name, netnsPath, ...described(eni) }

@@ -6,8 +6,8 @@
 import { isIPv4 } from 'node:net'
 import { knownCidr } from '../model/addresses.ts'
 import { addressAt, bitsOf, type Cidr, formatAddress, sizeOf } from '../model/cidr.ts'
-import { AMAZON_DNS, optionsOf } from '../model/dhcp-options.ts'
-import { hostName, resolverAddress } from '../model/dns-name.ts'
+import { optionsOf } from '../model/dhcp-options.ts'
+import { hostName, nameServersOf } from '../model/dns-name.ts'
 import { routerOf } from '../model/network-interface.ts'
 import type { NetworkInterface, World } from '../model/world.ts'
 import {
@@ -84,26 +84,21 @@ function networkOf(
   const cidr = knownCidr(4, subnet.ipv4Cidr)
   const router = routerOf(subnet).ipv4
   const set = optionsOf(world, eni.vpcId)
-  const addresses = (key: string): Buffer =>
-    Buffer.concat(
-      (set[key] ?? [])
-        .map((value) => (value === AMAZON_DNS ? resolverAddress(vpc) : value))
-        .filter((value) => isIPv4(value))
-        .map(addressBytes),
-    )
+  const addresses = (values: readonly string[] = []): Buffer =>
+    Buffer.concat(values.filter((value) => isIPv4(value)).map(addressBytes))
   const [domain = ''] = set['domain-name'] ?? []
   const [nodeType = ''] = set['netbios-node-type'] ?? []
   const [label = ''] = (hostName(world, eni) ?? '').split('.', 1)
   const all: [number, Buffer][] = [
     [OPTION.subnetMask, addressBytes(maskOf(cidr))],
     [OPTION.router, addressBytes(router)],
-    [OPTION.nameServers, addresses('domain-name-servers')],
+    [OPTION.nameServers, addresses(nameServersOf(world, vpc))],
     [OPTION.hostName, Buffer.from(label)],
     [OPTION.domainName, Buffer.from(domain)],
     [OPTION.mtu, uint16(MTU)],
     [OPTION.broadcast, addressBytes(addressAt(cidr, sizeOf(cidr) - 1n))],
-    [OPTION.ntpServers, addresses('ntp-servers')],
-    [OPTION.netbiosNameServers, addresses('netbios-name-servers')],
+    [OPTION.ntpServers, addresses(set['ntp-servers'])],
+    [OPTION.netbiosNameServers, addresses(set['netbios-name-servers'])],
     [OPTION.netbiosNodeType, nodeType === '' ? Buffer.alloc(0) : Buffer.of(Number(nodeType))],
   ]
   return { serverId: router, options: new Map(all.filter(([, value]) => value.length > 0)) }

@@ -1,13 +1,15 @@
 // The VPC's resolver, from a query's bytes to its answer's: what zone.ts knows, at once; all the rest
 // by way of the host's name servers, and SERVFAIL, with the reason in the log, where they fail.
 
-import type { Logger } from 'pino'
 import type { World } from '../model/world.ts'
 import { fitted, type Query, RCODE, readQuery, writeAnswer } from './message.ts'
 import { type Transport, Unresolved, Upstream } from './upstream.ts'
 import { lookUp } from './zone.ts'
 
-type ResolverLog = Pick<Logger, 'info' | 'warn' | 'error'>
+/** A pino logger, or anything that takes fields and words. */
+type ResolverLog = Readonly<
+  Record<'info' | 'warn' | 'error', (fields: object, words: string) => void>
+>
 
 export class Resolver {
   readonly #world: () => World

@@ -11,7 +11,13 @@ import { forgetFlows } from './conntrack.ts'
 import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
 import { fabricNamespace } from './names.ts'
-import { makeNamespace, namespacePath, removeNamespace, within } from './namespace.ts'
+import {
+  makeNamespace,
+  namespacePath,
+  removeNamespace,
+  within,
+  writeResolvConf,
+} from './namespace.ts'
 import { news, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import { changeReach, type LinkPlan, links, plugLink, unplugLink } from './port-link.ts'
@@ -70,10 +76,11 @@ const calls = {
 
   linkIndexes: (): number[] => links(fabric().netlink).map(({ ifindex }) => ifindex),
 
-  makeNetns(beside: string): string {
+  makeNetns(beside: string, resolvConf?: string): string {
     const name = fabricNamespace(fabric().name, beside)
     makeNamespace(name)
     settleNamespace(namespacePath(name))
+    if (resolvConf !== undefined) writeResolvConf(name, resolvConf)
     return namespacePath(name)
   },
 

@@ -143,8 +143,8 @@ export class NamespaceFabric implements LabFabric {
     return this.#inTurn((kernel) => kernel.call('listenIn', ...where))
   }
 
-  makeNetns(name: string): Promise<string> {
-    return this.#inTurn((kernel) => kernel.call('makeNetns', name))
+  makeNetns(...what: Parameters<LabFabric['makeNetns']>): Promise<string> {
+    return this.#inTurn((kernel) => kernel.call('makeNetns', ...what))
   }
 
   removeNetns(name: string): Promise<void> {

@@ -20,6 +20,7 @@ import {
 } from './libc.ts'
 
 const DIRECTORY = '/run/netns'
+const FILES = '/etc/netns'
 const OWN = '/proc/thread-self/ns/net'
 
 const home = fs.openSync(OWN, 'r')
@@ -83,8 +84,22 @@ export function makeNamespace(name: string): void {
   }
 }
 
-/** Takes a named namespace's name away; the kernel ends it with its last user. Gone is success. */
+/**
+ * Writes the resolv.conf that a command gets in a named namespace: where `ip netns exec` looks for
+ * it, to mount it over the host's own for that command alone (ip-netns(8)).
+ */
+export function writeResolvConf(name: string, text: string): void {
+  const directory = `${FILES}/${name}`
+  fs.mkdirSync(directory, { recursive: true, mode: 0o755 })
+  fs.writeFileSync(`${directory}/resolv.conf`, text, { mode: 0o644 })
+}
+
+/**
+ * Takes a named namespace's name away, and its files; the kernel ends it with its last user. Gone is
+ * success.
+ */
 export function removeNamespace(name: string): void {
+  fs.rmSync(`${FILES}/${name}`, { recursive: true, force: true })
   const path = namespacePath(name)
   if (umount2(path, C.MNT_DETACH) === -1 && !['EINVAL', 'ENOENT'].includes(errnoName(errno()))) {
     throw new SystemError(`unmount ${path}`, errno())
@@ -92,9 +107,10 @@ export function removeNamespace(name: string): void {
   fs.rmSync(path, { force: true })
 }
 
-/** The names of all named namespaces. */
+/** The names of all named namespaces, those included that only files are left of, after a reboot. */
 export function namespaceNames(): string[] {
-  return fs.existsSync(DIRECTORY) ? fs.readdirSync(DIRECTORY) : []
+  const named = [DIRECTORY, FILES].filter((each) => fs.existsSync(each))
+  return [...new Set(named.flatMap((each) => fs.readdirSync(each)))]
 }
 
 /**

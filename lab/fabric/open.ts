@@ -30,8 +30,11 @@ export interface LabFabric extends Fabric {
    * it, before the fabric closes.
    */
   listenIn(netns: string, address: string, port: number, protocol?: 'tcp' | 'udp'): Promise<number>
-  /** Makes the namespace `/run/netns/enid-lab-<lab>.<name>`, `lo` up; answers its path. */
-  makeNetns(name: string): Promise<string>
+  /**
+   * Makes the namespace `/run/netns/enid-lab-<lab>.<name>`, `lo` up; answers its path. A command that
+   * `ip netns exec` runs in it has that resolv.conf.
+   */
+  makeNetns(name: string, resolvConf?: string): Promise<string>
   /** Removes such a namespace. Gone is success; its processes live on in it until they end. */
   removeNetns(name: string): Promise<void>
   /** Configures a plugged interface in a guest: eth0, addresses, MTU, default routes. */

@@ -3,7 +3,7 @@
 
 import { hostName } from '../model/dns-name.ts'
 import { instanceType } from '../model/instance-type.ts'
-import { fitsPath, metadataOptionsOf } from '../model/metadata-options.ts'
+import { metadataOptionsOf } from '../model/metadata-options.ts'
 import { attachedTo } from '../model/network-interface.ts'
 import { tagsOf } from '../model/tag-rules.ts'
 import {
@@ -64,7 +64,7 @@ function setPrimary(world: World, eni: NetworkInterface, set: Set): void {
 function setTags(world: World, instance: Instance, leaves: Leaves): void {
   if (metadataOptionsOf(instance).instanceMetadataTags !== 'enabled') return
   for (const [key, value] of tagsOf(world, instance.instanceId)) {
-    if (fitsPath(key)) leaves.set(`meta-data/tags/instance/${key}`, value)
+    leaves.set(`meta-data/tags/instance/${key}`, value)
   }
 }
 

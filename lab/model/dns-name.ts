@@ -44,6 +44,24 @@ export function resolverOf(world: World): string | undefined {
   return vpc?.enableDnsSupport === true ? resolverAddress(vpc) : undefined
 }
 
+/** The name servers of a VPC's hosts, by its DHCP options; the resolver's is its address. */
+export function nameServersOf(world: World, vpc: Vpc): string[] {
+  const servers = optionsOf(world, vpc.vpcId)['domain-name-servers'] ?? []
+  return servers.map((server) => (server === AMAZON_DNS ? resolverAddress(vpc) : server))
+}
+
+/** What a host of the VPC has as its resolv.conf: servers and search domains of the DHCP options. */
+export function resolvConf(world: World, vpcId: string): string {
+  const vpc = world.vpcs.get(vpcId)
+  const servers = vpc === undefined ? [] : nameServersOf(world, vpc)
+  const [domain = ''] = optionsOf(world, vpcId)['domain-name'] ?? []
+  const lines = [
+    ...(domain === '' ? [] : [`search ${domain}`]),
+    ...servers.map((server) => `nameserver ${server}`),
+  ]
+  return lines.map((line) => `${line}\n`).join('')
+}
+
 /** Which names of an instance resolve, and which of them it has as its own. EC2's defaults. */
 export const nameOptionsOf = ({ nameOptions }: Instance): NonNullable<Instance['nameOptions']> =>
   nameOptions ?? { hostnameType: 'ip-name', resourceNameA: false, resourceNameAaaa: false }

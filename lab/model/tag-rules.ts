@@ -3,6 +3,7 @@
 
 import { type IdPrefix, isId } from './ids.ts'
 import { KINDS, type KindName, noSuch } from './look-up.ts'
+import { fitsPath, metadataOptionsOf } from './metadata-options.ts'
 import { QUOTA } from './quota.ts'
 import { Refusal } from './refusal.ts'
 import { put, type Tags, type World } from './world.ts'
@@ -56,6 +57,7 @@ export function withTags(world: World, id: string, written: readonly WrittenTag[
   const tags = new Map(tagsOf(world, id))
   for (const tag of written) {
     const { key, value } = checkTag(tag)
+    checkPath(world, id, key)
     tags.set(key, value)
   }
   if (tags.size > QUOTA.tagsPerResource) {
@@ -65,6 +67,18 @@ export function withTags(world: World, id: string, written: readonly WrittenTag[
     )
   }
   return { ...world, tags: put(world.tags, id, tags) }
+}
+
+/** Refuses a key that IMDS could not show, of an instance whose IMDS shows tags. */
+function checkPath(world: World, id: string, key: string): void {
+  const instance = world.instances.get(id)
+  if (instance === undefined || fitsPath(key)) return
+  if (metadataOptionsOf(instance).instanceMetadataTags === 'disabled') return
+  throw new Refusal(
+    'InvalidParameterValue',
+    `'${key}' is not a valid tag key. Tag keys must match pattern ` +
+      `([0-9a-zA-Z\\-_+=,.@:]{1,255}), and must not be a reserved name ('.', '..', '_index')`,
+  )
 }
 
 /** One tag with its value, or the rule of EC2 that it breaks. */

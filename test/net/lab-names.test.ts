@@ -172,6 +172,21 @@ describe('the resolver', () => {
     expect(await ask()).toEqual([await loopback('local-ipv4')])
   })
 
+  // P257
+  test('is what a command of `enid lab exec` asks, with the VPC’s domain, and the host’s file stays', async () => {
+    const before = readFileSync('/etc/resolv.conf', 'utf8')
+    const exec = (...words: string[]) =>
+      run(ENID, ['lab', 'exec', '--name', name, '--', ...words], { timeout: 20_000 })
+    const { stdout } = await exec('cat', '/etc/resolv.conf')
+    expect(stdout).toBe('search us-west-2.compute.internal\nnameserver 10.0.0.2\n')
+    const short = nameOf(probe.ipv4).split('.')[0] ?? ''
+    expect((await exec('getent', 'ahostsv4', short)).stdout).toContain(`${probe.ipv4} `)
+    expect(readFileSync('/etc/resolv.conf', 'utf8')).toBe(before)
+    expect(leftovers(name).filter((each) => each.includes('probe-'))).toHaveLength(
+      (await lab.ask<{ probes: unknown[] }>('GET', 'status')).probes.length * 2,
+    )
+  })
+
   test('answers by TCP too', () => {
     const { fd, answer } = connectTcp(probe.netnsPath, '10.0.0.2', 53)
     expect(answer).toBe('open')
@@ -354,12 +369,19 @@ describe('IMDS', () => {
         expect.stringMatching(/^403 /),
       ])
       await options({ HttpEndpoint: 'enabled', HttpTokens: 'required' })
+      expect(await hopsOfToken(router, '169.254.169.254')).toBe(1)
+      expect(await hopsOfToken(router, 'fd00:ec2::254')).toBe(1)
+      await options({ HttpPutResponseHopLimit: 7 })
+      expect(await hopsOfToken(router, 'fd00:ec2::254')).toBe(7)
+      await options({ HttpProtocolIpv6: 'disabled' })
+      expect(await hopsOfToken(router, 'fd00:ec2::254'), 'not over IPv6').toBeUndefined()
     } finally {
       for (const each of Object.values(guests)) ip('netns', 'del', each)
     }
   })
 })
 
+const ENID = new URL('../../bin/enid', import.meta.url).pathname
 const IMDS = 'http://169.254.169.254/latest'
 /** The router's MAC on every link. */
 const ROUTER = '0a:00:00:00:00:01'
@@ -381,6 +403,20 @@ async function curl(netns: string, ...args: string[]): Promise<string> {
   const said = await inside(netns, 'curl', '-s', '-m', '3', '-w', '\n%{http_code}', ...args)
   const lines = said.split('\n')
   return `${lines.at(-1)} ${lines.slice(0, -1).join('\n')}`
+}
+
+/** The TTL or hop limit with which a token arrives in a namespace; undefined when none does. */
+async function hopsOfToken(netns: string, imds: string): Promise<number | undefined> {
+  const link = oracle('ip', '-n', netns, '-j', 'link', 'show', 'eth0')[0]
+  const heard = packetSocket(`/run/netns/${netns}`, Number(link?.ifindex))
+  const url = `http://${imds.includes(':') ? `[${imds}]` : imds}/latest/api/token`
+  await curl(netns, '-g', '-X', 'PUT', '-H', 'X-aws-ec2-metadata-token-ttl-seconds: 60', url)
+  let hops: number | undefined
+  for (let got = receive(heard); got !== undefined; got = receive(heard)) {
+    if (got.includes('HTTP/1.1 200')) hops = got[imds.includes(':') ? 14 + 7 : 14 + 8]
+  }
+  close(heard)
+  return hops
 }
 
 /** How many packets the fabric has dropped for coming too often. */
@@ -444,7 +480,7 @@ async function lease(guest: Probe): Promise<Record<string, string>> {
 /** An attached ENI in a namespace that masquerades for another one behind it. */
 async function behindRouter({ router, inner }: { router: string; inner: string }): Promise<void> {
   const { NetworkInterface: eni } = await ec2.send(
-    new CreateNetworkInterfaceCommand({ SubnetId: host.SubnetId }),
+    new CreateNetworkInterfaceCommand({ SubnetId: host.SubnetId, Ipv6AddressCount: 1 }),
   )
   await ec2.send(
     new AttachNetworkInterfaceCommand({
@@ -464,6 +500,8 @@ async function behindRouter({ router, inner }: { router: string; inner: string }
     `addr add ${ipv4}/24 dev eth0`,
     'link set eth0 up',
     'route add default via 10.0.0.1',
+    `addr add ${eni?.Ipv6Addresses?.[0]?.Ipv6Address}/128 dev eth0 nodad`,
+    'route add default via fe80::1 dev eth0',
     'addr add 172.31.255.1/24 dev bridge0',
     'link set bridge0 up',
   )

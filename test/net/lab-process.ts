@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { hostLinksMarked, namespaces } from './fabric-rig.ts'
 
@@ -72,8 +72,12 @@ export function leftovers(name: string): string[] {
     ...namespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
     ...hostLinksMarked(`enid-lab:${name}:`).map(({ ifname }) => String(ifname)),
     ...(existsSync(state) ? [state] : []),
+    ...filesOfNamespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
   ]
 }
+
+const filesOfNamespaces = (): string[] =>
+  existsSync('/etc/netns') ? readdirSync('/etc/netns') : []
 
 function readyLine(line: string, said: string): { port: number } {
   if (!line.startsWith('{')) throw new Error(said)
