@@ -173,7 +173,7 @@ describe('the resolver', () => {
   })
 
   // P257
-  test('is what a command of `enid lab exec` asks, with the VPC’s domain, and the host’s file stays', async () => {
+  test('is what a command of enid lab exec asks, with the VPC’s domain, and the host’s file stays', async () => {
     const before = readFileSync('/etc/resolv.conf', 'utf8')
     const exec = (...words: string[]) =>
       run(ENID, ['lab', 'exec', '--name', name, '--', ...words], { timeout: 20_000 })
