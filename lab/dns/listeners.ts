@@ -1,6 +1,6 @@
 // The resolver inside the VPC: UDP and TCP sockets born in the fabric's namespace, at VPC+2 and at the
 // two addresses that are the resolver's in every VPC. Whether packets get as far is the fabric's
-// affair (putResolver): where DNS support is off, the port is closed.
+// affair (openResolver): where DNS support is off, the port is closed.
 
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server, type Socket as Stream } from 'node:net'

@@ -78,8 +78,10 @@ export interface Fabric {
   /** Creates the subnet, or gives it another gateway or ACL; the ACL must be there. */
   putSubnet(subnet: Subnet): Promise<void>
   dropSubnet(subnetId: string): Promise<void>
-  /** Opens the resolver's port at the VPC's own address and at those all VPCs have; undefined: closes. */
-  putResolver(address: string | undefined): Promise<void>
+  /** Opens the resolver's port, at the VPC's own address and at those that all VPCs have. It must be closed. */
+  openResolver(vpcAddress: string): Promise<void>
+  /** Closes it there. It must be open. */
+  closeResolver(vpcAddress: string): Promise<void>
   /** Creates the group or replaces its rules, in one transaction. */
   putGroup(group: Group): Promise<void>
   dropGroup(groupId: string): Promise<void>

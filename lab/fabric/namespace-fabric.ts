@@ -14,7 +14,7 @@ import type { FabricOptions, LabFabric } from './open.ts'
 import { addressesOf, linkPlan, type Plugged, PluggedPorts } from './plugged-ports.ts'
 import type { PluggedLink } from './port-link.ts'
 import { prove } from './prove.ts'
-import { ResolverPort } from './resolver-port.ts'
+import { closeResolver, openResolver } from './resolver-port.ts'
 import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
 import { dropGroup, putGroup } from './security-group.ts'
 
@@ -25,7 +25,6 @@ export class NamespaceFabric implements LabFabric {
   readonly #groups = new Map<string, Group>()
   readonly #ports = new PluggedPorts()
   readonly #borders = new Borders()
-  readonly #resolver = new ResolverPort()
   readonly #listeners: ((event: PortEvent) => void)[] = []
   #kernel: FabricKernel | undefined
   #opening: Promise<void> | undefined
@@ -135,8 +134,12 @@ export class NamespaceFabric implements LabFabric {
     })
   }
 
-  putResolver(address: string | undefined): Promise<void> {
-    return this.#inTurn((kernel) => this.#resolver.put(kernel, address))
+  openResolver(vpcAddress: string): Promise<void> {
+    return this.#inTurn((kernel) => openResolver(kernel, vpcAddress))
+  }
+
+  closeResolver(vpcAddress: string): Promise<void> {
+    return this.#inTurn((kernel) => closeResolver(kernel, vpcAddress))
   }
 
   listenIn(...where: Parameters<LabFabric['listenIn']>): Promise<number> {
@@ -181,7 +184,7 @@ export class NamespaceFabric implements LabFabric {
       await kernel.end()
       this.#kernel = undefined
       this.#opening = undefined
-      for (const each of [this.#groups, this.#ports, this.#borders, this.#resolver]) each.clear()
+      for (const memory of [this.#groups, this.#ports, this.#borders]) memory.clear()
     }
   }
 

@@ -19,7 +19,7 @@ export type FabricCall =
   | { readonly verb: 'dropAcl'; readonly aclId: string }
   | { readonly verb: 'putSubnet'; readonly subnet: FabricSubnet }
   | { readonly verb: 'dropSubnet'; readonly subnetId: string }
-  | { readonly verb: 'putResolver'; readonly address: string | undefined }
+  | { readonly verb: 'openResolver' | 'closeResolver'; readonly vpcAddress: string }
   | { readonly verb: 'putGroup'; readonly group: Group }
   | { readonly verb: 'dropGroup'; readonly groupId: string }
   | { readonly verb: 'plug'; readonly port: Port }
@@ -57,8 +57,10 @@ export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
       return fabric.putSubnet(call.subnet)
     case 'dropSubnet':
       return fabric.dropSubnet(call.subnetId)
-    case 'putResolver':
-      return fabric.putResolver(call.address)
+    case 'openResolver':
+      return fabric.openResolver(call.vpcAddress)
+    case 'closeResolver':
+      return fabric.closeResolver(call.vpcAddress)
     case 'putGroup':
       return fabric.putGroup(call.group)
     case 'dropGroup':
@@ -95,7 +97,8 @@ type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
 const ORDER: readonly FabricCall['verb'][] = [
   'putAcl',
   'putSubnet',
-  'putResolver',
+  'closeResolver',
+  'openResolver',
   'putGroup',
   'unplug',
   'update',
@@ -136,8 +139,13 @@ function subnetStep({ id, was, now }: Change<FabricSubnet>): FabricStep {
 }
 
 function resolverSteps(was: string | undefined, now: string | undefined): FabricStep[] {
-  const order = (address: string | undefined): FabricCall => ({ verb: 'putResolver', address })
-  return was === now ? [] : [{ call: order(now), undo: order(was) }]
+  if (was === now) return []
+  const open = (vpcAddress: string): FabricCall => ({ verb: 'openResolver', vpcAddress })
+  const close = (vpcAddress: string): FabricCall => ({ verb: 'closeResolver', vpcAddress })
+  return [
+    ...(was === undefined ? [] : [{ call: close(was), undo: open(was) }]),
+    ...(now === undefined ? [] : [{ call: open(now), undo: close(now) }]),
+  ]
 }
 
 function groupSteps({ id, was, now }: Change<Group>): FabricStep[] {

@@ -9,6 +9,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import {
   AttachNetworkInterfaceCommand,
   ModifyPrivateDnsNameOptionsCommand,
+  ModifyVpcAttributeCommand,
 } from '@aws-sdk/client-ec2'
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
@@ -467,4 +468,18 @@ test('ModifyPrivateDnsNameOptions changes what resolves, and no name of a host t
   await expect(modify({ PrivateDnsHostnameType: 'resource-name' })).rejects.toMatchObject({
     name: 'IncorrectInstanceState',
   })
+})
+
+test('the resolver’s port is opened and closed with DNS support, and stays where the fabric refuses', async () => {
+  const { fabric, ec2, vpcId: VpcId } = rig
+  const support = (Value: boolean) =>
+    ec2.send(new ModifyVpcAttributeCommand({ VpcId, EnableDnsSupport: { Value } }))
+  expect(fabric.resolver).toBe('10.0.0.2')
+  await support(false)
+  expect(fabric.resolver).toBeUndefined()
+  fabric.failNext = 'openResolver'
+  await expect(support(true)).rejects.toMatchObject({ name: 'InternalError' })
+  expect([fabric.resolver, world().vpcs.get(VpcId)?.enableDnsSupport]).toEqual([undefined, false])
+  await support(true)
+  expect(fabric.resolver).toBe('10.0.0.2')
 })

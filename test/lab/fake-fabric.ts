@@ -45,9 +45,15 @@ export class FakeFabric implements LabFabric {
     this.subnets.delete(subnetId)
   }
 
-  async putResolver(address: string | undefined): Promise<void> {
-    this.#say('putResolver')
-    this.resolver = address
+  async openResolver(vpcAddress: string): Promise<void> {
+    this.#say('openResolver')
+    this.resolver = vpcAddress
+  }
+
+  async closeResolver(vpcAddress: string): Promise<void> {
+    this.#say('closeResolver')
+    if (this.resolver !== vpcAddress) throw new Error(`no resolver at ${vpcAddress}`)
+    this.resolver = undefined
   }
 
   async putGroup(group: Group): Promise<void> {
