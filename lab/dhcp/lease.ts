@@ -80,9 +80,11 @@ function networkOf(
 ): { serverId: string; options: ReadonlyMap<number, Buffer> } {
   const vpc = world.vpcs.get(eni.vpcId)
   const subnet = world.subnets.get(eni.subnetId)
-  if (vpc === undefined || subnet === undefined) throw new Error(`${eni.eniId} is in no subnet`)
+  const router = subnet === undefined ? undefined : routerOf(subnet).ipv4
+  if (vpc === undefined || subnet?.ipv4Cidr === undefined || router === undefined) {
+    throw new Error(`the model has ${eni.eniId} with an IPv4 address in no IPv4 subnet`)
+  }
   const cidr = knownCidr(4, subnet.ipv4Cidr)
-  const router = routerOf(subnet).ipv4
   const set = optionsOf(world, eni.vpcId)
   const addresses = (values: readonly string[] = []): Buffer =>
     Buffer.concat(values.filter((value) => isIPv4(value)).map(addressBytes))

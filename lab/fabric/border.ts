@@ -32,7 +32,7 @@ import {
   meta,
 } from './nft.ts'
 import { checkId } from './security-group.ts'
-import { routerElement } from './services.ts'
+import { routerElements } from './services.ts'
 
 type Direction = AclEntry['direction']
 
@@ -69,7 +69,7 @@ export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
   }
   return [
     ...(isNew
-      ? [addSet('inet', linkSet(subnetId), ['ifname']), changeElement('add', routerElement(subnet))]
+      ? [addSet('inet', linkSet(subnetId), ['ifname']), ...changeRouter('add', subnet)]
       : []),
     ...chain('egress', oif),
     ...chain('ingress', iif),
@@ -80,7 +80,7 @@ export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
 export function dropBorder(subnet: Subnet): Command[] {
   const { subnetId } = subnet
   return [
-    changeElement('delete', routerElement(subnet)),
+    ...changeRouter('delete', subnet),
     deleteChain('inet', borderChain(subnetId, 'egress')),
     deleteChain('inet', borderChain(subnetId, 'ingress')),
     deleteSet('inet', linkSet(subnetId)),
@@ -96,3 +96,6 @@ export function borderElements(subnetId: string, link: string): Element[] {
     { ...inet, set: 'border_in_subnet', to: borderChain(subnetId, 'ingress') },
   ]
 }
+
+const changeRouter = (verb: 'add' | 'delete', subnet: Subnet): Command[] =>
+  routerElements(subnet).map((element) => changeElement(verb, element))

@@ -110,13 +110,14 @@ export const leaseElement = (link: string, ipv4: string): Element => ({
   value: ipv4,
 })
 
-/** The router that a lease of a subnet comes from. */
-export const routerElement = ({ ipv4Cidr, ipv4Gateway }: Subnet): Element => ({
-  family: 'inet',
-  set: 'subnet_router',
-  key: [ipv4Cidr],
-  value: ipv4Gateway,
-})
+/** The router that a lease of a subnet comes from; none where it has no IPv4. */
+export function routerElements({
+  ipv4Cidr,
+  ipv4Gateway,
+}: Partial<Pick<Subnet, 'ipv4Cidr' | 'ipv4Gateway'>>): Element[] {
+  if (ipv4Cidr === undefined || ipv4Gateway === undefined) return []
+  return [{ family: 'inet', set: 'subnet_router', key: [ipv4Cidr], value: ipv4Gateway }]
+}
 
 function answers(chain: string, address: 'saddr' | 'daddr', port: 'sport' | 'dport'): Command[] {
   const dns = [
