@@ -71,7 +71,7 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => closeImds(imds))
   const resolver = await openResolver(serve, new Resolver(world, log), resolverAddresses(world()))
   up.defer(() => resolver.close())
-  const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world)
+  const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world, log)
   up.defer(() => dhcp.close())
   const server = makeServer(lab, () => stop.abort())
   up.defer(() => server.close())

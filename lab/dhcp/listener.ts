@@ -16,14 +16,19 @@ export type DatagramsInFabric = (address: string, port: number) => Promise<numbe
 export async function openDhcp(
   serve: DatagramsInFabric,
   world: () => World,
+  log: { error(fields: object, words: string): void },
 ): Promise<{ close(): Promise<void> }> {
   const socket = createSocket('udp4')
   const fd = await serve('0.0.0.0', SERVER_PORT)
   socket.on('message', (bytes, { address }) => {
-    const request = readRequest(bytes)
-    const reply = request === undefined ? undefined : answerDhcp(world(), request, address)
-    // Whom it does not reach asks again.
-    if (reply !== undefined) socket.send(writeReply(reply), CLIENT_PORT, address, () => {})
+    try {
+      const request = readRequest(bytes)
+      const reply = request === undefined ? undefined : answerDhcp(world(), request, address)
+      // Whom it does not reach asks again.
+      if (reply !== undefined) socket.send(writeReply(reply), CLIENT_PORT, address, () => {})
+    } catch (error) {
+      log.error({ err: error, address }, 'a defect of DHCP')
+    }
   })
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)
