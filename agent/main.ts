@@ -4,7 +4,6 @@
 //
 // Stopping lets go of everything and touches no task: a restart takes up where the journal ends.
 
-import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
@@ -22,6 +21,7 @@ import { openDocker } from './drivers/docker.ts'
 import { openDrivers } from './drivers/drivers.ts'
 import type { Ec2Call } from './drivers/ec2.ts'
 import { openEc2 } from './drivers/ec2.ts'
+import { Endpoints } from './drivers/endpoints.ts'
 import { regionOf } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { openImds } from './drivers/imds.ts'
@@ -31,8 +31,9 @@ import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
-import { Failure, sentence } from './failure.ts'
+import { sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
+import { inspectTask, statsOf } from './inspection.ts'
 import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
 import type { Base, State } from './open-state.ts'
@@ -45,8 +46,8 @@ import {
   refuseSecondAgent,
 } from './open-state.ts'
 import type { Orders } from './orders.ts'
-import type { PlacementFacts } from './placement.ts'
 import { choose, room, slotsUsed } from './placement.ts'
+import { placementOf } from './placement-facts.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
@@ -105,8 +106,11 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
   up.defer(claimInstance(host.instanceId))
   const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
   const docker = openDocker()
-  const kernel = openKernel(log)
-  up.defer(() => kernel.close())
+  const hands = openKernel(log)
+  up.defer(() => hands.close())
+  const endpoints = new Endpoints(hands)
+  up.defer(() => endpoints.closeAll())
+  const { kernel } = endpoints
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
@@ -115,7 +119,7 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
   })
-  return { budget, ec2, host, foreign, docker, kernel, subnets, drain, drivers }
+  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
 }
 
 type Parts = Told & Awaited<ReturnType<typeof openHands>>
@@ -166,6 +170,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
+    inspect: (id) => inspectTask({ journal, docker }, id),
+    stats: (id, container) => statsOf({ journal, docker }, id, container),
   }
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
@@ -173,6 +179,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     ...{ orders, journal, catalog, version: enid.version, onDefect: onApiDefect },
   })
   up.defer(() => api.close())
+  parts.endpoints.answerWith(api.answerInside)
 
   const following = subnets.follow(ended).catch(onDefect)
   // Stops what the drain of an earlier life has left to be stopped, before anything goes on.
@@ -204,28 +211,6 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'), onDefect)
   keepBackups(base, parts.backUp)
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
-}
-
-function placementOf(
-  { host, journal, foreign, subnets, onDefect }: Parts,
-  { log, signal }: { log: Logger; signal: AbortSignal },
-): PlacementFacts {
-  /** Nothing is known of it now; whoever asked tries again in a moment. */
-  const askAbout = (subnetId: string): undefined => {
-    subnets.prepare([subnetId], signal).catch((error) => {
-      if (!(error instanceof Failure)) onDefect(error)
-      else log.warn({ subnet: subnetId, code: error.code }, sentence(error))
-    })
-  }
-  const subnet = (id: string) => subnets.known(id) ?? askAbout(id)
-  return {
-    host,
-    journal,
-    get foreignIndices() {
-      return foreign.known
-    },
-    subnet,
-  }
 }
 
 function reconcileOf(

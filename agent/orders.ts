@@ -1,7 +1,7 @@
 // What the API may ask of the agent. The API writes a task into the journal and says `start`; what
 // happens then is the runner's business. agent/main.ts puts the real thing together.
 
-import type { HolderId } from '../state/spec.ts'
+import type { HolderId, Json } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 
@@ -101,6 +101,25 @@ export type DrainOrders = {
   undrain(): void
 }
 
+/** A container as Docker shows it; moments are Docker's texts (RFC 3339). */
+export type Inspected = {
+  readonly dockerId: string
+  readonly dockerName: string
+  readonly imageId: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly createdAt: string
+  readonly startedAt?: string
+  readonly finishedAt?: string
+  /** The last health check. */
+  readonly check?: { readonly at: string; readonly exitCode: number; readonly output: string }
+  readonly mounts: readonly {
+    readonly name?: string
+    readonly source: string
+    readonly destination: string
+  }[]
+  readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> }
+}
+
 type HostOrders = SweepOrders & DrainOrders
 
 export type Orders = HostOrders & {
@@ -126,4 +145,8 @@ export type Orders = HostOrders & {
   noticed(id: HolderId): readonly Noticed[]
   /** The last `lines` of a container's log: from Docker while it exists, then what was kept. */
   logs(id: HolderId, container: string, lines: number): Promise<string>
+  /** What Docker shows of the task's containers now, by their names in the task. */
+  inspect(id: HolderId): Promise<ReadonlyMap<string, Inspected>>
+  /** Docker's statistics of one container, in Docker's words; undefined while it does not run. */
+  stats(id: HolderId, container: string): Promise<Json | undefined>
 }

@@ -37,6 +37,8 @@ export type Metrics = {
   text(): Promise<string>
   /** Counts an answered request. `action` is an ECS action or a REST route, never raw input. */
   answered(labels: { face: 'ecs' | 'rest'; action: string; status: number }): void
+  /** Counts a request from inside a task for an id that is not its own. */
+  stranger(): void
   close(): void
 }
 
@@ -56,6 +58,11 @@ export function openMetrics(api: Api): Metrics {
     labelNames: ['face', 'action', 'status'],
     registers: [...registers],
   })
+  const strangers = new Counter({
+    name: 'enid_task_endpoint_refused_total',
+    help: 'Requests from inside a task for an id that is not its own',
+    registers: [...registers],
+  })
   const unfollow = api.journal.follow(({ timeline }, event, at) => {
     if (event.type !== 'done') return
     const step = timeline.steps.findLast((s) => s.row === event.row && s.verb === event.verb)
@@ -67,6 +74,7 @@ export function openMetrics(api: Api): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     answered: ({ face, action, status }) => requests.inc({ face, action, status }),
+    stranger: () => strangers.inc(),
     close: unfollow,
   }
 }

@@ -20,6 +20,8 @@ import { DEFAULT_CLUSTER } from './cluster-view.ts'
 import { actionOf, addEcsRoute, parse, sendEcsError } from './ecs-route.ts'
 import { openEvents } from './events.ts'
 import { checkHost, checkMediaType, isEcs } from './guard.ts'
+import type { AnswerInside } from './inside/inside.ts'
+import { openInside } from './inside/inside.ts'
 import type { Listening } from './listening.ts'
 import { openListening } from './listening.ts'
 import { openMetrics } from './metrics.ts'
@@ -45,8 +47,11 @@ export type ApiOptions = {
   readonly onDefect?: (error: unknown) => void
 }
 
+/** What answers the tasks themselves, at their own endpoint. */
+export type Inside = { readonly answerInside: AnswerInside }
+
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
-export async function openApi(options: ApiOptions): Promise<Listening> {
+export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
   const { orders, journal, catalog, version } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
   const api: Api = { orders, journal, catalog, version, architecture, openedAt: Date.now() }
@@ -83,6 +88,8 @@ export async function openApi(options: ApiOptions): Promise<Listening> {
   addDrainRoutes(app, orders)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
+  const onDefect = options.onDefect ?? console.error
+  const inside = await openInside({ api, onDefect, onStranger: () => metrics.stranger() })
 
   const listening = openListening((request, response, isTcp) => {
     if (isTcp) cameOverTcp.add(request)
@@ -90,10 +97,12 @@ export async function openApi(options: ApiOptions): Promise<Listening> {
   })
   return {
     ...listening,
+    answerInside: inside.answer,
     async close() {
       events.close()
       await listening.close()
       metrics.close()
+      await inside.close()
       await app.close()
     },
   }

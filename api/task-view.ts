@@ -133,7 +133,8 @@ const failedBy = ({ stop }: Holder, name: string): boolean =>
 
 type Health = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'
 
-function containerHealth(holder: Holder, name: string): Health {
+/** The health of one container, as ECS words it. */
+export function containerHealth(holder: Holder, name: string): Health {
   const healthy = holder.facts[name]?.healthy
   if (healthy === undefined) return 'UNKNOWN'
   return healthy ? 'HEALTHY' : 'UNHEALTHY'

@@ -1,5 +1,6 @@
 // What Docker is asked for, for one container of a task. Pure: a spec in, Docker's words out.
 
+import { endpointId } from '../../state/endpoint-id.ts'
 import type {
   ContainerSpec,
   HealthCheck,
@@ -14,6 +15,9 @@ import type { Job } from './driver.ts'
 type HostConfig = NonNullable<ContainerPlan['HostConfig']>
 
 const MIB = 1024 * 1024
+
+/** Where the task endpoint is (kernel/task-endpoint.ts). */
+const ENDPOINT_ADDRESS = '169.254.170.2'
 
 /** Stands for the task's id in the name of an awslogs stream (api/log-spec.ts). */
 const STREAM = 'awslogs-stream'
@@ -39,7 +43,9 @@ export function planOf(
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
   return {
     Image: spec.image,
-    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+    Env: Object.entries({ ...spec.environment, ...ownEnvironment(job, spec) }).map(
+      ([key, value]) => `${key}=${value}`,
+    ),
     ...(command && { Cmd: [...command] }),
     ...(entryPoint && { Entrypoint: [...entryPoint] }),
     ...(workingDirectory === undefined ? {} : { WorkingDir: workingDirectory }),
@@ -61,6 +67,20 @@ export function planOf(
       Ulimits: ulimits(process, task.blockImds),
       RestartPolicy: { Name: 'no' },
     },
+  }
+}
+
+/** What every container of a task on ECS is told: where it may ask about itself. */
+function ownEnvironment(
+  { holderId }: Pick<Job, 'holderId'>,
+  { name }: ContainerSpec,
+): Record<string, string> {
+  const id = endpointId(holderId, name)
+  const endpoint = `http://${ENDPOINT_ADDRESS}`
+  return {
+    ECS_CONTAINER_METADATA_URI: `${endpoint}/v3/${id}`,
+    ECS_CONTAINER_METADATA_URI_V4: `${endpoint}/v4/${id}`,
+    AWS_EXECUTION_ENV: 'AWS_ECS_EC2',
   }
 }
 

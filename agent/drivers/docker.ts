@@ -4,7 +4,7 @@
 //   sandbox.ts, container.ts, image.ts, container-events.ts ──▶ docker.ts ──▶ dockerode ──▶ socket
 
 import Dockerode from 'dockerode'
-import type { VolumePlan } from '../../state/spec.ts'
+import type { Json, VolumePlan } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import { CALL_MS, call, endOf, finish } from './docker-call.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'
@@ -31,6 +31,8 @@ export type Docker = {
   remove(containerId: string, signal: AbortSignal): Promise<void>
   /** The last `lines` of its output, in frames unless it has a terminal; undefined where it is gone. */
   rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
+  /** One sample of its statistics as Docker words them, or undefined where it does not run. */
+  stats(containerId: string, signal: AbortSignal): Promise<Json | undefined>
   /** The image, or undefined where it is not on this host. */
   image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>
   /** Pulls it. Throws `refused` CannotPullContainerError with the registry's words. */
@@ -120,6 +122,13 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       const options = { stdout: true, stderr: true, follow: false as const, tail: lines }
       const read = call(signal, CALL_MS, (abortSignal) => one(id).logs({ ...options, abortSignal }))
       return unlessGone(read, 'CannotReadLogs')
+    },
+    async stats(id, signal) {
+      const options = { stream: false as const, 'one-shot': true, abortSignal: signal }
+      const read = call(signal, CALL_MS, () => one(id).stats(options))
+      const sample = await unlessGone(read, 'CannotReadStats')
+      // Of a container that does not run Docker answers an empty sample.
+      return sample?.pids_stats?.current === undefined ? undefined : (sample as unknown as Json)
     },
     async image(reference, signal) {
       const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())

@@ -88,6 +88,12 @@ export function fakeOrders(journal: Journal): FakeOrders {
     },
     planSweep: async () => ({ at: 0, findings: [], away: [] }),
     sweep: async () => ({ at: 0, findings: [], away: [] }),
+    async inspect() {
+      return new Map()
+    },
+    async stats() {
+      return undefined
+    },
     async logs(id, container, lines) {
       return `${lines} lines of ${container} of ${id}\n`
     },
@@ -128,11 +134,13 @@ function details(id: HolderId, row: RowId): Json {
       securityGroupIds: [GROUP],
     },
     image: { imageId: 'sha256:aa', digest: 'sha256:bb' },
-    sandbox: { containerId: 'pause', netns: '/var/run/docker/netns/1' },
+    sandbox: { containerId: 'pause', netns: `/var/run/docker/netns/${id.slice(0, 8)}` },
     attachment: { attachmentId: 'eni-attach-1', deviceIndex: 1 },
     guard: {},
     link: { ifindex: 7, mtu: 9001, gatewayMac: '02:00:00:00:00:01' },
-    container: { containerId: `docker-${id.slice(0, 8)}` },
+    container: {
+      containerId: `docker-${id.slice(0, 8)}${row === 'container:side' ? '-side' : ''}`,
+    },
   }
   return all[kindOf(row)] ?? {}
 }

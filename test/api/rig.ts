@@ -1,10 +1,14 @@
 // The API over a real state file and a fake agent, reached on a loopback port as anybody would.
 
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContainerDefinition, RegisterTaskDefinitionCommandInput } from '@aws-sdk/client-ecs'
 import { ECSClient } from '@aws-sdk/client-ecs'
+import type { AnswerInside } from '../../api/inside/inside.ts'
 import { openApi } from '../../api/server.ts'
 import { Catalog } from '../../state/catalog.ts'
 import { openDatabase } from '../../state/database.ts'
@@ -23,6 +27,8 @@ export type Rig = {
   /** One ECS request by hand. */
   raw(action: string, body: unknown): Promise<{ status: number; body: Record<string, string> }>
   listenUnix(path: string): Promise<void>
+  /** One request from inside the namespace with this path. */
+  fromInside(netns: string, path: string): Promise<{ status: number; body: unknown }>
   close(): Promise<void>
 }
 
@@ -69,12 +75,27 @@ export async function openRig(): Promise<Rig> {
       return { status: response.status, body: (await response.json()) as Record<string, string> }
     },
     listenUnix: api.listenUnix,
+    fromInside: (netns, path) => askInside(api.answerInside, netns, path),
     async close() {
       ecs.destroy()
       await api.close()
       db.close()
       rmSync(folder, { recursive: true })
     },
+  }
+}
+
+async function askInside(answer: AnswerInside, netns: string, path: string) {
+  const server = createServer((request, response) => answer(netns, request, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+    return { status: response.status, body: await response.json() }
+  } finally {
+    server.closeAllConnections()
+    server.close()
   }
 }
 

@@ -68,6 +68,12 @@ export interface Kernel {
    */
   holdNetns(netns: string): Promise<void>
 
+  /**
+   * Opens the task's endpoint in its namespace (169.254.170.2) and answers the listening socket's fd,
+   * which the caller owns and must close before the namespace is given up. EADDRINUSE: open already.
+   */
+  openEndpoint(netns: string): Promise<number>
+
   /** Ends a hold; none is success. While one lasts, the kernel cannot bring the link home. */
   dropNetns(netns: string): Promise<void>
 
@@ -127,6 +133,7 @@ export function openKernel(log: KernelLog): Kernel {
     },
     holdNetns: (netns) => thread.call('holdNetns', { netns }),
     dropNetns: (netns) => thread.call('dropNetns', { netns }),
+    openEndpoint: (netns) => thread.call('openEndpoint', { netns }),
     onChange: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -10,11 +10,13 @@ import { KernelError } from './kernel-error.ts'
 export const AF_INET = 2
 export const AF_NETLINK = 16
 export const AF_INET6 = 10
+export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
 export const SO_RCVBUF = 8
 export const SO_RCVTIMEO = 20
 export const SO_BINDTODEVICE = 25
@@ -29,6 +31,7 @@ const libc = koffi.load('libc.so.6')
 const c = {
   socket: libc.func('int socket(int domain, int type, int protocol)'),
   bind: libc.func('int bind(int fd, const uint8_t *address, uint32_t length)'),
+  listen: libc.func('int listen(int fd, int backlog)'),
   sendto: libc.func(
     'int64_t sendto(int fd, const uint8_t *data, size_t length, int flags, const uint8_t *to, uint32_t toLength)',
   ),
@@ -87,6 +90,14 @@ export function bind(fd: number, address: Uint8Array): void {
   orThrow(
     'bind',
     call(() => c.bind(fd, address, address.length)),
+  )
+}
+
+/** listen(2). */
+export function listen(fd: number, backlog: number): void {
+  orThrow(
+    'listen',
+    call(() => c.listen(fd, backlog)),
   )
 }
 

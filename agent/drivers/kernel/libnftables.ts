@@ -11,6 +11,8 @@ export type NftExpression =
   | { readonly counter: null | { readonly packets: number; readonly bytes: number } }
   | { readonly accept: null }
   | { readonly drop: null }
+  | { readonly notrack: null }
+  | { readonly dnat: { readonly addr: string; readonly port: number } }
 
 /** A comparison. */
 export type NftMatch = {
@@ -18,20 +20,23 @@ export type NftMatch = {
   readonly left:
     | { readonly meta: { readonly key: 'protocol' } }
     | { readonly payload: { readonly base: 'll'; readonly offset: number; readonly len: number } }
-    | { readonly payload: { readonly protocol: 'ip' | 'ip6'; readonly field: 'daddr' } }
+    | { readonly payload: { readonly protocol: 'ip' | 'ip6'; readonly field: 'saddr' | 'daddr' } }
+    | { readonly payload: { readonly protocol: 'tcp'; readonly field: 'dport' } }
   readonly right: string | number
 }
 
-/** A table of the netdev family. */
-export type NftTable = { readonly family: 'netdev'; readonly name: string }
+type NftFamily = 'netdev' | 'ip'
 
-/** A base chain on the egress hook of one link. */
+/** A table: netdev for the egress hook of a link, ip for what goes through the stack. */
+export type NftTable = { readonly family: NftFamily; readonly name: string }
+
+/** A base chain on a hook, of one link where the family is netdev. */
 export type NftChain = {
-  readonly family: 'netdev'
+  readonly family: NftFamily
   readonly table: string
   readonly name: string
-  readonly type: 'filter'
-  readonly hook: 'egress'
+  readonly type: 'filter' | 'nat'
+  readonly hook: 'egress' | 'prerouting' | 'output'
   readonly dev?: string
   readonly prio: number
   readonly policy: 'accept' | 'drop'
@@ -39,7 +44,7 @@ export type NftChain = {
 
 /** A rule with its comment. */
 export type NftRule = {
-  readonly family: 'netdev'
+  readonly family: NftFamily
   readonly table: string
   readonly chain: string
   readonly comment?: string

@@ -20,6 +20,7 @@ import { RTM_NEWLINK, RTMGRP_LINK } from './rtnetlink.ts'
 import { decodeLink } from './rtnetlink-record.ts'
 import { isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
 import { type Placed, placeLink } from './take-in.ts'
+import { openEndpoint } from './task-endpoint.ts'
 
 /** What the main thread can ask for: a name, what goes in, what comes out. */
 export type Calls = {
@@ -31,6 +32,7 @@ export type Calls = {
   verifyLink: (input: LinkExpectation) => Difference[]
   holdNetns: (input: { netns: string }) => void
   dropNetns: (input: { netns: string }) => void
+  openEndpoint: (input: { netns: string }) => number
 }
 
 /** A request, or the end. */
@@ -68,6 +70,7 @@ function createCalls(world: World): Calls {
     verifyLink: (input) => verifyLink(world, input),
     holdNetns: ({ netns }) => namespaces.hold(netns),
     dropNetns: ({ netns }) => namespaces.drop(netns),
+    openEndpoint: ({ netns }) => openEndpoint(world, netns),
   }
 }
 

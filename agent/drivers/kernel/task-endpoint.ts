@@ -1,0 +1,112 @@
+// The way from a task to its agent: a listener born in the task's own namespace, so that the socket a
+// request arrives on says whose it is. No link, bridge or rule of the host is part of it.
+//
+//   127.0.0.0/8 of the task (lo)   169.254.170.2:80 ──nft output──▶ 169.254.170.2:51679  our socket
+//
+// On port 80 itself our socket would keep the task's own server from binding 0.0.0.0:80. Turning one
+// port into another takes conntrack, so everything else in the namespace is kept out of that.
+
+import { type World, workInside } from './inside.ts'
+import {
+  AF_INET,
+  bind,
+  close,
+  listen,
+  SO_REUSEADDR,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  setSocketOption,
+  socket,
+} from './libc.ts'
+import type { NftExpression, NftMatch, NftObject, NftTable } from './libnftables.ts'
+import { addAddress, addressBytes, setLink } from './rtnetlink.ts'
+
+/** Where every task finds its metadata and credentials (ECS: ECS_CONTAINER_METADATA_URI_V4). */
+export const ENDPOINT = { address: '169.254.170.2', port: 80, ownPort: 51679 } as const
+
+const LOOPBACK_IFINDEX = 1
+const BACKLOG = 128
+const ON = Buffer.of(1, 0, 0, 0)
+const TABLE: NftTable = { family: 'ip', name: 'enid-endpoint' }
+/** The kernel's own numbers: before conntrack (-200), and with it (-100, NF_IP_PRI_NAT_DST). */
+const PRIO = { raw: -300, nat: -100 }
+
+/**
+ * Opens the listener in the namespace, with its address on `lo` and the rule for port 80; what is
+ * there already is left. Answers the fd, non-blocking, which the caller owns: while it is open it
+ * keeps the namespace alive. EADDRINUSE: it is open already.
+ */
+export function openEndpoint(world: World, netns: string): number {
+  return workInside(world, netns, ({ netlink, nft, fd }) => {
+    netlink.transact(
+      [setLink(LOOPBACK_IFINDEX, { up: true }), addAddress(LOOPBACK_IFINDEX, ENDPOINT.address, 32)],
+      ['EEXIST'],
+    )
+    if (nft.list(TABLE) === undefined) {
+      nft.run(
+        'open the task endpoint',
+        objects().map((object) => ({ add: object })),
+      )
+    }
+    return world.namespaces.enter(fd, listener)
+  })
+}
+
+function listener(): number {
+  const fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)
+  try {
+    // Without it an agent that was killed could not bind again for a minute.
+    setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, ON)
+    const address = Buffer.alloc(16)
+    address.writeUInt16LE(AF_INET)
+    address.writeUInt16BE(ENDPOINT.ownPort, 2)
+    address.set(addressBytes(ENDPOINT.address), 4)
+    bind(fd, address)
+    listen(fd, BACKLOG)
+    return fd
+  } catch (error) {
+    close(fd)
+    throw error
+  }
+}
+
+function objects(): NftObject[] {
+  const at = { family: TABLE.family, table: TABLE.name } as const
+  const { address, port, ownPort } = ENDPOINT
+  const ip = (field: 'saddr' | 'daddr', op: '==' | '!='): NftExpression => ({
+    match: { op, left: { payload: { protocol: 'ip', field } }, right: address },
+  })
+  const toPort: NftMatch = {
+    op: '==',
+    left: { payload: { protocol: 'tcp', field: 'dport' } },
+    right: port,
+  }
+  const raw = (hook: 'output' | 'prerouting'): NftObject[] => [
+    {
+      chain: { ...at, name: `raw-${hook}`, type: 'filter', hook, prio: PRIO.raw, policy: 'accept' },
+    },
+    {
+      rule: {
+        ...at,
+        chain: `raw-${hook}`,
+        expr: [ip('saddr', '!='), ip('daddr', '!='), { notrack: null }],
+      },
+    },
+  ]
+  return [
+    { table: TABLE },
+    ...raw('output'),
+    ...raw('prerouting'),
+    {
+      chain: { ...at, name: 'nat', type: 'nat', hook: 'output', prio: PRIO.nat, policy: 'accept' },
+    },
+    {
+      rule: {
+        ...at,
+        chain: 'nat',
+        expr: [ip('daddr', '=='), { match: toPort }, { dnat: { addr: address, port: ownPort } }],
+      },
+    },
+  ]
+}

@@ -1,0 +1,153 @@
+// A task and its containers as the task endpoint describes them, versions 3 and 4: ECS's words
+// (developer guide, "Task metadata endpoint version 4"), from the journal and from what Docker shows.
+
+import ipaddr from 'ipaddr.js'
+import type { Inspected } from '../../agent/orders.ts'
+import type { ContainerSpec } from '../../state/spec.ts'
+import { containerStatus, lastStatus } from '../../state/status.ts'
+import type { Api, Task } from '../api.ts'
+import { clusterArn, containerArn, taskArn } from '../arn.ts'
+import { containerHealth, detailsOf } from '../task-view.ts'
+
+/** Which edition of the endpoint was asked: 4 says more of networks than 3 did. */
+export type Edition = 3 | 4
+
+/** What Docker shows, by the container's name in the task. */
+export type Seen = ReadonlyMap<string, Inspected>
+
+/** The task, as `/task` answers it. */
+export function taskMetadata(api: Api, task: Task, seen: Seen, edition: Edition): object {
+  const { entry, asked } = task
+  const { holder, timeline, id } = entry
+  const { host } = api.orders
+  const moment = (at: number | undefined) => (at === undefined ? undefined : instant(at))
+  return defined({
+    Cluster: clusterArn(host, asked.cluster),
+    TaskARN: taskArn(host, asked.cluster, id),
+    Family: asked.family,
+    Revision: String(asked.revision),
+    DesiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
+    KnownStatus: lastStatus(holder),
+    PullStartedAt: moment(timeline.pullStartedAt),
+    PullStoppedAt: moment(timeline.pullStoppedAt),
+    ExecutionStoppedAt: moment(timeline.executionStoppedAt),
+    AvailabilityZone: host.availabilityZone,
+    LaunchType: 'EC2',
+    ...(edition === 4 && { VPCID: host.vpcId, Group: asked.group }),
+    Containers: holder.spec.containers.map((spec) => containerOf(api, task, spec, seen, edition)),
+  })
+}
+
+/** One container, as the endpoint's own path answers it; undefined where the task has none so named. */
+export function containerMetadata(
+  api: Api,
+  task: Task,
+  name: string,
+  seen: Seen,
+  edition: Edition,
+): object | undefined {
+  const spec = task.entry.holder.spec.containers.find((one) => one.name === name)
+  return spec && containerOf(api, task, spec, seen, edition)
+}
+
+function containerOf(
+  api: Api,
+  { entry, asked }: Task,
+  spec: ContainerSpec,
+  seen: Seen,
+  edition: Edition,
+): object {
+  const { id, holder } = entry
+  const { name } = spec
+  const shown = seen.get(name)
+  const facts = holder.facts[name] ?? {}
+  const at = holder.spec.containers.indexOf(spec)
+  return defined({
+    DockerId: shown?.dockerId ?? detailsOf(holder, 'container', `container:${name}`)?.containerId,
+    Name: name,
+    DockerName: shown?.dockerName,
+    Image: spec.image,
+    ImageID: shown?.imageId ?? detailsOf(holder, 'image', `image:${name}`)?.imageId,
+    Labels: shown?.labels ?? {},
+    DesiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
+    KnownStatus: containerStatus(holder, name),
+    ExitCode: facts.exitCode,
+    Limits: defined({
+      CPU: asked.cpu[at] ?? 0,
+      Memory: spec.memoryMiB ?? spec.memoryReservationMiB,
+    }),
+    CreatedAt: shown?.createdAt,
+    StartedAt: shown?.startedAt,
+    FinishedAt: shown?.finishedAt,
+    Type: 'NORMAL',
+    Health: healthOf(holder, spec, shown),
+    Volumes: volumesOf(shown),
+    LogDriver: shown?.log.driver,
+    LogOptions: shown && Object.keys(shown.log.options).length > 0 ? shown.log.options : undefined,
+    ContainerARN: containerArn(api.orders.host, asked.cluster, id, name),
+    Networks: holder.spec.enis.flatMap((_, n) => networkOf(api, { entry, asked }, n, edition)),
+    ...(edition === 4 && spec.restart && { RestartCount: facts.restartCount ?? 0 }),
+  })
+}
+
+function healthOf(
+  holder: Task['entry']['holder'],
+  spec: ContainerSpec,
+  shown: Inspected | undefined,
+): object | undefined {
+  if (spec.healthCheck === undefined) return undefined
+  return defined({
+    status: containerHealth(holder, spec.name),
+    statusSince: shown?.check?.at,
+    exitCode: shown?.check?.exitCode,
+    output: shown?.check?.output,
+  })
+}
+
+function volumesOf(shown: Inspected | undefined): object[] | undefined {
+  if (shown === undefined || shown.mounts.length === 0) return undefined
+  return shown.mounts.map(({ name, source, destination }) =>
+    defined({ DockerName: name, Source: source, Destination: destination }),
+  )
+}
+
+/** One ENI of the task. Edition 3 knew of its addresses alone. */
+function networkOf(api: Api, { entry }: Task, n: number, edition: Edition): object[] {
+  const { holder } = entry
+  const eni = detailsOf(holder, 'eni', `eni:${n}`)
+  if (eni?.ipv4 === undefined) return []
+  const addresses = {
+    NetworkMode: 'awsvpc',
+    IPv4Addresses: [eni.ipv4],
+    IPv6Addresses: eni.ipv6 === undefined ? undefined : [eni.ipv6],
+  }
+  if (edition === 3) return [defined(addresses)]
+  const { host } = api.orders
+  const { nameServers = host.nameServers, searchDomains = host.searchDomains } =
+    holder.spec.sandbox ?? {}
+  const { ipv4PrefixLength: length, ipv4Gateway } = eni
+  return [
+    defined({
+      ...addresses,
+      AttachmentIndex: n,
+      MACAddress: eni.mac,
+      IPv4SubnetCIDRBlock: length === undefined ? undefined : subnetOf(eni.ipv4, length),
+      DomainNameServers: nameServers,
+      DomainNameSearchList: searchDomains,
+      PrivateDNSName: eni.privateDnsName,
+      SubnetGatewayIpv4Address: ipv4Gateway && `${ipv4Gateway}/${length}`,
+      // Beside what ECS says: what the task's card is, and what it wears.
+      NetworkInterfaceId: eni.eniId,
+      SecurityGroupIds: eni.securityGroupIds,
+    }),
+  ]
+}
+
+const subnetOf = (address: string, length: number): string =>
+  `${ipaddr.IPv4.networkAddressFromCIDR(`${address}/${length}`)}/${length}`
+
+const instant = (at: number): string => new Date(at).toISOString()
+
+/** Without the members that say nothing. */
+const defined = <T extends object>(value: T): object =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined))

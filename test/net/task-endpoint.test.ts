@@ -1,0 +1,157 @@
+// Goal: a task reaches its agent at 169.254.170.2 and nobody else's, by a socket born in its own
+// namespace; its own servers and packets are not in the way; and the namespace goes when it should.
+// Method: namespaces made by `ip`, requests by curl inside them; the oracle is `ip`, `ss` and `nft`.
+
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Endpoints, RATE } from '../../agent/drivers/endpoints.ts'
+import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+
+const run = promisify(execFile)
+const ip = async (...args: string[]) => (await run('ip', args)).stdout.trim()
+
+let hands: Kernel
+let endpoints: Endpoints
+const made = new Set<string>()
+
+beforeAll(() => {
+  hands = openKernel({ warn: () => {}, error: console.error })
+})
+afterAll(() => hands.close())
+beforeEach(() => {
+  endpoints = newEndpoints()
+})
+afterEach(async () => {
+  await endpoints.closeAll()
+  for (const name of made) {
+    await hands.dropNetns(`/run/netns/${name}`)
+    await ip('netns', 'delete', name)
+  }
+  made.clear()
+})
+
+function newEndpoints(): Endpoints {
+  const all = new Endpoints(hands)
+  all.answerWith((netns, request, response) => response.end(`${netns} asks for ${request.url}\n`))
+  return all
+}
+
+async function newNetns(): Promise<{ name: string; path: string }> {
+  const name = `te-${randomBytes(4).toString('hex')}`
+  await ip('netns', 'add', name)
+  made.add(name)
+  return { name, path: `/run/netns/${name}` }
+}
+
+const inside = (name: string, ...command: string[]) =>
+  run('ip', ['netns', 'exec', name, ...command])
+
+const curl = async (name: string, url: string, ...more: string[]): Promise<string> => {
+  const { stdout } = await inside(name, 'curl', '-sS', '-m', '3', ...more, url)
+  return stdout.trim()
+}
+
+// P311
+test('a request says whose it is by the socket it came by', async () => {
+  const [one, two] = [await newNetns(), await newNetns()]
+  for (const { path } of [one, two]) await endpoints.kernel.holdNetns(path)
+  for (const { name, path } of [one, two]) {
+    expect(await curl(name, 'http://169.254.170.2/v4/x')).toBe(`${path} asks for /v4/x`)
+    expect(await curl(name, 'http://169.254.170.2:51679/y')).toBe(`${path} asks for /y`)
+  }
+  // Nothing of it is in the host's own namespace.
+  expect(await ip('-o', 'address', 'show')).not.toContain('169.254.170.2')
+  expect((await run('ss', ['-Htln'])).stdout).not.toContain('51679')
+})
+
+// P312
+test('the task may serve on port 80 itself, and reach that', async () => {
+  const { name, path } = await newNetns()
+  await endpoints.kernel.holdNetns(path)
+  const script =
+    "require('http').createServer((_, r) => r.end('own')).listen(80, '0.0.0.0', () => console.log('up'))"
+  const child = execFile('ip', ['netns', 'exec', name, process.execPath, '-e', script])
+  try {
+    await new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()))
+    expect(await curl(name, 'http://127.0.0.1/')).toBe('own')
+    expect(await curl(name, 'http://169.254.170.2/z')).toBe(`${path} asks for /z`)
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
+// P312
+test('no packet of the task but those to it is tracked', async () => {
+  const { name, path } = await newNetns()
+  await endpoints.kernel.holdNetns(path)
+  const count = async () =>
+    Number((await inside(name, 'cat', '/proc/sys/net/netfilter/nf_conntrack_count')).stdout)
+  const before = await count()
+  await inside(name, 'bash', '-c', 'echo x > /dev/udp/127.0.0.1/9; echo x > /dev/udp/127.0.0.2/9')
+  expect(await count()).toBe(before)
+  await curl(name, 'http://169.254.170.2/')
+  expect(await count()).toBeGreaterThan(before)
+})
+
+test('held twice it is opened once, and an agent that follows opens it at once', async () => {
+  const { name, path } = await newNetns()
+  await Promise.all([endpoints.kernel.holdNetns(path), endpoints.kernel.holdNetns(path)])
+  await curl(name, 'http://169.254.170.2/')
+  await endpoints.closeAll()
+  const next = newEndpoints()
+  await next.kernel.holdNetns(path)
+  expect(await curl(name, 'http://169.254.170.2/again')).toBe(`${path} asks for /again`)
+  await next.closeAll()
+})
+
+// P312
+test('once it is dropped nothing keeps the namespace, not a connection that is open', async () => {
+  const { name, path } = await newNetns()
+  const link = `te${randomBytes(4).toString('hex')}`
+  await ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
+  await endpoints.kernel.holdNetns(path)
+  // Connects and says nothing.
+  const idle = execFile('ip', [
+    'netns',
+    'exec',
+    name,
+    'bash',
+    '-c',
+    'exec 3<>/dev/tcp/169.254.170.2/80; echo up; sleep 30',
+  ])
+  await new Promise<void>((resolve) => idle.stdout?.once('data', () => resolve()))
+  await endpoints.kernel.dropNetns(path)
+  idle.kill('SIGKILL')
+  made.delete(name)
+  await ip('netns', 'delete', name)
+  // The far end of the veth dies with the namespace.
+  await expect.poll(() => ip('-o', 'link', 'show'), { timeout: 5_000 }).not.toContain(link)
+})
+
+// P313
+test('one task that asks too often is told so, and another is answered', async () => {
+  const [one, two] = [await newNetns(), await newNetns()]
+  for (const { path } of [one, two]) await endpoints.kernel.holdNetns(path)
+  const many = Array.from({ length: RATE.burst * 2 }, () => 'http://169.254.170.2/')
+  const codes = await curl(
+    one.name,
+    many[0] ?? '',
+    ...many.slice(1),
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}\\n',
+  )
+  expect(codes).toContain('429')
+  expect(await curl(two.name, 'http://169.254.170.2/')).toContain(two.path)
+})
+
+test('before the agent can answer it says so', async () => {
+  const { name, path } = await newNetns()
+  const early = new Endpoints(hands)
+  await early.kernel.holdNetns(path)
+  expect(await curl(name, 'http://169.254.170.2/', '-w', ' %{http_code}')).toMatch(/starting" 503$/)
+  await early.closeAll()
+})
