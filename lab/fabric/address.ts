@@ -16,6 +16,14 @@ export function addressBytes(text: string): Buffer {
   return Buffer.from(ipaddr.parse(text).toByteArray())
 }
 
+/** An address, or `address/prefix length`: its network's bytes and how many bits count. */
+export function blockOf(text: string): { address: Buffer; prefixLength: number } {
+  const family = familyOf(text.split('/')[0] ?? '') ?? 'ipv4'
+  const bits = family === 'ipv4' ? 32 : 128
+  const { address, length } = parseCidr(text.includes('/') ? text : `${text}/${bits}`, family)
+  return { address: addressBytes(address), prefixLength: length }
+}
+
 /** The one way to write an address, so that equal addresses are equal strings. */
 export function canonical(text: string): string {
   return ipaddr.fromByteArray([...addressBytes(text)]).toString()

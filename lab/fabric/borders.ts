@@ -20,26 +20,27 @@ export class Borders {
   /** Creates a subnet, or gives it another gateway or ACL. */
   async putSubnet(kernel: FabricKernel, subnet: Subnet): Promise<void> {
     const { subnetId, ipv4Gateway, aclId } = subnet
-    if (familyOf(ipv4Gateway) !== 'ipv4') {
+    if (ipv4Gateway !== undefined && familyOf(ipv4Gateway) !== 'ipv4') {
       throw new Error(`subnet ${subnetId}: ipv4Gateway '${ipv4Gateway}' is no ipv4 address`)
     }
     if (!this.#acls.has(aclId)) {
       throw new Error(`subnet ${subnetId}: ACL ${aclId} is not known; put the ACL first`)
     }
     const before = this.#subnets.get(subnetId)
-    const moves = before?.ipv4Gateway !== ipv4Gateway
-    if (moves) await kernel.call('changeGateway', 'add', ipv4Gateway)
+    const was = before?.ipv4Gateway
+    const comes = ipv4Gateway === was ? undefined : ipv4Gateway
+    if (comes !== undefined) await kernel.call('changeGateway', 'add', comes)
     try {
       if (before?.aclId !== aclId) {
         await kernel.call('apply', putBorder(subnet, before === undefined))
       }
     } catch (error) {
-      if (moves) await kernel.call('changeGateway', 'remove', ipv4Gateway)
+      if (comes !== undefined) await kernel.call('changeGateway', 'remove', comes)
       throw error
     }
     this.#subnets.set(subnetId, subnet)
-    if (moves && before !== undefined) {
-      await kernel.call('changeGateway', 'remove', before.ipv4Gateway)
+    if (was !== undefined && was !== ipv4Gateway) {
+      await kernel.call('changeGateway', 'remove', was)
     }
   }
 
@@ -51,7 +52,8 @@ export class Borders {
     if (inside !== undefined) throw new Error(`subnet ${subnetId} has port ${inside.eniId} in it`)
     await kernel.call('apply', dropBorder(subnet))
     this.#subnets.delete(subnetId)
-    await kernel.call('changeGateway', 'remove', subnet.ipv4Gateway)
+    const { ipv4Gateway } = subnet
+    if (ipv4Gateway !== undefined) await kernel.call('changeGateway', 'remove', ipv4Gateway)
   }
 
   /** Creates an ACL or replaces its entries. */

@@ -1,4 +1,4 @@
-// Forgets the flows of addresses that leave. An address is given to another ENI later, and the new
+// Forgets the flows of addresses and prefixes that leave. An address is given to another ENI later, and the new
 // one must not be let through on what was agreed with the old one. ctnetlink over our own socket.
 
 import type { SystemError } from './libc.ts'
@@ -11,15 +11,18 @@ const CTA = { ORIGINAL: 1, REPLY: 2, ID: 12 }
 const TUPLE_IP = 1
 const HEADER_BYTES = 4 // struct nfgenmsg: family, version, resource id.
 
+/** A network, or one address, of which all bits count. The length is of whole hex digits. */
+type Block = { readonly address: Uint8Array; readonly prefixLength: number }
+
 /**
  * Deletes every tracked flow from or to one of the addresses, in either direction of the flow. A
  * kernel without conntrack over netlink refuses, because then nothing can be forgotten.
  */
-export function forgetFlows(fd: number, addresses: readonly Uint8Array[]): void {
-  if (addresses.length === 0) return
-  const leaving = new Set(addresses.map((address) => Buffer.from(address).toString('hex')))
+export function forgetFlows(fd: number, blocks: readonly Block[]): void {
+  if (blocks.length === 0) return
+  const leaves = leaving(blocks)
   const entries = dump(fd, dumpOf(GET, 'list tracked flows', header(0)))
-  const doomed = entries.filter((entry) => addressesOf(entry).some((each) => leaving.has(each)))
+  const doomed = entries.filter((entry) => addressesOf(entry).some(leaves))
   for (const entry of doomed) {
     try {
       transact(fd, [deletion(entry)], ['ENOENT']) // It may have ended by itself meanwhile.
@@ -27,6 +30,18 @@ export function forgetFlows(fd: number, addresses: readonly Uint8Array[]): void 
       throw new Error(`forget a tracked flow: ${(error as SystemError).message}`)
     }
   }
+}
+
+/** Whether an address, in hex digits, is in one of the blocks. */
+function leaving(blocks: readonly Block[]): (address: string) => boolean {
+  const start = (hex: string, digits: number): string => `${hex.length} ${hex.slice(0, digits)}`
+  const lengths = [...new Set(blocks.map(({ prefixLength }) => prefixLength / 4))]
+  const starts = new Set(
+    blocks.map(({ address, prefixLength }) =>
+      start(Buffer.from(address).toString('hex'), prefixLength / 4),
+    ),
+  )
+  return (address) => lengths.some((digits) => starts.has(start(address, digits)))
 }
 
 function addressesOf(entry: Buffer): string[] {

@@ -6,7 +6,7 @@
 //                                        links that died ──{ gone }──▶
 
 import { parentPort } from 'node:worker_threads'
-import { addressBytes } from './address.ts'
+import { addressBytes, blockOf } from './address.ts'
 import { forgetFlows } from './conntrack.ts'
 import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
@@ -64,7 +64,7 @@ const calls = {
   ) => changeReach(verb, fabric().netlink, link, addresses),
 
   forgetFlows: (addresses: readonly string[]) =>
-    forgetFlows(fabric().conntrack, addresses.map(addressBytes)),
+    forgetFlows(fabric().conntrack, addresses.map(blockOf)),
 
   /** Gives the router an address of its own, or takes it away. */
   changeGateway(verb: 'add' | 'remove', address: string): void {

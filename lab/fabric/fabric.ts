@@ -44,8 +44,9 @@ export type Acl = { readonly aclId: string; readonly entries: readonly AclEntry[
 /** A subnet: the router's addresses that the fabric answers for, and the ACL at its border. */
 export type Subnet = {
   readonly subnetId: string
-  readonly ipv4Cidr: string
-  readonly ipv4Gateway: string
+  /** Both absent: an IPv6-only subnet. */
+  readonly ipv4Cidr?: string
+  readonly ipv4Gateway?: string
   readonly ipv6Cidr?: string
   readonly aclId: string
 }
@@ -58,6 +59,8 @@ export type Port = {
   readonly mac: string
   readonly ipv4: readonly string[]
   readonly ipv6: readonly string[]
+  /** Delegated prefixes, /28 and /80: every address of one leads to the port. Absent: none. */
+  readonly prefixes?: readonly string[]
   readonly groupIds: readonly string[]
   readonly sourceDestCheck: boolean
   /** The namespace in which the link is born: a path such as `/proc/self/ns/net` or `/run/netns/x`. */

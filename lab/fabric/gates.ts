@@ -14,6 +14,7 @@
 // alone. A packet that conntrack finds in no flow (an error, a stray segment) is the rules' to judge.
 
 import { borderGates } from './border.ts'
+import { networkOf, networkOfEnd, prefixSets } from './delegated-prefix.ts'
 import {
   accept,
   addChain,
@@ -67,6 +68,7 @@ function sets(): Command[] {
       addSet('inet', `source_${version}`, ['ifname', 'ether_addr', `${version}_addr`]),
       addSet('inet', `destination_${version}`, ['ifname', `${version}_addr`]),
     ]),
+    ...prefixSets(),
     addVerdictMap('egress_groups', 'ifname'),
     addVerdictMap('ingress_groups', 'ifname'),
     ...serviceSets(),
@@ -77,16 +79,21 @@ function sets(): Command[] {
 function frames(): Command[] {
   const rule = (...statements: Statement[]): Command => addRule('netdev', 'frames', statements)
   const sender = payload('arp', 'saddr ether')
+  const address = payload('arp', 'saddr ip')
   return [
     addChain('netdev', 'frames'),
     rule(match(concat(iif, etherSource), inSet('mac'), '!='), drop),
     rule(match(payload('ether', 'type'), anyOf('ip', 'ip6')), accept),
-    rule(match(concat(iif, sender, payload('arp', 'saddr ip')), inSet('arp_sender')), accept),
+    rule(match(concat(iif, sender, address), inSet('arp_sender')), accept),
+    rule(
+      match(concat(iif, sender, networkOf(address, 'ipv4')), inSet('arp_sender_prefix')),
+      accept,
+    ),
     rule(match(concat(iif, sender), inSet('unchecked')), accept),
   ]
 }
 
-/** A packet's source is an address of its port, or the port is unchecked, or it is NDP. */
+/** A packet's source is an address or in a prefix of its port, or the port is unchecked, or it is NDP. */
 function sourceCheck(): Command[] {
   const from = (set: string, ...more: (typeof iif)[]) =>
     match(concat(iif, etherSource, ...more), inSet(set))
@@ -96,6 +103,8 @@ function sourceCheck(): Command[] {
     leaseQuestion(chain),
     rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),
     rule(chain, from('source_ipv6', payload('ip6', 'saddr')), accept),
+    rule(chain, from('source_prefix_ipv4', networkOfEnd('ipv4', 'saddr')), accept),
+    rule(chain, from('source_prefix_ipv6', networkOfEnd('ipv6', 'saddr')), accept),
     rule(
       chain,
       from('link_local', payload('ip6', 'saddr')),
@@ -136,6 +145,13 @@ function forwarding(): Command[] {
     rule(check, match(payload('ip6', 'daddr'), linkLocalNet), drop),
     rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
     rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
+    ...(['ipv4', 'ipv6'] as const).map((version) =>
+      rule(
+        check,
+        match(concat(oif, networkOfEnd(version, 'daddr')), inSet(`destination_prefix_${version}`)),
+        accept,
+      ),
+    ),
     rule(check, match(oif, inSet('unchecked_destination')), accept),
     ...gate('egress', -20, iif),
     ...gate('ingress', -10, oif),

@@ -42,7 +42,7 @@ export const transport = (offset: number, bits: number): Expression => ({
 })
 export const meta = (key: string): Expression => ({ meta: { key } })
 export const ct = (key: string): Expression => ({ ct: { key } })
-export const bits = (op: '&' | '|', left: Expression, right: number): Expression => ({
+export const bits = (op: '&' | '|', left: Expression, right: number | string): Expression => ({
   [op]: [left, right],
 })
 export const concat = (...parts: Expression[]): Expression => ({ concat: parts })

@@ -55,5 +55,9 @@ export function linkPlan(lab: string, port: Port): LinkPlan {
   }
 }
 
-/** A port's addresses, both versions. */
-export const addressesOf = (port: Port): string[] => [...port.ipv4, ...port.ipv6]
+/** A port's addresses, both versions, and its prefixes. */
+export const addressesOf = ({ ipv4, ipv6, prefixes = [] }: Port): string[] => [
+  ...ipv4,
+  ...ipv6,
+  ...prefixes,
+]

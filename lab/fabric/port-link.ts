@@ -4,9 +4,10 @@
 //   fabric namespace                          guest's namespace (the host's)
 //   e…  fe80::1, fe80:ec2::1, proxy ARP  ══  ens…  the ENI's MAC, MTU 9001, down, no address
 //   10.0.0.5/32 dev e…, neighbour = MAC
+//   10.0.0.16/28 via the guest's link-local address, whose neighbour is the MAC too
 
 import fs from 'node:fs'
-import { addressBytes, linkLocal } from './address.ts'
+import { addressBytes, blockOf, linkLocal } from './address.ts'
 import { within } from './namespace.ts'
 import type { Message } from './netlink-message.ts'
 import { dump, openNetlink, query, transact, withNetlink } from './netlink-socket.ts'
@@ -36,7 +37,7 @@ const ROUTER_LINK_LOCAL = [
   { address: 'fe80:ec2::1', prefixLength: 128 },
 ] as const
 
-/** What a link is made of. `addresses` are the ENI's, both families. */
+/** What a link is made of. `addresses` are the ENI's, both families, and its prefixes. */
 export type LinkPlan = {
   readonly mark: string
   readonly mac: string
@@ -85,7 +86,7 @@ export function unplugLink(netlink: number, fabricIfindex: number): void {
   transact(netlink, [deleteLink(fabricIfindex)], ['ENODEV'])
 }
 
-/** Leads an address to a link, or no longer. Removing what is not there is success. */
+/** Leads an address or a prefix to a link, or no longer. Removing what is not there is success. */
 export function changeReach(
   verb: 'add' | 'remove',
   netlink: number,
@@ -122,10 +123,10 @@ function reach(
   mac: string,
   addresses: readonly string[],
 ): Message[] {
-  return addresses
-    .map(addressBytes)
-    .flatMap((address) => [
-      changeNeighbour(verb, ifindex, address, mac),
-      changeRoute(verb, ifindex, { address, prefixLength: address.length * 8 }),
-    ])
+  return addresses.map(blockOf).flatMap((block) => {
+    const isOne = block.prefixLength === block.address.length * 8
+    return isOne
+      ? [changeNeighbour(verb, ifindex, block.address, mac), changeRoute(verb, ifindex, block)]
+      : [changeRoute(verb, ifindex, block, addressBytes(linkLocal(mac)))]
+  })
 }

@@ -152,9 +152,16 @@ export function changeRoute(
     `${verb} route to ${to === undefined ? 'default' : show(to.address)}`,
     header,
     ...(to === undefined ? [] : [attribute(1, to.address)]), // RTA_DST
-    ...(gateway === undefined ? [] : [attribute(5, gateway)]), // RTA_GATEWAY
+    ...(gateway === undefined ? [] : [nextHop(family, gateway)]),
     attribute(4, uint32(ifindex)), // RTA_OIF
   )
+}
+
+/** RTA_GATEWAY, or RTA_VIA where the gateway is of the other IP version. */
+function nextHop(family: number, gateway: Uint8Array): Buffer {
+  const own = familyOf(gateway)
+  if (own === family) return attribute(5, gateway)
+  return attribute(18, Buffer.concat([Buffer.of(own, 0), gateway])) // struct rtvia
 }
 
 /** A permanent neighbour: the fabric never asks a guest who it is, so no guest can lie about it. */

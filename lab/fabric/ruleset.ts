@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { canonical, familyOf, linkLocal } from './address.ts'
 import { borderElements, putBorder } from './border.ts'
+import { prefixElements } from './delegated-prefix.ts'
 import type { Acl, Group, Port, Subnet } from './fabric.ts'
 import { baseRuleset } from './gates.ts'
 import { putAcl } from './network-acl.ts'
@@ -120,6 +121,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
   const inet = (set: string, ...key: string[]): Element => ({ family: 'inet', set, key })
   const netdev = (set: string, ...key: string[]): Element => ({ family: 'netdev', set, key })
   const addresses = [...port.ipv4, ...port.ipv6].map(canonical)
+  const wears = [...new Set(groupIds)]
   const groupSet = groupSetName(groupIds)
   return [
     netdev('mac', link, mac),
@@ -134,9 +136,12 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
       return [
         inet(`source_${version}`, link, mac, address),
         inet(`destination_${version}`, link, address),
-        ...[...new Set(groupIds)].map((groupId) => inet(memberSet(groupId, version), address)),
+        ...wears.map((groupId) => inet(memberSet(groupId, version), address)),
       ]
     }),
+    ...(port.prefixes ?? []).flatMap((prefix) =>
+      prefixElements(prefix, { link, mac, groupIds: wears }),
+    ),
     ...(sourceDestCheck
       ? []
       : [

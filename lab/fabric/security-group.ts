@@ -7,6 +7,7 @@
 // allows more.
 
 import { parseCidr } from './address.ts'
+import { networkOfEnd, prefixMemberSet } from './delegated-prefix.ts'
 import type { Group, Rule } from './fabric.ts'
 import {
   addChain,
@@ -35,7 +36,10 @@ export type Direction = Rule['direction']
 /** The chain with a group's rules of one direction. */
 export const groupChain = (groupId: string, direction: Direction): string =>
   `${direction}-${groupId}`
-/** The set with the private addresses of the ENIs that wear a group. */
+/**
+ * The set with the private addresses of the ENIs that wear a group. Their delegated prefixes stand
+ * in another beside it.
+ */
 export const memberSet = (groupId: string, version: Version): string => `${version}-of-${groupId}`
 
 /**
@@ -52,8 +56,9 @@ export function putGroup(group: Group, before?: Group): Command[] {
     before === undefined
       ? [
           ...chainsOf(groupId).map((chain) => addChain('inet', chain)),
-          addSet('inet', memberSet(groupId, 'ipv4'), ['ipv4_addr']),
-          addSet('inet', memberSet(groupId, 'ipv6'), ['ipv6_addr']),
+          ...VERSIONS.flatMap((version) =>
+            memberSets(groupId, version).map((set) => addSet('inet', set, [`${version}_addr`])),
+          ),
         ]
       : []
   const changes = chainsOf(groupId).flatMap((chain) => {
@@ -69,10 +74,17 @@ export function putGroup(group: Group, before?: Group): Command[] {
 export function dropGroup(groupId: string): Command[] {
   return [
     ...chainsOf(groupId).map((chain) => deleteChain('inet', chain)),
-    deleteSet('inet', memberSet(groupId, 'ipv4')),
-    deleteSet('inet', memberSet(groupId, 'ipv6')),
+    ...VERSIONS.flatMap((version) =>
+      memberSets(groupId, version).map((set) => deleteSet('inet', set)),
+    ),
   ]
 }
+
+const VERSIONS: readonly Version[] = ['ipv4', 'ipv6']
+const memberSets = (groupId: string, version: Version): string[] => [
+  memberSet(groupId, version),
+  prefixMemberSet(groupId, version),
+]
 
 const chainsOf = (groupId: string): string[] => [
   groupChain(groupId, 'ingress'),
@@ -84,17 +96,19 @@ function compileRule(groupId: string, rule: Rule): ChainRule[] {
   try {
     checkId('ruleId', rule.ruleId)
     return versionsOf(rule).flatMap((version) => {
-      const [peer, ports] = [peerMatch(rule, version), protocolMatch(rule)]
-      const statements = [
-        match(meta('nfproto'), version),
-        ...peer,
-        ...ports,
-        goTo(agreedChain(rule.direction)),
-      ]
-      return [
-        chainRule(groupChain(groupId, rule.direction), statements, rule.ruleId),
-        ...(peer.length === 0 ? untracked(groupId, rule, version, ports) : []),
-      ]
+      const [peers, ports] = [peerMatches(rule, version), protocolMatch(rule)]
+      return peers.flatMap((peer) => {
+        const statements = [
+          match(meta('nfproto'), version),
+          ...peer,
+          ...ports,
+          goTo(agreedChain(rule.direction)),
+        ]
+        return [
+          chainRule(groupChain(groupId, rule.direction), statements, rule.ruleId),
+          ...(peer.length === 0 ? untracked(groupId, rule, version, ports) : []),
+        ]
+      })
     })
   } catch (error) {
     throw new Error(`rule ${rule.ruleId} of ${groupId}: ${(error as Error).message}`)
@@ -114,17 +128,19 @@ function versionsOf({ peer, protocol }: Rule): Version[] {
   return [peer.kind]
 }
 
-function peerMatch({ direction, peer }: Rule, version: Version): Statement[] {
-  const field = payload(
-    version === 'ipv4' ? 'ip' : 'ip6',
-    direction === 'ingress' ? 'saddr' : 'daddr',
-  )
+/** The ways in which a packet's other end can be the peer; one without a match is everybody. */
+function peerMatches({ direction, peer }: Rule, version: Version): Statement[][] {
+  const end = direction === 'ingress' ? 'saddr' : 'daddr'
+  const field = payload(version === 'ipv4' ? 'ip' : 'ip6', end)
   if (peer.kind === 'group') {
     checkId('groupId', peer.groupId)
-    return [match(field, inSet(memberSet(peer.groupId, version)))]
+    return [
+      [match(field, inSet(memberSet(peer.groupId, version)))],
+      [match(networkOfEnd(version, end), inSet(prefixMemberSet(peer.groupId, version)))],
+    ]
   }
   const { address, length } = parseCidr(peer.cidr, version)
-  return length === 0 ? [] : [match(field, prefix(address, length))]
+  return [length === 0 ? [] : [match(field, prefix(address, length))]]
 }
 
 function protocolMatch({ protocol, from, to }: Rule): Statement[] {
