@@ -39,6 +39,7 @@ export type Probe = {
   readonly mac: string
   readonly subnetId: string
   readonly groupIds: readonly string[]
+  /** Empty in an IPv6-only subnet. */
   readonly ipv4: string
   readonly ipv6?: string
 }
@@ -120,13 +121,16 @@ export class Probes {
 
   async #configure(probe: Probe): Promise<void> {
     const subnet = findSubnet(this.#region.world, probe.subnetId)
-    const { prefix } = knownCidr(4, subnet.ipv4Cidr)
+    const { ipv4: gateway } = routerOf(subnet)
     await this.#fabric.configureGuest({
       netns: probe.netnsPath,
       mac: probe.mac,
-      ipv4: [`${probe.ipv4}/${prefix}`],
+      ipv4:
+        subnet.ipv4Cidr === undefined
+          ? []
+          : [`${probe.ipv4}/${knownCidr(4, subnet.ipv4Cidr).prefix}`],
       ipv6: probe.ipv6 === undefined ? [] : [`${probe.ipv6}/128`],
-      ipv4Gateway: routerOf(subnet).ipv4,
+      ...(gateway === undefined ? {} : { ipv4Gateway: gateway }),
     })
   }
 }

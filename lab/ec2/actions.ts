@@ -2,7 +2,10 @@
 // refused by name.
 
 import type { Action } from './action.ts'
+import { assignIpv6Addresses } from './actions/assign-ipv6-addresses.ts'
+import { assignPrivateIpAddresses } from './actions/assign-private-ip-addresses.ts'
 import { associateDhcpOptions } from './actions/associate-dhcp-options.ts'
+import { associateSubnetCidrBlock } from './actions/associate-subnet-cidr-block.ts'
 import { attachNetworkInterface } from './actions/attach-network-interface.ts'
 import { authorizeSecurityGroupEgress } from './actions/authorize-security-group-egress.ts'
 import { authorizeSecurityGroupIngress } from './actions/authorize-security-group-ingress.ts'
@@ -13,6 +16,7 @@ import { createNetworkAclEntry } from './actions/create-network-acl-entry.ts'
 import { createNetworkInterface } from './actions/create-network-interface.ts'
 import { createSecurityGroup } from './actions/create-security-group.ts'
 import { createSubnet } from './actions/create-subnet.ts'
+import { createSubnetCidrReservation } from './actions/create-subnet-cidr-reservation.ts'
 import { createTags } from './actions/create-tags.ts'
 import { createVpc } from './actions/create-vpc.ts'
 import { deleteDhcpOptions } from './actions/delete-dhcp-options.ts'
@@ -22,6 +26,7 @@ import { deleteNetworkAclEntry } from './actions/delete-network-acl-entry.ts'
 import { deleteNetworkInterface } from './actions/delete-network-interface.ts'
 import { deleteSecurityGroup } from './actions/delete-security-group.ts'
 import { deleteSubnet } from './actions/delete-subnet.ts'
+import { deleteSubnetCidrReservation } from './actions/delete-subnet-cidr-reservation.ts'
 import { deleteTags } from './actions/delete-tags.ts'
 import { deleteVpc } from './actions/delete-vpc.ts'
 import { describeAvailabilityZones } from './actions/describe-availability-zones.ts'
@@ -41,8 +46,10 @@ import { describeTags } from './actions/describe-tags.ts'
 import { describeVpcAttribute } from './actions/describe-vpc-attribute.ts'
 import { describeVpcs } from './actions/describe-vpcs.ts'
 import { detachNetworkInterface } from './actions/detach-network-interface.ts'
+import { disassociateSubnetCidrBlock } from './actions/disassociate-subnet-cidr-block.ts'
 import { getManagedPrefixListAssociations } from './actions/get-managed-prefix-list-associations.ts'
 import { getManagedPrefixListEntries } from './actions/get-managed-prefix-list-entries.ts'
+import { getSubnetCidrReservations } from './actions/get-subnet-cidr-reservations.ts'
 import { modifyInstanceMetadataOptions } from './actions/modify-instance-metadata-options.ts'
 import { modifyManagedPrefixList } from './actions/modify-managed-prefix-list.ts'
 import { modifyNetworkInterfaceAttribute } from './actions/modify-network-interface-attribute.ts'
@@ -55,11 +62,16 @@ import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
 import { restoreManagedPrefixListVersion } from './actions/restore-managed-prefix-list-version.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
+import { unassignIpv6Addresses } from './actions/unassign-ipv6-addresses.ts'
+import { unassignPrivateIpAddresses } from './actions/unassign-private-ip-addresses.ts'
 import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-security-group-rule-descriptions-egress.ts'
 import { updateSecurityGroupRuleDescriptionsIngress } from './actions/update-security-group-rule-descriptions-ingress.ts'
 
 const ALL: readonly Action[] = [
   associateDhcpOptions,
+  assignIpv6Addresses,
+  assignPrivateIpAddresses,
+  associateSubnetCidrBlock,
   attachNetworkInterface,
   authorizeSecurityGroupEgress,
   authorizeSecurityGroupIngress,
@@ -70,6 +82,7 @@ const ALL: readonly Action[] = [
   createNetworkInterface,
   createSecurityGroup,
   createSubnet,
+  createSubnetCidrReservation,
   createTags,
   createVpc,
   deleteDhcpOptions,
@@ -79,6 +92,7 @@ const ALL: readonly Action[] = [
   deleteNetworkInterface,
   deleteSecurityGroup,
   deleteSubnet,
+  deleteSubnetCidrReservation,
   deleteTags,
   deleteVpc,
   describeAvailabilityZones,
@@ -98,9 +112,11 @@ const ALL: readonly Action[] = [
   describeVpcAttribute,
   describeVpcs,
   detachNetworkInterface,
+  disassociateSubnetCidrBlock,
   getManagedPrefixListAssociations,
   getManagedPrefixListEntries,
   modifyInstanceMetadataOptions,
+  getSubnetCidrReservations,
   modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
   modifyPrivateDnsNameOptions,
@@ -112,6 +128,8 @@ const ALL: readonly Action[] = [
   restoreManagedPrefixListVersion,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
+  unassignIpv6Addresses,
+  unassignPrivateIpAddresses,
   updateSecurityGroupRuleDescriptionsEgress,
   updateSecurityGroupRuleDescriptionsIngress,
 ]

@@ -4,6 +4,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { setHopLimit } from '../fabric/hop-limit.ts'
+import { holdings, prefixAround } from '../model/addresses.ts'
 import { formatAddress, parseAddress } from '../model/cidr.ts'
 import { metadataOptionsOf } from '../model/metadata-options.ts'
 import { instanceOf } from '../model/network-interface.ts'
@@ -49,16 +50,18 @@ export async function closeImds(servers: readonly Server[]): Promise<void> {
   )
 }
 
-/** The instance that has the ENI with that address, if any. */
+/** The instance that has the ENI with that address, alone or in a prefix, if any. */
 export function instanceAt(world: World, remote: string): Instance | undefined {
   const plain = remote.replace(/^::ffff:(?=\d+\.)/, '')
   const family = plain.includes(':') ? 6 : 4
   const address = parseAddress(family, plain)
   if (address === undefined) return undefined
   const text = formatAddress(family, address)
+  const around = prefixAround(family, address)
   for (const eni of world.enis.values()) {
     if (eni.vpcId !== world.homeVpcId) continue
-    if ((family === 4 ? eni.ipv4 : eni.ipv6).includes(text)) return instanceOf(world, eni)
+    const { addresses, prefixes } = holdings(eni, family)
+    if (addresses.includes(text) || prefixes.includes(around)) return instanceOf(world, eni)
   }
   return undefined
 }

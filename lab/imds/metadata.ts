@@ -75,6 +75,8 @@ function setInterface(world: World, eni: Attached, set: Set): void {
     set(`network/interfaces/macs/${eni.mac}/${path}`, value)
   own('device-number', String(eni.attachment.deviceIndex))
   own('interface-id', eni.eniId)
+  own('ipv4-prefix', eni.ipv4Prefixes.join('\n'))
+  own('ipv6-prefix', eni.ipv6Prefixes.join('\n'))
   own('ipv6s', eni.ipv6.join('\n'))
   own('local-hostname', hostName(world, eni))
   own('local-ipv4s', eni.ipv4.join('\n'))

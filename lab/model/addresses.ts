@@ -1,15 +1,28 @@
 // Which addresses of a subnet are free. The first four and the last are reserved in both families
 // (network, router, resolver, future; IPv4 has a broadcast address that nothing uses). The search
 // goes round: it starts behind the address given last, so one that was given back rests as long as
-// the subnet is large, and no ARP entry or client out there still means its former owner.
+// the subnet is large, and no ARP entry or client out there still means its former owner. Of a
+// reservation (reservation.ts) no address is given to who did not name it.
 
 import type { Cidr, Family } from './cidr.ts'
-import { addressAt, formatAddress, holds, parseAddress, parseCidr, sizeOf } from './cidr.ts'
+import {
+  addressAt,
+  bitsOf,
+  formatAddress,
+  formatCidr,
+  holds,
+  parseAddress,
+  parseCidr,
+  sizeOf,
+} from './cidr.ts'
 import { badValue, Refusal } from './refusal.ts'
 import type { NetworkInterface, Subnet, World } from './world.ts'
 
 /** Host numbers below this one are reserved in every subnet, and so is the last. */
-const FIRST_HOST = 4
+export const FIRST_HOST = 4
+
+/** The length of a delegated prefix (EC2 user guide, "Prefix delegation"). */
+export const PREFIX_LENGTH = { 4: 28, 6: 80 } as const
 
 /** IPv6 host numbers are handed out within 16 bits: ::4 to ::fffe, readable and plenty. */
 const IPV6_HOSTS = 1n << 16n
@@ -21,43 +34,89 @@ export function knownCidr(family: Family, text: string): Cidr {
   return cidr
 }
 
-/** Every address of that family that an ENI of the subnet has. */
-export function usedAddresses(world: World, subnetId: string, family: Family): Set<string> {
-  const used = new Set<string>()
-  for (const eni of world.enis.values()) {
-    if (eni.subnetId === subnetId) for (const ip of addressesOf(eni, family)) used.add(ip)
-  }
-  return used
+/** What the ENIs of a subnet have of one family. */
+export type Taken = {
+  readonly addresses: ReadonlySet<string>
+  readonly prefixes: ReadonlySet<string>
 }
 
-/** How many IPv4 addresses the subnet could still give. */
-export function availableCount(world: World, subnet: Subnet): number {
-  const all = Number(sizeOf(knownCidr(4, subnet.ipv4Cidr)))
-  return all - FIRST_HOST - 1 - usedAddresses(world, subnet.subnetId, 4).size
+/** What is taken in a subnet; `draft` stands for the ENI of its id, as it is going to be. */
+export function takenIn(
+  world: World,
+  subnetId: string,
+  family: Family,
+  draft?: NetworkInterface,
+): Taken {
+  const taken = { addresses: new Set<string>(), prefixes: new Set<string>() }
+  const add = (eni: NetworkInterface): void => {
+    const { addresses, prefixes } = holdings(eni, family)
+    for (const address of addresses) taken.addresses.add(address)
+    for (const prefix of prefixes) taken.prefixes.add(prefix)
+  }
+  for (const eni of world.enis.values()) {
+    if (eni.subnetId === subnetId && eni.eniId !== draft?.eniId) add(eni)
+  }
+  if (draft !== undefined) add(draft)
+  return taken
+}
+
+/** The addresses and prefixes of one family that an ENI has. */
+export const holdings = (
+  eni: NetworkInterface,
+  family: Family,
+): { readonly addresses: readonly string[]; readonly prefixes: readonly string[] } =>
+  family === 4
+    ? { addresses: eni.ipv4, prefixes: eni.ipv4Prefixes }
+    : { addresses: eni.ipv6, prefixes: eni.ipv6Prefixes }
+
+/** Whether an address is somebody's, alone or in a prefix. */
+export function isTaken({ addresses, prefixes }: Taken, family: Family, address: bigint): boolean {
+  if (addresses.has(formatAddress(family, address))) return true
+  return prefixes.size > 0 && prefixes.has(prefixAround(family, address))
+}
+
+/** The prefix that an address would be in, as text. */
+export function prefixAround(family: Family, address: bigint): string {
+  const prefix = PREFIX_LENGTH[family]
+  const host = BigInt(bitsOf(family) - prefix)
+  return formatCidr({ family, base: (address >> host) << host, prefix })
 }
 
 /**
- * Takes `count` free addresses and moves the subnet's starting point behind them.
+ * How many IPv4 addresses the subnet could still give, beside a draft where there is one. A prefix
+ * takes all of its sixteen.
+ */
+export function availableCount(world: World, subnet: Subnet, draft?: NetworkInterface): number {
+  if (subnet.ipv4Cidr === undefined) return 0
+  const all = Number(sizeOf(knownCidr(4, subnet.ipv4Cidr)))
+  const { addresses, prefixes } = takenIn(world, subnet.subnetId, 4, draft)
+  return all - FIRST_HOST - 1 - addresses.size - prefixes.size * 2 ** (32 - PREFIX_LENGTH[4])
+}
+
+/**
+ * Takes `count` free addresses for an ENI and moves the subnet's starting point behind them.
  * InsufficientFreeAddressesInSubnet when there are not so many.
  */
 export function takeAddresses(
   world: World,
+  eni: NetworkInterface,
   subnet: Subnet,
   family: Family,
   count: number,
-  asked: readonly string[] = [],
 ): { addresses: string[]; subnet: Subnet } {
   if (count === 0) return { addresses: [], subnet }
   const cidr = cidrOf(subnet, family)
-  const used = usedAddresses(world, subnet.subnetId, family)
-  for (const address of asked) used.add(address)
+  const taken = takenIn(world, subnet.subnetId, family, eni)
+  const reserved = reservedIn(world, subnet.subnetId, family)
   const last = Number(family === 4 ? sizeOf(cidr) : IPV6_HOSTS) - 1
   const addresses: string[] = []
   let host = family === 4 ? subnet.ipv4Next : subnet.ipv6Next
   for (let tried = FIRST_HOST; tried < last && addresses.length < count; tried++) {
     if (host >= last) host = FIRST_HOST
-    const address = addressAt(cidr, BigInt(host))
-    if (!used.has(address)) addresses.push(address)
+    const address = cidr.base + BigInt(host)
+    if (!isTaken(taken, family, address) && !reserved.some((each) => holds(each.cidr, address))) {
+      addresses.push(addressAt(cidr, BigInt(host)))
+    }
     host++
   }
   if (addresses.length < count) {
@@ -71,14 +130,13 @@ export function takeAddresses(
   return { addresses, subnet: { ...subnet, ...next } }
 }
 
-/** Checks one address that a caller chose, and gives it in canonical form. */
-export function checkAsked(
-  world: World,
+/** Reads one address that a caller chose: in the subnet, not reserved; used or not is not asked. */
+export function readAsked(
   subnet: Subnet,
   family: Family,
   text: string,
   parameter: string,
-): string {
+): { address: bigint; canonical: string } {
   const address = parseAddress(family, text)
   if (address === undefined) throw badValue(parameter, text, `It is not an IPv${family} address.`)
   const cidr = cidrOf(subnet, family)
@@ -89,23 +147,30 @@ export function checkAsked(
   if (host < BigInt(FIRST_HOST) || host === sizeOf(cidr) - 1n) {
     throw badValue(parameter, text, "Address is in subnet's reserved address range")
   }
-  const canonical = formatAddress(family, address)
-  if (usedAddresses(world, subnet.subnetId, family).has(canonical)) {
-    throw new Refusal('InvalidIPAddress.InUse', `Address ${canonical} is in use.`)
-  }
-  return canonical
+  return { address, canonical: formatAddress(family, address) }
 }
 
-const addressesOf = (eni: NetworkInterface, family: Family): readonly string[] =>
-  family === 4 ? eni.ipv4 : eni.ipv6
+/** The subnet's block of that family; a subnet without one is refused. */
+export function cidrOf(subnet: Subnet, family: Family): Cidr {
+  const block = family === 4 ? subnet.ipv4Cidr : subnet.ipv6Cidr
+  if (block !== undefined) return knownCidr(family, block)
+  throw new Refusal(
+    'InvalidParameterValue',
+    `The subnet '${subnet.subnetId}' has no IPv${family} CIDR block: ask for no IPv${family} ` +
+      'address in it.',
+  )
+}
 
-function cidrOf(subnet: Subnet, family: Family): Cidr {
-  if (family === 4) return knownCidr(4, subnet.ipv4Cidr)
-  if (subnet.ipv6Cidr === undefined) {
-    throw new Refusal(
-      'InvalidParameterValue',
-      `The subnet '${subnet.subnetId}' has no IPv6 CIDR block: ask for no IPv6 address in it.`,
-    )
+/** The subnet's reservations of that family, as numbers. */
+export function reservedIn(
+  world: World,
+  subnetId: string,
+  family: Family,
+): { readonly type: 'prefix' | 'explicit'; readonly cidr: Cidr }[] {
+  const found: { type: 'prefix' | 'explicit'; cidr: Cidr }[] = []
+  for (const each of world.subnetCidrReservations.values()) {
+    if (each.subnetId !== subnetId || each.family !== family) continue
+    found.push({ type: each.type, cidr: knownCidr(family, each.cidr) })
   }
-  return knownCidr(6, subnet.ipv6Cidr)
+  return found
 }

@@ -42,7 +42,7 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
     ...subnets.map(subnetStep),
     ...resolverSteps(resolverOf(before), resolverOf(after)),
     ...groups.flatMap(groupSteps),
-    ...ports.flatMap(portSteps),
+    ...givingFirst(ports).flatMap(portSteps),
   ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
 }
 
@@ -80,16 +80,27 @@ export function portOf(eni: NetworkInterface): Port | undefined {
   const { attachment } = eni
   if (attachment?.netns === undefined || attachment.unlinked === true) return undefined
   if (attachment.status === 'detaching') return undefined
+  const prefixes = [...eni.ipv4Prefixes, ...eni.ipv6Prefixes]
   return {
     eniId: eni.eniId,
     subnetId: eni.subnetId,
     mac: eni.mac,
     ipv4: eni.ipv4,
     ipv6: eni.ipv6,
+    ...(prefixes.length === 0 ? {} : { prefixes }),
     groupIds: eni.groupIds,
     sourceDestCheck: eni.sourceDestCheck,
     netns: attachment.netns,
   }
+}
+
+/** An address that moves from one ENI to another leaves the one before it comes to the other. */
+const givingFirst = (ports: readonly Change<Port>[]): Change<Port>[] =>
+  ports.toSorted((a, b) => Number(gives(b)) - Number(gives(a)))
+
+function gives({ was, now }: Change<Port>): boolean {
+  if (was === undefined || now === undefined) return false
+  return [...was.ipv4, ...was.ipv6].some((ip) => !now.ipv4.includes(ip) && !now.ipv6.includes(ip))
 }
 
 type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
@@ -177,10 +188,11 @@ function fabricAcl(homeVpcId: string, { aclId, vpcId, entries }: NetworkAcl): Ac
 
 function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefined {
   if (subnet.vpcId !== homeVpcId) return undefined
+  const { ipv4Cidr } = subnet
+  const { ipv4: ipv4Gateway } = routerOf(subnet)
   return {
     subnetId: subnet.subnetId,
-    ipv4Cidr: subnet.ipv4Cidr,
-    ipv4Gateway: routerOf(subnet).ipv4,
+    ...(ipv4Cidr === undefined || ipv4Gateway === undefined ? {} : { ipv4Cidr, ipv4Gateway }),
     aclId: subnet.aclId,
     ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
   }

@@ -8,6 +8,7 @@
 // addresses as they do on AWS (RFC 6724 puts a unique local address behind IPv4), and nothing on
 // the Internet can ever answer for it.
 
+import { FIRST_HOST } from './addresses.ts'
 import { regionsOptions } from './dhcp-options.ts'
 import { newId, type Random } from './ids.ts'
 import { defaultAclOf, newDefaultAcl, withAcl } from './network-acl.ts'
@@ -58,7 +59,7 @@ export function addVpc(
 /** A new subnet of a VPC, with its default ACL. The caller has checked its blocks. */
 export function addSubnet(
   world: World,
-  wish: Pick<Subnet, 'vpcId' | 'zone' | 'ipv4Cidr' | 'defaultForAz'> & { ipv6Cidr?: string },
+  wish: Pick<Subnet, 'vpcId' | 'zone' | 'ipv4Cidr' | 'ipv6Cidr' | 'defaultForAz'>,
   random: Random,
 ): { world: World; subnet: Subnet } {
   const subnet: Subnet = {
@@ -67,9 +68,12 @@ export function addSubnet(
     ...(wish.ipv6Cidr === undefined
       ? {}
       : { ipv6AssociationId: newId('subnet-cidr-assoc', random) }),
-    assignIpv6OnCreation: false,
-    ipv4Next: 4,
-    ipv6Next: 4,
+    // In an IPv6-only subnet an ENI has no other address to come up with.
+    assignIpv6OnCreation: wish.ipv4Cidr === undefined,
+    ipv4Next: FIRST_HOST,
+    ipv6Next: FIRST_HOST,
+    ipv4PrefixNext: 0,
+    ipv6PrefixNext: 0,
     aclId: defaultAclOf(world, wish.vpcId).aclId,
     aclAssociationId: newId('aclassoc', random),
   }
@@ -128,6 +132,7 @@ export function emptyWorld(random: Random): World {
     homeVpcId: '',
     vpcs: new Map(),
     subnets: new Map(),
+    subnetCidrReservations: new Map(),
     groups: new Map(),
     prefixLists: new Map(),
     enis: new Map(),

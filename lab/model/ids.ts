@@ -18,6 +18,7 @@ export type IdPrefix =
   | 'r'
   | 'rtb'
   | 'rtbassoc'
+  | 'scr'
   | 'sg'
   | 'sgr'
   | 'subnet'

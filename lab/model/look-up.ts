@@ -13,6 +13,7 @@ import type {
   PrefixList,
   SecurityGroup,
   Subnet,
+  SubnetCidrReservation,
   Vpc,
   World,
 } from './world.ts'
@@ -38,6 +39,18 @@ export const KINDS = {
     notFound: 'InvalidSubnetID.NotFound',
     malformed: 'InvalidSubnetID.Malformed',
     noun: 'subnet ID',
+  },
+  subnetCidrReservation: {
+    prefix: 'scr',
+    notFound: 'InvalidSubnetCidrReservationID.NotFound',
+    malformed: 'InvalidSubnetCidrReservationID.Malformed',
+    noun: 'subnet CIDR reservation ID',
+  },
+  subnetCidrAssociation: {
+    prefix: 'subnet-cidr-assoc',
+    notFound: 'InvalidSubnetCidrBlockAssociationID.NotFound',
+    malformed: 'InvalidSubnetCidrBlockAssociationID.Malformed',
+    noun: 'subnet CIDR block association ID',
   },
   group: {
     prefix: 'sg',
@@ -134,6 +147,10 @@ export const findGroup = (world: World, id: string): SecurityGroup =>
 /** The prefix list of that id, or InvalidPrefixListID.NotFound. */
 export const findPrefixList = (world: World, id: string): PrefixList =>
   find('prefixList', world.prefixLists, id)
+
+/** The subnet CIDR reservation of that id, or InvalidSubnetCidrReservationID.NotFound. */
+export const findSubnetCidrReservation = (world: World, id: string): SubnetCidrReservation =>
+  find('subnetCidrReservation', world.subnetCidrReservations, id)
 
 /** The ENI of that id, or InvalidNetworkInterfaceID.NotFound. */
 export const findEni = (world: World, id: string): NetworkInterface => find('eni', world.enis, id)

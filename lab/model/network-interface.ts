@@ -1,7 +1,8 @@
 // An ENI is made here, for CreateNetworkInterface and for the lab's own probes alike: groups are
 // checked against the subnet's VPC, addresses are taken, the MAC is new for life.
 
-import { checkAsked, knownCidr, takeAddresses } from './addresses.ts'
+import { knownCidr } from './addresses.ts'
+import { assign } from './assignment.ts'
 import { addressAt } from './cidr.ts'
 import { newId, newMac, type Random } from './ids.ts'
 import { findGroup, findSubnet } from './look-up.ts'
@@ -13,7 +14,6 @@ import {
   type Attachment,
   type Instance,
   type NetworkInterface,
-  put,
   type Subnet,
   type World,
   withEni,
@@ -29,8 +29,13 @@ export type EniWish = {
   /** IPv4 addresses to choose, besides those asked; 1 unless an address was asked. */
   readonly ipv4Count?: number
   readonly ipv6Asked?: readonly string[]
-  /** IPv6 addresses to choose; else what the subnet says. */
+  /** IPv6 addresses to choose; else what the subnet says, unless IPv6 prefixes are wished. */
   readonly ipv6Count?: number | undefined
+  /** Delegated prefixes, chosen by the caller or to choose. */
+  readonly ipv4PrefixesAsked?: readonly string[] | undefined
+  readonly ipv4PrefixCount?: number | undefined
+  readonly ipv6PrefixesAsked?: readonly string[] | undefined
+  readonly ipv6PrefixCount?: number | undefined
   readonly managed?: boolean
 }
 
@@ -48,7 +53,6 @@ export function makeEni(
   }
   const subnet = findSubnet(world, wish.subnetId)
   const groupIds = checkGroups(world, subnet.vpcId, wish.groupIds)
-  const chosen = chooseAddresses(world, subnet, wish)
   const macs = new Set([...world.enis.values()].map((eni) => eni.mac))
   const eni: NetworkInterface = {
     eniId: newId('eni', random),
@@ -56,16 +60,39 @@ export function makeEni(
     vpcId: subnet.vpcId,
     zone: subnet.zone,
     mac: newMac(random, macs),
-    ipv4: chosen.ipv4,
-    ipv6: chosen.ipv6,
+    ipv4: [],
+    ipv6: [],
+    ipv4Prefixes: [],
+    ipv6Prefixes: [],
     groupIds,
     description: wish.description ?? '',
     sourceDestCheck: true,
     status: 'pending',
     managed: wish.managed ?? false,
   }
-  const subnets = put(world.subnets, subnet.subnetId, chosen.subnet)
-  return { world: withEni({ ...world, subnets }, eni), eni }
+  const hasIpv4 = subnet.ipv4Cidr !== undefined
+  const with4 = assign(world, eni, 4, {
+    asked: wish.ipv4Asked,
+    count: wish.ipv4Count ?? ((wish.ipv4Asked ?? []).length > 0 || !hasIpv4 ? 0 : 1),
+    prefixesAsked: wish.ipv4PrefixesAsked,
+    prefixCount: wish.ipv4PrefixCount,
+  })
+  const said6 = [wish.ipv6Asked, wish.ipv6PrefixesAsked].some((asked = []) => asked.length > 0)
+  const byDefault6 = subnet.assignIpv6OnCreation && !said6 && wish.ipv6PrefixCount === undefined
+  const made = assign(with4.world, with4.eni, 6, {
+    asked: wish.ipv6Asked,
+    count: wish.ipv6Count ?? (byDefault6 ? 1 : 0),
+    prefixesAsked: wish.ipv6PrefixesAsked,
+    prefixCount: wish.ipv6PrefixCount,
+  })
+  const { ipv4, ipv6, ipv6Prefixes } = made.eni
+  if (ipv4.length + ipv6.length + ipv6Prefixes.length === 0) {
+    throw new Refusal(
+      'InvalidParameterValue',
+      `The subnet '${subnet.subnetId}' is IPv6-only: a network interface in it needs IPv6.`,
+    )
+  }
+  return { world: made.world, eni: made.eni }
 }
 
 /** The groups an ENI of that VPC may wear: those asked, else the default one. */
@@ -160,34 +187,9 @@ export function refuseManaged(eni: NetworkInterface): void {
 }
 
 /** The router's addresses in a subnet, which guests use as gateway: `.1` and `::1`. */
-export function routerOf(subnet: Subnet): { ipv4: string; ipv6?: string } {
-  const ipv4 = addressAt(knownCidr(4, subnet.ipv4Cidr), 1n)
-  if (subnet.ipv6Cidr === undefined) return { ipv4 }
-  return { ipv4, ipv6: addressAt(knownCidr(6, subnet.ipv6Cidr), 1n) }
-}
-
-function chooseAddresses(
-  world: World,
-  subnet: Subnet,
-  wish: EniWish,
-): { ipv4: string[]; ipv6: string[]; subnet: Subnet } {
-  const asked4 = (wish.ipv4Asked ?? []).map((ip) =>
-    checkAsked(world, subnet, 4, ip, 'privateIpAddress'),
-  )
-  const asked6 = (wish.ipv6Asked ?? []).map((ip) =>
-    checkAsked(world, subnet, 6, ip, 'ipv6Addresses'),
-  )
-  for (const asked of [asked4, asked6]) {
-    if (new Set(asked).size === asked.length) continue
-    throw new Refusal('InvalidParameterValue', 'An address is asked for twice.')
-  }
-  const count4 = wish.ipv4Count ?? (asked4.length > 0 ? 0 : 1)
-  const byDefault6 = asked6.length === 0 && subnet.assignIpv6OnCreation ? 1 : 0
-  const took4 = takeAddresses(world, subnet, 4, count4, asked4)
-  const took6 = takeAddresses(world, took4.subnet, 6, wish.ipv6Count ?? byDefault6, asked6)
+export function routerOf({ ipv4Cidr, ipv6Cidr }: Subnet): { ipv4?: string; ipv6?: string } {
   return {
-    ipv4: [...asked4, ...took4.addresses],
-    ipv6: [...asked6, ...took6.addresses],
-    subnet: took6.subnet,
+    ...(ipv4Cidr === undefined ? {} : { ipv4: addressAt(knownCidr(4, ipv4Cidr), 1n) }),
+    ...(ipv6Cidr === undefined ? {} : { ipv6: addressAt(knownCidr(6, ipv6Cidr), 1n) }),
   }
 }

@@ -19,6 +19,7 @@ export type ResourceType =
   | 'security-group'
   | 'security-group-rule'
   | 'subnet'
+  | 'subnet-cidr-reservation'
   | 'vpc'
 
 const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
@@ -31,6 +32,7 @@ const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
   ['group', 'security-group'],
   ['rule', 'security-group-rule'],
   ['subnet', 'subnet'],
+  ['subnetCidrReservation', 'subnet-cidr-reservation'],
   ['vpc', 'vpc'],
 ]
 
@@ -109,6 +111,8 @@ function exists(world: World, kind: KindName, id: string): boolean {
       return world.vpcs.has(id)
     case 'subnet':
       return world.subnets.has(id)
+    case 'subnetCidrReservation':
+      return world.subnetCidrReservations.has(id)
     case 'group':
       return world.groups.has(id)
     case 'prefixList':
@@ -126,6 +130,7 @@ function exists(world: World, kind: KindName, id: string): boolean {
     case 'rule':
       return [...world.groups.values()].some((group) => group.rules.some((r) => r.ruleId === id))
     case 'attachment':
+    case 'subnetCidrAssociation':
     case 'aclAssociation':
       return false
   }

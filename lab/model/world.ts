@@ -3,7 +3,7 @@
 // nothing, a dry run is a run whose result is thrown away, and the fabric is told the difference
 // between two worlds (fabric-plan.ts).
 //
-//   vpcs ─┬─ subnets ── enis ── attachment ── instances
+//   vpcs ─┬─ subnets (with their reservations) ── enis ── attachment ── instances
 //         ├─ network ACLs: each subnet has one
 //         └─ groups (with their rules)          tags: by resource id, for all kinds
 //   prefix lists (with their versions)
@@ -42,7 +42,8 @@ export type Subnet = {
   readonly subnetId: string
   readonly vpcId: string
   readonly zone: string
-  readonly ipv4Cidr: string
+  /** Absent: an IPv6-only subnet. */
+  readonly ipv4Cidr?: string
   readonly ipv6Cidr?: string
   readonly ipv6AssociationId?: string
   readonly defaultForAz: boolean
@@ -50,9 +51,22 @@ export type Subnet = {
   /** Host numbers at which the next search for a free address starts (round robin). */
   readonly ipv4Next: number
   readonly ipv6Next: number
+  /** The same for prefixes: blocks, counted from the end of the subnet. */
+  readonly ipv4PrefixNext: number
+  readonly ipv6PrefixNext: number
   /** The network ACL at its border, and the id under which it has it. */
   readonly aclId: string
   readonly aclAssociationId: string
+}
+
+/** A range of a subnet that EC2 gives to nobody by itself, or to prefixes alone. */
+export type SubnetCidrReservation = {
+  readonly reservationId: string
+  readonly subnetId: string
+  readonly family: 4 | 6
+  readonly cidr: string
+  readonly type: 'prefix' | 'explicit'
+  readonly description: string
 }
 
 export type PlainPeer =
@@ -125,9 +139,12 @@ export type NetworkInterface = {
   readonly vpcId: string
   readonly zone: string
   readonly mac: string
-  /** The first is the primary address. */
+  /** The first is the primary address; none in an IPv6-only subnet. */
   readonly ipv4: readonly string[]
   readonly ipv6: readonly string[]
+  /** Delegated prefixes: /28 and /80. */
+  readonly ipv4Prefixes: readonly string[]
+  readonly ipv6Prefixes: readonly string[]
   readonly groupIds: readonly string[]
   readonly description: string
   readonly sourceDestCheck: boolean
@@ -205,6 +222,7 @@ export type World = {
   readonly homeVpcId: string
   readonly vpcs: ReadonlyMap<string, Vpc>
   readonly subnets: ReadonlyMap<string, Subnet>
+  readonly subnetCidrReservations: ReadonlyMap<string, SubnetCidrReservation>
   readonly groups: ReadonlyMap<string, SecurityGroup>
   readonly prefixLists: ReadonlyMap<string, PrefixList>
   readonly enis: ReadonlyMap<string, NetworkInterface>

@@ -162,7 +162,6 @@ describe('creating', () => {
 
   test('what the lab cannot do is refused by name', async () => {
     for (const [parameter, input] of Object.entries({
-      Ipv4PrefixCount: { Ipv4PrefixCount: 1 },
       EnablePrimaryIpv6: { EnablePrimaryIpv6: true },
       ConnectionTrackingSpecification: { ConnectionTrackingSpecification: { UdpTimeout: 30 } },
     })) {

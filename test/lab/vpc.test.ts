@@ -131,7 +131,7 @@ test('blocks are checked and canonical', async () => {
     ['10.0.3.0/24', { AvailabilityZone: 'us-west-2c' }, 'InvalidParameterValue'],
     ['10.0.3.0/24', { Ipv6CidrBlock: '2001:db8:1234:1a00::/64' }, 'InvalidSubnet.Conflict'],
     ['10.0.3.0/24', { Ipv6CidrBlock: '2001:db8:9::/64' }, 'InvalidSubnet.Range'],
-    ['10.0.3.0/24', { Ipv6Native: true }, 'UnsupportedOperation'],
+    ['10.0.3.0/24', { Ipv6Native: true }, 'InvalidParameterCombination'],
   ] as const) {
     expect((await errorOf(makeSubnet(rig.vpcId, block, more))).code, block).toBe(code)
   }

@@ -48,8 +48,10 @@ function saidIn(chain: RegExp, ...rules: Rule[]): string[] {
 function clause(statement: Json): string {
   if (!statement.match) return Object.keys(statement).join()
   const { left, op, right } = statement.match
-  const field = left?.payload
-    ? `${left.payload.protocol}.${left.payload.field}`
+  const [masked, mask] = (left?.['&'] ?? []) as unknown as [Json?, string?]
+  const read = left?.payload ?? masked?.payload
+  const field = read
+    ? `${read.protocol}.${read.field}${mask === undefined ? '' : ` & ${mask}`}`
     : `meta ${left?.meta?.key}`
   const value = right?.set
     ? (right.set as unknown as number[]).join(' or ')
@@ -117,17 +119,22 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
       ],
     ],
     [
-      'a group means its members of both versions',
+      'a group means its members of both versions, by address and by prefix',
       rule({ protocol: 6, from: 22, to: 22, peer: { kind: 'group', groupId: 'sg-2' } }),
       [
         'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, tcp.dport == 22, goto',
+        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, tcp.dport == 22, goto',
         'meta nfproto == ipv6, ip6.saddr == @ipv6-of-sg-2, tcp.dport == 22, goto',
+        'meta nfproto == ipv6, ip6.saddr & ffff:ffff:ffff:ffff:ffff:: == @ipv6_prefixes-of-sg-2, tcp.dport == 22, goto',
       ],
     ],
     [
       'ICMP from a group is IPv4 alone',
       rule({ protocol: 1, from: -1, to: -1, peer: { kind: 'group', groupId: 'sg-2' } }),
-      ['meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, goto'],
+      [
+        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, goto',
+        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, meta l4proto == 1, goto',
+      ],
     ],
   ]
   test.for(cases)('%s', ([, given, nft]) => {
@@ -181,7 +188,12 @@ test('a new group has chains and member sets; of a known one only the chains tha
     'ingress_open-sg-1',
     'ingress_free-sg-1',
   ])
-  expect(added(made, 'set').map(({ name }) => name)).toEqual(['ipv4-of-sg-1', 'ipv6-of-sg-1'])
+  expect(added(made, 'set').map(({ name }) => name)).toEqual([
+    'ipv4-of-sg-1',
+    'ipv4_prefixes-of-sg-1',
+    'ipv6-of-sg-1',
+    'ipv6_prefixes-of-sg-1',
+  ])
   const out = rule({ direction: 'egress', ruleId: 'sgr-2' })
   expect(putGroup(group(rule(), out), group(rule(), out))).toEqual([])
   const changed = putGroup(group(out), group(rule(), out))

@@ -5,6 +5,7 @@ import type {
   AttachNetworkInterfaceRequest,
   AttachNetworkInterfaceResult,
 } from '@aws-sdk/client-ec2'
+import { checkPrefixSupport, placesOf } from '../../model/assignment.ts'
 import { newId } from '../../model/ids.ts'
 import { instanceType } from '../../model/instance-type.ts'
 import { findEni, findInstance } from '../../model/look-up.ts'
@@ -118,7 +119,8 @@ function checkLimits(world: World, eni: NetworkInterface, instance: Instance): v
       `Interface count ${count} exceeds the limit for ${type.name}`,
     )
   }
-  const addresses = Math.max(eni.ipv4.length, eni.ipv6.length)
+  checkPrefixSupport(eni, instance)
+  const addresses = placesOf(eni)
   if (addresses > type.addressesPerEni) {
     throw new Refusal(
       'InvalidInterface.IpAddressLimitExceeded',

@@ -6,11 +6,12 @@ import type {
   CreateNetworkInterfaceResult,
 } from '@aws-sdk/client-ec2'
 import { makeEni, settlePending } from '../../model/network-interface.ts'
-import { badValue, Refusal } from '../../model/refusal.ts'
+import { badValue } from '../../model/refusal.ts'
 import { withTags } from '../../model/tag-rules.ts'
 import type { NetworkInterface, World } from '../../model/world.ts'
 import type { Change } from '../../region.ts'
 import { type Call, type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
+import { addressWish } from '../address-wish.ts'
 import { once } from '../once.ts'
 import { networkInterfaceShape } from '../shapes/network-interface.ts'
 import { specifiedTags } from '../tag-specification.ts'
@@ -27,8 +28,12 @@ export const createNetworkInterface: ChangeAction<Input, CreateNetworkInterfaceR
     'PrivateIpAddresses.PrivateIpAddress',
     'PrivateIpAddresses.Primary',
     'SecondaryPrivateIpAddressCount',
+    'Ipv4PrefixCount',
+    'Ipv4Prefixes.Ipv4Prefix',
     'Ipv6AddressCount',
     'Ipv6Addresses.Ipv6Address',
+    'Ipv6PrefixCount',
+    'Ipv6Prefixes.Ipv6Prefix',
     'InterfaceType',
     'ClientToken',
     ...TAG_SPECIFICATIONS,
@@ -56,8 +61,7 @@ function create(
       subnetId: input.SubnetId ?? '',
       groupIds: input.Groups,
       description: input.Description,
-      ...ipv4Wish(input),
-      ...ipv6Wish(input),
+      ...addressWish(input),
     },
     call.random,
   )
@@ -69,54 +73,6 @@ function create(
     made: made.eni,
     settle: (now) => settlePending(now, eniId),
   }
-}
-
-function ipv4Wish(input: Input): { ipv4Asked: string[]; ipv4Count: number } {
-  const { PrivateIpAddress: single, PrivateIpAddresses: several = [] } = input
-  const count = input.SecondaryPrivateIpAddressCount
-  if (count !== undefined && (count < 0 || count > 49)) {
-    throw badValue('secondaryPrivateIpAddressCount', count, 'It must be 0 to 49.')
-  }
-  const primaries = several.filter((each) => each.Primary === true)
-  if (primaries.length > 1 || (primaries.length === 1 && single !== undefined)) {
-    throw new Refusal('InvalidParameterValue', 'Only one address can be the primary address.')
-  }
-  if (several.length > 1 && count !== undefined) {
-    throw new Refusal(
-      'InvalidParameterCombination',
-      'SecondaryPrivateIpAddressCount cannot be used with several PrivateIpAddresses.',
-    )
-  }
-  for (const [index, each] of several.entries()) {
-    if (each.PrivateIpAddress !== undefined) continue
-    const at = `PrivateIpAddresses.${index + 1}.PrivateIpAddress`
-    throw new Refusal('MissingParameter', `The request must contain the parameter ${at}`)
-  }
-  const text = (each: { PrivateIpAddress?: string | undefined }): string =>
-    each.PrivateIpAddress ?? ''
-  const primary = single ?? (primaries[0] === undefined ? undefined : text(primaries[0]))
-  const secondary = several.filter((each) => each.Primary !== true).map(text)
-  if (primary === undefined && secondary.length > 0) {
-    throw new Refusal(
-      'InvalidParameterCombination',
-      'PrivateIpAddresses without a primary one: mark one with Primary, or give PrivateIpAddress.',
-    )
-  }
-  const ipv4Asked = primary === undefined ? [] : [primary, ...secondary]
-  return { ipv4Asked, ipv4Count: (count ?? 0) + (primary === undefined ? 1 : 0) }
-}
-
-function ipv6Wish(input: Input): { ipv6Asked: string[]; ipv6Count?: number } {
-  const { Ipv6Addresses: asked = [], Ipv6AddressCount: count } = input
-  if (count === undefined) return { ipv6Asked: asked.map((each) => each.Ipv6Address ?? '') }
-  if (asked.length > 0) {
-    throw new Refusal(
-      'InvalidParameterCombination',
-      'Ipv6AddressCount and Ipv6Addresses cannot be used together.',
-    )
-  }
-  if (count < 0 || count > 50) throw badValue('ipv6AddressCount', count, 'It must be 0 to 50.')
-  return { ipv6Asked: [], ipv6Count: count }
 }
 
 function answer(

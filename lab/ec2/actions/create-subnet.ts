@@ -1,14 +1,14 @@
-// CreateSubnet: a block of its VPC's block that no other subnet has, in one of the two zones.
+// CreateSubnet: blocks of its VPC's blocks that no other subnet has, in one of the two zones; IPv4,
+// or IPv6 beside it, or IPv6 alone (Ipv6Native).
 
 import type { CreateSubnetRequest, CreateSubnetResult } from '@aws-sdk/client-ec2'
-import { knownCidr } from '../../model/addresses.ts'
-import { type Cidr, contains, formatCidr, overlaps, parseCidr } from '../../model/cidr.ts'
 import { addSubnet } from '../../model/fresh-world.ts'
 import { findVpc } from '../../model/look-up.ts'
 import { QUOTA } from '../../model/quota.ts'
 import { badValue, Refusal } from '../../model/refusal.ts'
+import { subnetIpv4Block, subnetIpv6Block } from '../../model/subnet-block.ts'
 import { withTags } from '../../model/tag-rules.ts'
-import { type Vpc, type World, ZONES } from '../../model/world.ts'
+import { type Subnet, type Vpc, type World, ZONES } from '../../model/world.ts'
 import { type ChangeAction, TAG_SPECIFICATIONS } from '../action.ts'
 import { subnetShape } from '../shapes/subnet.ts'
 import { specifiedTags } from '../tag-specification.ts'
@@ -21,6 +21,7 @@ export const createSubnet: ChangeAction<Input, CreateSubnetResult> = {
     'VpcId',
     'CidrBlock',
     'Ipv6CidrBlock',
+    'Ipv6Native',
     'AvailabilityZone',
     'AvailabilityZoneId',
     ...TAG_SPECIFICATIONS,
@@ -28,18 +29,13 @@ export const createSubnet: ChangeAction<Input, CreateSubnetResult> = {
   change(world, input, call) {
     const vpc = findVpc(world, input.VpcId ?? '')
     const zone = readZone(input)
-    const ipv4Cidr = readIpv4(world, vpc, input.CidrBlock)
-    const ipv6Cidr = readIpv6(world, vpc, input.Ipv6CidrBlock)
+    const blocks = readBlocks(world, vpc, input)
     const siblings = [...world.subnets.values()].filter((each) => each.vpcId === vpc.vpcId)
     if (siblings.length >= QUOTA.subnetsPerVpc) {
       throw new Refusal('SubnetLimitExceeded', 'The maximum number of subnets has been reached.')
     }
-    const wish = { vpcId: vpc.vpcId, zone, ipv4Cidr, defaultForAz: false }
-    const made = addSubnet(
-      world,
-      ipv6Cidr === undefined ? wish : { ...wish, ipv6Cidr },
-      call.random,
-    )
+    const wish = { vpcId: vpc.vpcId, zone, defaultForAz: false, ...blocks }
+    const made = addSubnet(world, wish, call.random)
     const { subnetId } = made.subnet
     const next = withTags(made.world, subnetId, specifiedTags(input.TagSpecifications, 'subnet'))
     return { world: next, output: { Subnet: subnetShape(next, made.subnet) } }
@@ -65,46 +61,24 @@ function readZone({ AvailabilityZone: name, AvailabilityZoneId: zoneId }: Input)
   )
 }
 
-function readIpv4(world: World, vpc: Vpc, text: string | undefined): string {
-  if (text === undefined || text === '') {
-    throw new Refusal('MissingParameter', 'The request must contain the parameter cidrBlock')
-  }
-  const cidr = parseCidr(4, text)
-  if (cidr === undefined) throw badValue('cidrBlock', text, 'This is not a valid CIDR block.')
-  const inVpc = contains(knownCidr(4, vpc.ipv4Cidr), cidr)
-  if (cidr.prefix < 16 || cidr.prefix > 28 || !inVpc) {
+function readBlocks(
+  world: World,
+  vpc: Vpc,
+  { CidrBlock = '', Ipv6CidrBlock = '', Ipv6Native = false }: Input,
+): Pick<Subnet, 'ipv4Cidr' | 'ipv6Cidr'> {
+  if (Ipv6Native && CidrBlock !== '') {
     throw new Refusal(
-      'InvalidSubnet.Range',
-      `The CIDR '${text}' is invalid: it must be /16 to /28 and lie in ${vpc.ipv4Cidr}.`,
+      'InvalidParameterCombination',
+      'CidrBlock cannot be used with Ipv6Native: an IPv6-only subnet has no IPv4 block.',
     )
   }
-  refuseOverlap(world, vpc, cidr, text)
-  return formatCidr(cidr)
-}
-
-function readIpv6(world: World, vpc: Vpc, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const cidr = parseCidr(6, text)
-  if (cidr === undefined) throw badValue('ipv6CidrBlock', text, 'This is not a valid CIDR block.')
-  const inVpc = vpc.ipv6Cidr !== undefined && contains(knownCidr(6, vpc.ipv6Cidr), cidr)
-  if (cidr.prefix !== 64 || !inVpc) {
-    throw new Refusal(
-      'InvalidSubnet.Range',
-      `The CIDR '${text}' is invalid: it must be a /64 in ${vpc.ipv6Cidr ?? 'no IPv6 block'}.`,
-    )
+  const needed = Ipv6Native ? Ipv6CidrBlock : CidrBlock
+  if (needed === '') {
+    const name = Ipv6Native ? 'ipv6CidrBlock' : 'cidrBlock'
+    throw new Refusal('MissingParameter', `The request must contain the parameter ${name}`)
   }
-  refuseOverlap(world, vpc, cidr, text)
-  return formatCidr(cidr)
-}
-
-function refuseOverlap(world: World, vpc: Vpc, cidr: Cidr, text: string): void {
-  for (const subnet of world.subnets.values()) {
-    if (subnet.vpcId !== vpc.vpcId) continue
-    const block = cidr.family === 4 ? subnet.ipv4Cidr : subnet.ipv6Cidr
-    if (block === undefined || !overlaps(knownCidr(cidr.family, block), cidr)) continue
-    throw new Refusal(
-      'InvalidSubnet.Conflict',
-      `The CIDR '${text}' conflicts with another subnet (${subnet.subnetId}, ${block})`,
-    )
+  return {
+    ...(CidrBlock === '' ? {} : { ipv4Cidr: subnetIpv4Block(world, vpc, CidrBlock) }),
+    ...(Ipv6CidrBlock === '' ? {} : { ipv6Cidr: subnetIpv6Block(world, vpc, Ipv6CidrBlock) }),
   }
 }

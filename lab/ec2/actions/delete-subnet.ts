@@ -1,8 +1,9 @@
-// DeleteSubnet: refused while an ENI is in it.
+// DeleteSubnet: refused while an ENI is in it. Its reservations go with it.
 
 import type { DeleteSubnetRequest } from '@aws-sdk/client-ec2'
 import { findSubnet } from '../../model/look-up.ts'
 import { Refusal } from '../../model/refusal.ts'
+import { withoutReservations } from '../../model/subnet-cidr-reservation.ts'
 import { drop } from '../../model/world.ts'
 import type { ChangeAction } from '../action.ts'
 
@@ -18,6 +19,7 @@ export const deleteSubnet: ChangeAction<DeleteSubnetRequest, object> = {
       )
     }
     const subnets = drop(world.subnets, subnetId)
-    return { world: { ...world, subnets, tags: drop(world.tags, subnetId) }, output: {} }
+    const cleared = withoutReservations(world, subnetId)
+    return { world: { ...cleared, subnets, tags: drop(cleared.tags, subnetId) }, output: {} }
   },
 }

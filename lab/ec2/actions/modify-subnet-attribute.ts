@@ -24,6 +24,12 @@ export const modifySubnetAttribute: ChangeAction<ModifySubnetAttributeRequest, o
         `The subnet '${subnet.subnetId}' has no IPv6 CIDR block to assign addresses from.`,
       )
     }
+    if (!assign && subnet.ipv4Cidr === undefined) {
+      throw new Refusal(
+        'InvalidParameterValue',
+        `The subnet '${subnet.subnetId}' is IPv6-only: its network interfaces have no other address.`,
+      )
+    }
     const changed = { ...subnet, assignIpv6OnCreation: assign }
     return {
       world: { ...world, subnets: put(world.subnets, subnet.subnetId, changed) },

@@ -14,7 +14,7 @@ import {
   type NetworkInterface,
   type World,
 } from '../../model/world.ts'
-import { attachmentShape, dnsName, groupList } from './network-interface.ts'
+import { attachmentShape, dnsName, groupList, prefixLists } from './network-interface.ts'
 import { tagList } from './tags.ts'
 
 type Attached = NetworkInterface & { readonly attachment: Attachment }
@@ -96,6 +96,7 @@ function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInte
     Groups: groupList(world, eni),
     InterfaceType: 'interface',
     Ipv6Addresses: eni.ipv6.map((Ipv6Address) => ({ Ipv6Address, IsPrimaryIpv6: false })),
+    ...prefixLists(eni),
     MacAddress: eni.mac,
     NetworkInterfaceId: eni.eniId,
     OwnerId: ACCOUNT_ID,

@@ -25,6 +25,8 @@ export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.
     Groups: groupList(world, eni),
     InterfaceType: 'interface',
     Ipv6Addresses: eni.ipv6.map((Ipv6Address) => ({ Ipv6Address, IsPrimaryIpv6: false })),
+    ...prefixLists(eni),
+    ...(world.subnets.get(eni.subnetId)?.ipv4Cidr === undefined ? { Ipv6Native: true } : {}),
     MacAddress: eni.mac,
     NetworkInterfaceId: eni.eniId,
     OwnerId: ACCOUNT_ID,
@@ -44,6 +46,19 @@ export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.
     SubnetId: eni.subnetId,
     TagSet: tagList(world, eni.eniId),
     VpcId: eni.vpcId,
+  }
+}
+
+/** The delegated prefixes of an ENI; absent where there are none. */
+export function prefixLists({
+  ipv4Prefixes,
+  ipv6Prefixes,
+}: NetworkInterface): Pick<ec2.NetworkInterface, 'Ipv4Prefixes' | 'Ipv6Prefixes'> {
+  const Ipv4Prefixes = ipv4Prefixes.map((Ipv4Prefix) => ({ Ipv4Prefix }))
+  const Ipv6Prefixes = ipv6Prefixes.map((Ipv6Prefix) => ({ Ipv6Prefix }))
+  return {
+    ...(Ipv4Prefixes.length === 0 ? {} : { Ipv4Prefixes }),
+    ...(Ipv6Prefixes.length === 0 ? {} : { Ipv6Prefixes }),
   }
 }
 

@@ -13,7 +13,7 @@ export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
     AvailabilityZone: subnet.zone,
     ...zoneIdOf(subnet.zone),
     AvailableIpAddressCount: availableCount(world, subnet),
-    CidrBlock: subnet.ipv4Cidr,
+    ...(subnet.ipv4Cidr === undefined ? {} : { CidrBlock: subnet.ipv4Cidr }),
     DefaultForAz: subnet.defaultForAz,
     MapPublicIpOnLaunch: false,
     MapCustomerOwnedIpOnLaunch: false,
@@ -25,14 +25,8 @@ export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
     Ipv6CidrBlockAssociationSet:
       ipv6Cidr === undefined || ipv6AssociationId === undefined
         ? []
-        : [
-            {
-              AssociationId: ipv6AssociationId,
-              Ipv6CidrBlock: ipv6Cidr,
-              Ipv6CidrBlockState: { State: 'associated' },
-            },
-          ],
-    Ipv6Native: false,
+        : [ipv6AssociationShape(ipv6AssociationId, ipv6Cidr, 'associated')],
+    Ipv6Native: subnet.ipv4Cidr === undefined,
     EnableDns64: false,
     PrivateDnsNameOptionsOnLaunch: {
       HostnameType: 'ip-name',
@@ -43,3 +37,14 @@ export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
     Tags: tagList(world, subnetId),
   }
 }
+
+/** A subnet's IPv6 block and how it is associated. */
+export const ipv6AssociationShape = (
+  AssociationId: string,
+  Ipv6CidrBlock: string,
+  State: 'associated' | 'disassociated',
+): ec2.SubnetIpv6CidrBlockAssociation => ({
+  AssociationId,
+  Ipv6CidrBlock,
+  Ipv6CidrBlockState: { State },
+})
