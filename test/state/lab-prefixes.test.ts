@@ -183,6 +183,11 @@ test('a subnet with an address taken in each block is fragmented, and full when 
   expect(wish(1)).toThrow(/does not have enough free cidr blocks/)
   expect(wish(7)).toThrow(/does not have enough free cidr blocks/) // 116 of 117 addresses left.
   expect(wish(8)).toThrow(/aren't sufficient free Ipv4 addresses or prefixes/)
+  const filled = makeEni(empty, { subnetId, ipv4Count: 107 }, random)
+  expect(
+    () => makeEni(filled.world, { subnetId, ipv4PrefixCount: 1 }, random),
+    'sixteen are left, and its own primary address takes one',
+  ).toThrow(/aren't sufficient free/)
   const five = makeEni(empty, addresses(subnetId, 20), random)
   expect(makeEni(five.world, { subnetId, ipv4PrefixCount: 5 }, random).eni.ipv4Prefixes).toEqual(
     [96, 80, 64, 48, 32].map((at) => `10.0.5.${at}/28`),
