@@ -117,7 +117,8 @@ type Status = {
   readonly subnets: readonly {
     subnetId: string
     zone: string
-    ipv4Cidr: string
+    ipv4Cidr?: string
+    ipv6Cidr?: string
     availableCount: number
   }[]
   readonly groups: readonly { groupId: string; name: string }[]
@@ -144,7 +145,12 @@ async function printStatus(call: Call): Promise<number> {
     ]),
     table(
       ['SUBNET', 'ZONE', 'CIDR', 'FREE'],
-      subnets.map((s) => [s.subnetId, s.zone, s.ipv4Cidr, String(s.availableCount)]),
+      subnets.map((s) => [
+        s.subnetId,
+        s.zone,
+        s.ipv4Cidr ?? s.ipv6Cidr ?? '',
+        String(s.availableCount),
+      ]),
     ),
     table(
       ['GROUP', 'NAME'],

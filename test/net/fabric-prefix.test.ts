@@ -5,7 +5,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Port } from '../../lab/fabric/fabric.ts'
+import type { Port, PortEvent } from '../../lab/fabric/fabric.ts'
 import { withinPath } from '../../lab/fabric/namespace.ts'
 import { datagram, everything, frame, type Guest, ip, oracle, Rig, rule } from './fabric-rig.ts'
 import {
@@ -36,11 +36,12 @@ let other: Guest
 let router: string
 let listeners: number[]
 
+const nameOf = (netns: string): string => netns.replace('/run/netns/', '')
 const ofOne = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`
 /** Makes a guest answer for all of a block, or no longer. */
 const own = (verb: 'add' | 'del', guest: Guest, ...blocks: string[]): void => {
   for (const block of blocks) {
-    ip('-n', guest.netns.replace('/run/netns/', ''), 'route', verb, 'local', block, 'dev', 'lo')
+    ip('-n', nameOf(guest.netns), 'route', verb, 'local', block, 'dev', 'lo')
   }
 }
 /** Lets a namespace bind what a route alone makes its own: IPv6 asks for an address else. */
@@ -69,7 +70,7 @@ beforeAll(async () => {
   own('add', holder, ...PREFIXES, ...OUTSIDE.map(ofOne))
   for (const { netns } of [holder, other]) mayBindAny(netns)
   listeners = [80, 81].map((port) => listenTcp(holder.netns, '::', port)) // Both versions.
-  const netns = rig.fabric.netnsPath.replace('/run/netns/', '')
+  const netns = nameOf(rig.fabric.netnsPath)
   const links = oracle('ip', '-n', netns, '-j', 'link')
   router = String(links.find(({ link_type }) => link_type === 'ether')?.address)
   // The holder's link-local address, from which it asks for its router, is tentative for a second.
@@ -185,6 +186,27 @@ test('goes with its port, and may be another’s then', async () => {
   own('add', holder, '10.0.0.64/28')
   expect(answering(['10.0.0.70'])).toEqual(['10.0.0.70'])
   await rig.fabric.update(prefixed(PREFIXES))
+})
+
+test('is its port’s still when the link died with its namespace and was plugged again', async () => {
+  const [home, task] = [rig.netns('home'), rig.netns('task')]
+  const wish = { groupIds: ['sg-reached'], prefixes: ['10.0.0.80/28'] }
+  const port = rig.port(101, home, wish)
+  const { name } = await rig.fabric.plug(port)
+  ip('-n', nameOf(home), 'link', 'set', name, 'netns', nameOf(task))
+  const replugged = new Promise<PortEvent>((resolve) => rig.fabric.onEvent(resolve))
+  ip('netns', 'del', nameOf(task))
+  expect(await replugged).toMatchObject({ what: 'replugged' })
+  const [link] = oracle('ip', '-n', nameOf(home), '-j', 'link').filter(
+    ({ address }) => address === port.mac,
+  )
+  const guest = rig.configure(port, String(link?.ifname))
+  own('add', guest, '10.0.0.80/28')
+  listeners.push(listenTcp(guest.netns, '::', 80))
+  expect(answering(['10.0.0.79', '10.0.0.80', '10.0.0.95', '10.0.0.96'])).toEqual([
+    '10.0.0.80',
+    '10.0.0.95',
+  ])
 })
 
 test.each([
