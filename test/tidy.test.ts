@@ -141,6 +141,7 @@ describe('the shape of files', () => {
   /** Files that are one thing and longer all the same, with the reason. */
   const long: Record<string, string> = {
     'state/task.ts': 'the decision, entire',
+    'lab/model/world.ts': 'every kind of thing that EC2 knows, in one place',
     'agent/runner.ts': 'one loop; its halves would need each other',
   }
 
