@@ -11,7 +11,7 @@
 // has, touches two chains, however many ports there are.
 
 import type { AclEntry, Subnet } from './fabric.ts'
-import { aclChain } from './network-acl.ts'
+import { aclChain, allowedChain, entryName, GATE_OF } from './network-acl.ts'
 import {
   accept,
   addChain,
@@ -31,6 +31,7 @@ import {
   match,
   meta,
 } from './nft.ts'
+import { dropped, firstOfFlow, passed } from './reason.ts'
 import { checkId } from './security-group.ts'
 import { routerElements } from './services.ts'
 
@@ -52,6 +53,14 @@ export function borderGates(): Command[] {
     addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),
     addGate('border_in', 'forward', -14),
     addRule('inet', 'border_in', [byMap(oif, 'border_in_subnet')]),
+    ...(['egress', 'ingress'] as const).flatMap((direction) => {
+      const chain = allowedChain(direction)
+      return [
+        addChain('inet', chain),
+        addRule('inet', chain, [firstOfFlow, passed(GATE_OF[direction])]),
+        addRule('inet', chain, [accept]),
+      ]
+    }),
   ]
 }
 
@@ -61,10 +70,12 @@ export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
   checkId('subnetId', subnetId)
   const chain = (direction: Direction, otherEnd: typeof iif): Command[] => {
     const name = borderChain(subnetId, direction)
+    const none = entryName(aclId, direction, '*')
     return [
       isNew ? addChain('inet', name) : flushChain('inet', name),
       addRule('inet', name, [match(otherEnd, inSet(linkSet(subnetId))), accept]),
       addRule('inet', name, [jump(aclChain(aclId, direction))]),
+      addRule('inet', name, dropped(GATE_OF[direction], none), none),
     ]
   }
   return [

@@ -3,6 +3,7 @@
 
 import { Worker } from 'node:worker_threads'
 import type { Calls, Reply, Request } from './fabric-thread.ts'
+import type { Lost, Verdict } from './verdict.ts'
 
 /** A call that the kernel, or the thread, refused. `code` is an errno's name where there is one. */
 export class KernelRefusal extends Error {
@@ -24,13 +25,20 @@ export class FabricKernel {
   #lastId = 0
   #ended: Error | undefined
 
-  /** `onGone` hears of links that died: their ifindexes, and whether others may have, unheard. */
-  constructor(onGone: (gone: number[], lost: boolean) => void) {
+  /**
+   * `onGone` hears of links that died: their ifindexes, and whether others may have, unheard.
+   * `onVerdicts` hears what became of packets.
+   */
+  constructor(
+    onGone: (gone: number[], lost: boolean) => void,
+    onVerdicts: (verdicts: readonly (Verdict | Lost)[]) => void = () => {},
+  ) {
     // Beside this file, as TypeScript in a checkout or as JavaScript in a bundle.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#thread = new Worker(new URL(`./fabric-thread.${extension}`, import.meta.url))
     this.#thread.on('message', (reply: Reply) => {
       if ('gone' in reply) onGone(reply.gone, reply.lost)
+      else if ('verdicts' in reply) onVerdicts(reply.verdicts)
       else this.#settle(reply)
     })
     this.#thread.on('error', (error) => this.#end(error))
@@ -55,7 +63,7 @@ export class FabricKernel {
     await this.#thread.terminate()
   }
 
-  #settle(reply: Exclude<Reply, { gone: number[] }>): void {
+  #settle(reply: Extract<Reply, { id: number }>): void {
     const waiting = this.#waiting.get(reply.id)
     this.#waiting.delete(reply.id)
     if ('error' in reply) {

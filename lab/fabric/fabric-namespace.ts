@@ -18,7 +18,9 @@ import {
   withinPath,
 } from './namespace.ts'
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
+import { listenToLog } from './nflog.ts'
 import { LINK_GROUP, links } from './port-link.ts'
+import { LOG_GROUP } from './reason.ts'
 import { changeAddress, changeLink, deleteGroup, deleteLink } from './rtnetlink.ts'
 import { IMDS, RESOLVER } from './services.ts'
 
@@ -50,6 +52,7 @@ export type OpenFabric = {
   readonly netlink: number
   readonly watch: number
   readonly conntrack: number
+  readonly log: number
   readonly nftables: Nftables
 }
 
@@ -69,9 +72,11 @@ export function openNamespace(name: string, hostNetns: string): OpenFabric {
         netlink: openNetlink('route'),
         watch: openNetlink('links'),
         conntrack: openNetlink('netfilter'),
+        log: openNetlink('log'),
       }
     })
     const loopback = links(opened.netlink).find((link) => link.name === 'lo')?.ifindex ?? 1
+    transact(opened.log, listenToLog(LOG_GROUP))
     transact(opened.netlink, [
       changeLink(loopback, { up: true }),
       ...[IMDS.ipv4, IMDS.ipv6, RESOLVER.ipv4, RESOLVER.ipv6]
@@ -92,7 +97,7 @@ export function closeNamespace(fabric: OpenFabric): void {
   for (const name of besides(fabric.name)) removeNamespace(name)
   removeNamespace(fabricNamespace(fabric.name))
   fabric.nftables.close()
-  for (const fd of [fabric.netlink, fabric.watch, fabric.conntrack]) close(fd)
+  for (const fd of [fabric.netlink, fabric.watch, fabric.conntrack, fabric.log]) close(fd)
   fs.closeSync(fabric.namespaceFd)
 }
 

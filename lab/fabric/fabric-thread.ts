@@ -4,13 +4,15 @@
 //
 //   main thread (fabric-kernel.ts) ──{ id, name, args }──▶ here ──{ id, result | error }──▶ back
 //                                        links that died ──{ gone }──▶
+//                                what became of packets ──{ verdicts }──▶
 
 import { parentPort } from 'node:worker_threads'
 import { addressBytes, blockOf } from './address.ts'
 import { forgetFlows } from './conntrack.ts'
 import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
-import { fabricNamespace } from './names.ts'
+import { Hearing } from './hearing.ts'
+import { eniOf, fabricNamespace } from './names.ts'
 import {
   makeNamespace,
   namespacePath,
@@ -20,21 +22,44 @@ import {
 } from './namespace.ts'
 import { news, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
-import { changeReach, type LinkPlan, links, plugLink, unplugLink } from './port-link.ts'
+import {
+  changeReach,
+  type LinkPlan,
+  links,
+  type PluggedLink,
+  plugLink,
+  unplugLink,
+} from './port-link.ts'
 import { probe } from './probe.ts'
 import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
+import { carryCounts, type RuleCount, ruleCounts } from './rule-counters.ts'
 import { listenIn } from './socket.ts'
+import type { Lost, Verdict } from './verdict.ts'
 
 /** How often the thread looks whether a link died. A look that finds nothing costs microseconds. */
 const WATCH_INTERVAL_MS = 25
+/**
+ * So many reads of the log each time, of up to 32 packets each: a flood of drops costs the lab a
+ * bounded part of its time, and what it does not read the kernel counts as lost.
+ */
+const LOG_READS_MAX = 12
 
 let open: OpenFabric | undefined
 let watch: NodeJS.Timeout | undefined
+let hearing: Hearing | undefined
 
 const calls = {
   open(name: string, hostNetns: string): { netnsPath: string } {
     open = openNamespace(name, hostNetns)
-    watch = setInterval(report, WATCH_INTERVAL_MS)
+    hearing = new Hearing(open.log, {
+      links: () =>
+        links(fabric().netlink).map(({ ifindex, alias }) => [ifindex, eniOf(name, alias)] as const),
+      comments: () => calls.ruleCounts().map(({ comment }) => comment),
+    })
+    watch = setInterval(() => {
+      report()
+      reportLog(LOG_READS_MAX)
+    }, WATCH_INTERVAL_MS)
     return { netnsPath: namespacePath(fabricNamespace(name)) }
   },
 
@@ -42,18 +67,32 @@ const calls = {
     clearInterval(watch)
     if (open !== undefined) closeNamespace(open)
     open = undefined
+    hearing = undefined
   },
 
   sweep,
 
   /** One transaction: all of it is in force when this returns, or none. */
   apply(commands: readonly Command[]): void {
-    const { namespaceFd, nftables } = fabric()
-    within(namespaceFd, () => nftables.run(commands))
+    const { namespaceFd, nftables, conntrack } = fabric()
+    const carried = carryCounts(commands, (chain) => ruleCounts(conntrack, 'inet', chain))
+    hearing?.rulesCame(commands)
+    within(namespaceFd, () => nftables.run(carried))
   },
 
-  plugLink: (plan: LinkPlan, guard: readonly Command[]) =>
-    plugLink(fabric().netlink, plan, () => calls.apply(guard)),
+  /** Reports all that the log says up to now. */
+  hear: (): void => reportLog(Number.POSITIVE_INFINITY),
+
+  /** What every rule with a comment has counted. */
+  ruleCounts: (): RuleCount[] =>
+    (['netdev', 'inet'] as const).flatMap((family) => ruleCounts(fabric().conntrack, family)),
+
+  plugLink(plan: LinkPlan, guard: readonly Command[]): PluggedLink {
+    const { netlink, name } = fabric()
+    const link = plugLink(netlink, plan, () => calls.apply(guard))
+    hearing?.linkCame(link.fabricIfindex, eniOf(name, plan.mark))
+    return link
+  },
 
   unplugLink: (fabricIfindex: number) => unplugLink(fabric().netlink, fabricIfindex),
 
@@ -94,11 +133,15 @@ const calls = {
 export type Calls = typeof calls
 /** A call on its way here. */
 export type Request = { readonly id: number; readonly name: keyof Calls; readonly args: unknown[] }
-/** An answer, or the news that links (by ifindex) died; `lost`: there was more than fitted. */
+/**
+ * An answer; the news that links (by ifindex) died, `lost`: there was more than fitted; or what
+ * became of packets.
+ */
 export type Reply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { message: string; code: string | undefined } }
   | { readonly gone: number[]; readonly lost: boolean }
+  | { readonly verdicts: (Verdict | Lost)[] }
 
 function fabric(): OpenFabric {
   if (open === undefined) throw new Error('the fabric is closed')
@@ -111,6 +154,11 @@ function report(): void {
     .filter(({ type }) => type === RTM.DELLINK)
     .map(({ payload }) => parseLink(payload).ifindex)
   if (gone.length > 0 || lost) reply({ gone, lost })
+}
+
+function reportLog(readsMax: number): void {
+  const verdicts = hearing?.verdicts(readsMax) ?? []
+  if (verdicts.length > 0) reply({ verdicts })
 }
 
 function reply(message: Reply): void {

@@ -27,7 +27,6 @@ import {
   byMap,
   type Command,
   concat,
-  drop,
   inSet,
   match,
   meta,
@@ -35,6 +34,7 @@ import {
   prefix,
   type Statement,
 } from './nft.ts'
+import { dropped, type Gate } from './reason.ts'
 import { leaseQuestion, serviceInput, serviceOutput, serviceSets } from './services.ts'
 import { agreedChains, passTracked } from './tracking.ts'
 
@@ -53,6 +53,9 @@ const oif = meta('oifname')
 const etherSource = payload('ether', 'saddr')
 const rule = (chain: string, ...statements: Statement[]): Command =>
   addRule('inet', chain, statements)
+/** A rule that drops, and says why; behind all others, what a chain's policy would do unsaid. */
+const refuse = (chain: string, gate: Gate, reason: string, ...when: Statement[]): Command =>
+  addRule(gate === 'frames' ? 'netdev' : 'inet', chain, [...when, ...dropped(gate, reason)], reason)
 
 function sets(): Command[] {
   return [
@@ -82,7 +85,7 @@ function frames(): Command[] {
   const address = payload('arp', 'saddr ip')
   return [
     addChain('netdev', 'frames'),
-    rule(match(concat(iif, etherSource), inSet('mac'), '!='), drop),
+    refuse('frames', 'frames', 'spoofed MAC', match(concat(iif, etherSource), inSet('mac'), '!=')),
     rule(match(payload('ether', 'type'), anyOf('ip', 'ip6')), accept),
     rule(match(concat(iif, sender, address), inSet('arp_sender')), accept),
     rule(
@@ -90,6 +93,8 @@ function frames(): Command[] {
       accept,
     ),
     rule(match(concat(iif, sender), inSet('unchecked')), accept),
+    refuse('frames', 'frames', 'spoofed ARP', match(payload('ether', 'type'), 'arp')),
+    refuse('frames', 'frames', 'not IP'),
   ]
 }
 
@@ -112,6 +117,8 @@ function sourceCheck(): Command[] {
       accept,
     ),
     rule(chain, from('unchecked_source'), accept),
+    refuse(chain, 'source', 'link-local', from('link_local', payload('ip6', 'saddr'))),
+    refuse(chain, 'source', 'spoofed source'),
   ]
 }
 
@@ -125,7 +132,9 @@ function router(): Command[] {
       match(payload('icmpv6', 'type'), anyOf(...NEIGHBOUR_DISCOVERY)),
       accept,
     ),
-    ...(hook === 'input' ? serviceInput() : serviceOutput()),
+    ...(hook === 'input'
+      ? [...serviceInput(), refuse(hook, 'router', 'no service of the router')]
+      : serviceOutput()),
   ])
 }
 
@@ -136,13 +145,15 @@ function forwarding(): Command[] {
     addGate(`${direction}_gate`, 'forward', prio),
     ...passTracked(`${direction}_gate`, direction),
     rule(`${direction}_gate`, byMap(link, `${direction}_groups`)),
+    refuse(`${direction}_gate`, direction, `no group rule, ${direction}`),
   ]
   const check = 'destination_check'
   return [
     ...agreedChains(),
     addGate(check, 'forward', -30),
-    rule(check, match(payload('ip6', 'saddr'), linkLocalNet), drop),
-    rule(check, match(payload('ip6', 'daddr'), linkLocalNet), drop),
+    ...['saddr', 'daddr'].map((address) =>
+      refuse(check, 'destination', 'link-local', match(payload('ip6', address), linkLocalNet)),
+    ),
     rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
     rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
     ...(['ipv4', 'ipv6'] as const).map((version) =>
@@ -153,6 +164,7 @@ function forwarding(): Command[] {
       ),
     ),
     rule(check, match(oif, inSet('unchecked_destination')), accept),
+    refuse(check, 'destination', 'source/dest check'),
     ...gate('egress', -20, iif),
     ...gate('ingress', -10, oif),
   ]

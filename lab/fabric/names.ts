@@ -10,6 +10,10 @@ export const fabricNamespace = (lab: string, beside?: string): string =>
 /** The alias of both ends of an ENI's link; without an ENI, how a lab's aliases begin. */
 export const markOf = (lab: string, eniId = ''): string => `enid-lab:${lab}:${eniId}`
 
+/** The ENI of a link that wears this mark; of another lab's link, or of none, empty. */
+export const eniOf = (lab: string, mark: string): string =>
+  mark.startsWith(markOf(lab)) ? mark.slice(markOf(lab).length) : ''
+
 /**
  * The names of an ENI's link, in the fabric and in the guest: at most 15 characters, the same every
  * time, never `eth0`, and of another lab's ENI never the same.

@@ -17,10 +17,12 @@ import { prove } from './prove.ts'
 import { closeResolver, openResolver } from './resolver-port.ts'
 import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
 import { dropGroup, putGroup } from './security-group.ts'
+import { VerdictFeed } from './verdict-feed.ts'
 
 /** A fabric in a namespace of its own. See the contracts in fabric.ts and open.ts. */
 export class NamespaceFabric implements LabFabric {
   readonly netnsPath: string
+  readonly verdicts = new VerdictFeed((work) => this.#inTurn(work))
   readonly #options: Required<FabricOptions>
   readonly #groups = new Map<string, Group>()
   readonly #ports = new PluggedPorts()
@@ -165,7 +167,8 @@ export class NamespaceFabric implements LabFabric {
 
   async #start(): Promise<void> {
     const { name, hostNetns, log } = this.#options
-    const kernel = new FabricKernel((gone, lost) => this.#linksDied(gone, lost))
+    const died = (gone: number[], lost: boolean) => this.#linksDied(gone, lost)
+    const kernel = new FabricKernel(died, this.verdicts.tell)
     try {
       await kernel.call('open', name, hostNetns)
       this.#kernel = kernel

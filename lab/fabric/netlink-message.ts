@@ -26,12 +26,16 @@ export function attribute(type: number, value: Uint8Array): Buffer {
 }
 
 /** The attributes of a payload from `offset` on, by type, whose two flag bits are cut off. */
-export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
-  const found = new Map<number, Buffer>()
+export const attributes = (payload: Buffer, offset: number): Map<number, Buffer> =>
+  new Map(attributeList(payload, offset))
+
+/** The same in their order, where one type comes more than once. */
+export function attributeList(payload: Buffer, offset: number): [type: number, value: Buffer][] {
+  const found: [number, Buffer][] = []
   for (let at = offset; at + 4 <= payload.length; ) {
     const length = payload.readUInt16LE(at)
     if (length < 4) break
-    found.set(payload.readUInt16LE(at + 2) & 0x3fff, payload.subarray(at + 4, at + length))
+    found.push([payload.readUInt16LE(at + 2) & 0x3fff, payload.subarray(at + 4, at + length)])
     at += (length + 3) & ~3
   }
   return found

@@ -20,10 +20,13 @@ import { attributes, type Message, NLMSG } from './netlink-message.ts'
 const NETLINK_ROUTE = 0
 const NETLINK_NETFILTER = 12
 const RTMGRP_LINK = 1
+const NF_NETLINK_CONNTRACK_DESTROY = 4
 const SOL_NETLINK = 270
 const NETLINK_CAP_ACK = 10
 const NETLINK_EXT_ACK = 11
 const RECEIVE_TIMEOUT_MS = 200
+const NEWS_BYTES = 1024 * 1024
+const LOG_BYTES = 4 * 1024 * 1024
 const ON = Buffer.of(1, 0, 0, 0)
 
 const buffer = Buffer.alloc(256 * 1024)
@@ -36,9 +39,13 @@ export type Received = {
   readonly payload: Buffer
 }
 
-/** Opens a socket in the calling thread's present namespace. `links` also hears of every link. */
-export function openNetlink(kind: 'route' | 'links' | 'netfilter'): number {
-  const protocol = kind === 'netfilter' ? NETLINK_NETFILTER : NETLINK_ROUTE
+/**
+ * Opens a socket in the calling thread's present namespace. `links` also hears of every link; `log`
+ * has room for what a log group says (nflog.ts), `flows` hears of every tracked flow that ends.
+ */
+export function openNetlink(kind: 'route' | 'links' | 'netfilter' | 'log' | 'flows'): number {
+  const isNetfilter = kind !== 'route' && kind !== 'links'
+  const protocol = isNetfilter ? NETLINK_NETFILTER : NETLINK_ROUTE
   const fd = checked(
     socket(C.AF_NETLINK, C.SOCK_RAW | C.SOCK_CLOEXEC, protocol),
     `open a netlink ${kind} socket`,
@@ -48,16 +55,22 @@ export function openNetlink(kind: 'route' | 'links' | 'netfilter'): number {
   checked(setsockopt(fd, C.SOL_SOCKET, C.SO_RCVTIMEO, timeout, 16), 'set SO_RCVTIMEO')
   setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, ON, 4) // Both only make errors better:
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, ON, 4) // an old kernel may lack them.
-  if (kind === 'links') {
-    const size = Buffer.alloc(4)
-    size.writeInt32LE(1024 * 1024)
-    setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUF, size, 4)
+  if (kind === 'log' || kind === 'flows')
+    setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, int32(LOG_BYTES), 4)
+  if (kind === 'links') setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUF, int32(NEWS_BYTES), 4)
+  if (kind === 'links' || kind === 'flows') {
     const address = Buffer.alloc(12) // struct sockaddr_nl
     address.writeUInt16LE(C.AF_NETLINK, 0)
-    address.writeUInt32LE(RTMGRP_LINK, 8)
-    checked(bind(fd, address, 12), 'join the link group')
+    address.writeUInt32LE(kind === 'links' ? RTMGRP_LINK : NF_NETLINK_CONNTRACK_DESTROY, 8)
+    checked(bind(fd, address, 12), `join the group of ${kind}`)
   }
   return fd
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(value)
+  return bytes
 }
 
 /** Does one piece of work with a socket and closes it. */
@@ -119,14 +132,23 @@ export function dump(fd: number, request: Message): Buffer[] {
   }
 }
 
-/** What has come in on a `links` socket, without waiting; `lost`: the kernel had to drop some. */
-export function news(fd: number): { messages: Received[]; lost: boolean } {
+/**
+ * What has come in, without waiting, in at most so many reads; `lost`: the kernel had to drop some.
+ * What is not read stays for the next time.
+ */
+export function news(
+  fd: number,
+  readsMax = Number.POSITIVE_INFINITY,
+): { messages: Received[]; lost: boolean } {
   const messages: Received[] = []
-  for (;;) {
+  let lost = false
+  for (let reads = 0; reads < readsMax; reads++) {
     const length = Number(recv(fd, buffer, buffer.length, C.MSG_DONTWAIT))
-    if (length === -1) return { messages, lost: errnoName(errno()) === 'ENOBUFS' }
-    messages.push(...split(length))
+    if (length >= 0) messages.push(...split(length))
+    else if (errnoName(errno()) === 'ENOBUFS') lost = true
+    else break
   }
+  return { messages, lost }
 }
 
 /** Writes a fresh sequence number into a message, and says which. */

@@ -10,13 +10,12 @@
 import { parseCidr } from './address.ts'
 import type { Acl, AclEntry } from './fabric.ts'
 import {
-  accept,
   addChain,
   addRule,
   type Command,
   deleteChain,
-  drop,
   flushChain,
+  goTo,
   match,
   meta,
   payload,
@@ -26,11 +25,25 @@ import {
   transport,
 } from './nft.ts'
 import { ANY, ICMP, ICMPV6, PORT_MAX, TCP, UDP } from './protocol.ts'
+import { dropped, type Gate, passedBy } from './reason.ts'
 import { bounded, checkId } from './security-group.ts'
 
 const NUMBER_MAX = 32766
 
 type Direction = AclEntry['direction']
+
+/** The gate at which the entries of a direction are asked. */
+export const GATE_OF = { egress: 'leaving', ingress: 'entering' } as const satisfies Record<
+  Direction,
+  Gate
+>
+
+/** Where an entry ends that allows a packet. */
+export const allowedChain = (direction: Direction): string => `${GATE_OF[direction]}_allowed`
+
+/** What an entry is called, and what decides where none matches: EC2's last entry, `*`. */
+export const entryName = (aclId: string, direction: Direction, number: number | '*'): string =>
+  `${aclId} ${direction} ${number}`
 
 /** The chain with an ACL's entries of one direction. */
 export const aclChain = (aclId: string, direction: Direction): string => `acl-${direction}-${aclId}`
@@ -61,7 +74,7 @@ export function dropAcl(aclId: string): Command[] {
 
 function compileEntry(aclId: string, entry: AclEntry): Command {
   const { direction, ruleNumber, peer, action } = entry
-  const name = `${aclId} ${direction} ${ruleNumber}`
+  const name = entryName(aclId, direction, ruleNumber)
   try {
     bounded('ruleNumber', ruleNumber, 1, NUMBER_MAX)
     const { address, length } = parseCidr(peer.cidr, peer.kind)
@@ -73,7 +86,9 @@ function compileEntry(aclId: string, entry: AclEntry): Command {
       match(meta('nfproto'), peer.kind),
       ...(length === 0 ? [] : [match(field, prefix(address, length))]),
       ...protocolMatch(entry),
-      action === 'allow' ? accept : drop,
+      ...(action === 'allow'
+        ? [...passedBy(name), goTo(allowedChain(direction))]
+        : dropped(GATE_OF[direction], name)),
     ]
     return addRule('inet', aclChain(aclId, direction), statements, name)
   } catch (error) {

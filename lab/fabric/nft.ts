@@ -40,6 +40,11 @@ export const payload = (protocol: string, field: string): Expression => ({
 export const transport = (offset: number, bits: number): Expression => ({
   payload: { base: 'th', offset, len: bits },
 })
+/** Counts the packets that come as far as here. */
+export const counter: Statement = { counter: { packets: 0, bytes: 0 } }
+/** Tells a log group of the packet; no verdict. The words are at most 127 bytes. */
+export const log = (group: number, words: string): Statement => ({ log: { prefix: words, group } })
+
 export const meta = (key: string): Expression => ({ meta: { key } })
 export const ct = (key: string): Expression => ({ ct: { key } })
 export const bits = (op: '&' | '|', left: Expression, right: number | string): Expression => ({

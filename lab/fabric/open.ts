@@ -5,6 +5,7 @@ import type { Fabric } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
 import type { GuestPlan } from './guest.ts'
 import { NamespaceFabric } from './namespace-fabric.ts'
+import type { VerdictFeed } from './verdict-feed.ts'
 
 const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const HOST_NETNS = '/proc/self/ns/net'
@@ -39,6 +40,8 @@ export interface LabFabric extends Fabric {
   removeNetns(name: string): Promise<void>
   /** Configures a plugged interface in a guest: eth0, addresses, MTU, default routes. */
   configureGuest(plan: GuestPlan): Promise<void>
+  /** What becomes of packets, and the rules' counters. */
+  readonly verdicts: Pick<VerdictFeed, 'on' | 'hear' | 'ruleCounts'>
 }
 
 /** Makes a fabric and opens it: its namespace exists and its enforcement is proven. */

@@ -26,6 +26,7 @@ import {
   type Statement,
 } from './nft.ts'
 import { ANY, ICMP, ICMPV6, PORT_MAX, TCP, UDP } from './protocol.ts'
+import { passedBy } from './reason.ts'
 import { agreedChain, type ChainRule, chainRule, untracked, untrackedChains } from './tracking.ts'
 
 const ID = /^[a-z][a-z0-9-]{0,63}$/i
@@ -102,6 +103,7 @@ function compileRule(groupId: string, rule: Rule): ChainRule[] {
           match(meta('nfproto'), version),
           ...peer,
           ...ports,
+          ...passedBy(rule.ruleId),
           goTo(agreedChain(rule.direction)),
         ]
         return [

@@ -20,12 +20,14 @@ import {
   ct,
   type Expression,
   flowIs,
+  goTo,
   match,
   meta,
   type Statement,
   set,
 } from './nft.ts'
 import { PORT_MAX, TCP, UDP } from './protocol.ts'
+import { firstOfFlow, passed, passedBy } from './reason.ts'
 
 /** A command that adds a rule, and to which chain. */
 export type ChainRule = { readonly chain: string; readonly command: Command }
@@ -36,15 +38,12 @@ type Version = 'ipv4' | 'ipv6'
 /** Bits of a flow's mark: tracked by the ENI that sent its first packet, and by the other one. */
 const TRACKED = { egress: 1, ingress: 2 } as const
 const OTHER = { egress: 'ingress', ingress: 'egress' } as const
-/**
- * IPS_CONFIRMED of a flow's status: a packet of it has passed both gates before. An ICMP error has
- * the status of the flow it is about; a packet of no flow has none, and matches nothing.
- */
-const CONFIRMED = 8
 const UNTRACKABLE = anyOf(TCP, UDP)
 
 /** Where a rule of that direction ends that lets a packet through: the flow may be remembered. */
 export const agreedChain = (direction: Direction): string => `${direction}_agreed`
+/** The same for a flow that is not to be remembered. */
+const untrackedChain = (direction: Direction): string => `${direction}_untracked`
 /** A group's rules that let TCP or UDP to or from everywhere. Ids hold no `_`: names are unique. */
 export const openChain = (groupId: string, direction: Direction): string =>
   `${direction}_open-${groupId}`
@@ -60,16 +59,13 @@ export const isFree: Statement = match(meta('mark'), 1)
 /** The chains in which a flow is agreed: its first packet is what decides. */
 export function agreedChains(): Command[] {
   return (['egress', 'ingress'] as const).flatMap((direction) => {
-    const chain = agreedChain(direction)
-    const bit = TRACKED[direction]
-    return [
-      addChain('inet', chain),
-      addRule('inet', chain, [
-        match(bits('&', ct('status'), CONFIRMED), 0),
-        set(ct('mark'), bits('|', ct('mark'), bit)),
-      ]),
-      addRule('inet', chain, [accept]),
+    const remember = set(ct('mark'), bits('|', ct('mark'), TRACKED[direction]))
+    const chain = (name: string, ...first: Statement[]): Command[] => [
+      addChain('inet', name),
+      addRule('inet', name, [firstOfFlow, ...first, passed(direction)]),
+      addRule('inet', name, [accept]),
     ]
+    return [...chain(agreedChain(direction), remember), ...chain(untrackedChain(direction))]
   })
 }
 
@@ -112,7 +108,11 @@ export function untracked(
   const open = protocol === 'all' ? [match(meta('l4proto'), UNTRACKABLE)] : ports
   const free = [ipVersion, match(meta('l4proto'), what), set(meta('mark'), 1)]
   return [
-    chainRule(openChain(groupId, direction), [ipVersion, ...open, accept], ruleId),
+    chainRule(
+      openChain(groupId, direction),
+      [ipVersion, ...open, ...passedBy(ruleId), goTo(untrackedChain(direction))],
+      ruleId,
+    ),
     ...(everyPort ? [chainRule(freeChain(groupId, OTHER[direction]), free, ruleId)] : []),
   ]
 }

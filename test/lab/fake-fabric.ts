@@ -17,6 +17,17 @@ export class FakeFabric implements LabFabric {
   /** The next call of that name rejects, once. */
   failNext: keyof LabFabric | undefined
   closed = false
+  /** What its packets would be: a test tells verdicts, and what the rules counted. */
+  counts: Awaited<ReturnType<LabFabric['verdicts']['ruleCounts']>> = []
+  readonly #listeners: Parameters<LabFabric['verdicts']['on']>[0][] = []
+  readonly tell: Parameters<LabFabric['verdicts']['on']>[0] = (verdicts) => {
+    for (const listener of this.#listeners) listener(verdicts)
+  }
+  readonly verdicts: LabFabric['verdicts'] = {
+    on: (listener) => void this.#listeners.push(listener),
+    hear: async () => {},
+    ruleCounts: async () => this.counts,
+  }
 
   async open(): Promise<void> {}
 

@@ -38,13 +38,13 @@ const byte = (offset: number, value: number) =>
 
 describe('an entry says its IP version, its CIDR and its protocol, all of them', () => {
   test.each<[string, Partial<AclEntry>, string[]]>([
-    ['everything', {}, [start, from, 'accept']],
-    ['what is denied', { action: 'deny' }, [start, from, 'drop']],
-    ['from anywhere', { peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }, [start, 'accept']],
+    ['everything', {}, [start, from, 'counter, mangle, goto']],
+    ['what is denied', { action: 'deny' }, [start, from, 'counter, log, drop']],
+    ['from anywhere', { peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }, [start, 'counter, mangle, goto']],
     [
       'every TCP port is still TCP alone',
       { protocol: 6, from: 0, to: 65535 },
-      [start, from, protocol(6), 'accept'],
+      [start, from, protocol(6), 'counter, mangle, goto'],
     ],
     [
       'a UDP range',
@@ -53,20 +53,20 @@ describe('an entry says its IP version, its CIDR and its protocol, all of them',
         start,
         from,
         '{op:==,left:{payload:{protocol:udp,field:dport}},right:{range:[53,54]}}',
-        'accept',
+        'counter, mangle, goto',
       ],
     ],
     [
       'an ICMP type and code',
       { protocol: 1, from: 3, to: 4 },
-      [start, from, protocol(1), byte(0, 3), byte(8, 4), 'accept'],
+      [start, from, protocol(1), byte(0, 3), byte(8, 4), 'counter, mangle, goto'],
     ],
     [
       'any code of a type',
       { protocol: 1, from: 8, to: -1 },
-      [start, from, protocol(1), byte(0, 8), 'accept'],
+      [start, from, protocol(1), byte(0, 8), 'counter, mangle, goto'],
     ],
-    ['ICMPv6 in IPv4 by number alone', { protocol: 58 }, [start, from, protocol(58), 'accept']],
+    ['ICMPv6 in IPv4 by number alone', { protocol: 58 }, [start, from, protocol(58), 'counter, mangle, goto']],
   ])('%s', (_name, change, nft) => {
     expect(said(entry(change))).toEqual([nft.join(', ')])
   })
@@ -123,20 +123,27 @@ describe('an entry that cannot be said exactly is refused by its number, never w
   })
 })
 
-test('nothing at a border asks conntrack: an ACL knows no flows', () => {
+test('nothing at a border decides by conntrack: an ACL knows no flows', () => {
   const subnet = { subnetId: 'subnet-1', ipv4Cidr: '10.0.0.0/24', ipv4Gateway: '10.0.0.1' }
   const commands = [
     ...borderGates(),
     ...putBorder({ ...subnet, aclId: 'acl-1' }, true),
     ...putAcl({ aclId: 'acl-1', entries: [entry()] }, true),
   ]
-  expect(JSON.stringify(commands)).not.toContain('"ct"')
+  const asking = commands.filter((command) => JSON.stringify(command).includes('"ct"'))
+  // What asks is what tells of a flow's first packet, after the entry has allowed it.
+  expect(asking.map((command) => JSON.stringify(command))).toEqual(
+    ['leaving', 'entering'].map((gate) => expect.stringContaining(`"prefix":"pass ${gate}"`)),
+  )
+  for (const command of asking) {
+    expect(JSON.stringify(command)).not.toMatch(/"(accept|drop|jump|goto)"/)
+  }
 })
 
 test('a change of an ACL or of the association names no link', () => {
   const link = 'e123456789'
   const subnet = { subnetId: 'subnet-1', ipv4Cidr: '10.0.0.0/24', ipv4Gateway: '10.0.0.1' }
   expect(JSON.stringify(borderElements('subnet-1', link))).toContain(link)
-  expect(putBorder({ ...subnet, aclId: 'acl-2' }, false)).toHaveLength(6)
+  expect(putBorder({ ...subnet, aclId: 'acl-2' }, false)).toHaveLength(8)
   expect(putAcl({ aclId: 'acl-1', entries: [entry()] }, false)).toHaveLength(3)
 })

@@ -65,16 +65,16 @@ function clause(statement: Json): string {
 
 describe('a rule says its IP version, its peer and its protocol, all of them', () => {
   const cases: [name: string, rule: Rule, nft: string[]][] = [
-    ['everything from a CIDR', rule(), ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, goto']],
+    ['everything from a CIDR', rule(), ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, counter, mangle, goto']],
     [
       'everything to anywhere, IPv4 only',
       rule({ direction: 'egress', peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }),
-      ['meta nfproto == ipv4, goto'],
+      ['meta nfproto == ipv4, counter, mangle, goto'],
     ],
     [
       'everything to anywhere, IPv6 only',
       rule({ direction: 'egress', peer: { kind: 'ipv6', cidr: '::/0' } }),
-      ['meta nfproto == ipv6, goto'],
+      ['meta nfproto == ipv6, counter, mangle, goto'],
     ],
     [
       'a TCP port range to an IPv6 CIDR whose host bits are set',
@@ -85,29 +85,29 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
         to: 443,
         peer: { kind: 'ipv6', cidr: 'fd00:1::5/32' },
       }),
-      ['meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, goto'],
+      ['meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, counter, mangle, goto'],
     ],
     [
       'one UDP port',
       rule({ protocol: 17, from: 53, to: 53 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, udp.dport == 53, goto'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, udp.dport == 53, counter, mangle, goto'],
     ],
     [
       'every TCP port is still TCP alone',
       rule({ protocol: 6, from: 0, to: 65535 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 6, goto'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 6, counter, mangle, goto'],
     ],
     [
       'another protocol by number',
       rule({ protocol: 47 }),
-      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 47, goto'],
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 47, counter, mangle, goto'],
     ],
     [
       'an ICMP type and code',
       rule({ protocol: 1, from: 3, to: 4 }),
       [
         'meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, meta l4proto == 1,' +
-          ' icmp.type == 3, icmp.code == 4, goto',
+          ' icmp.type == 3, icmp.code == 4, counter, mangle, goto',
       ],
     ],
     [
@@ -115,25 +115,25 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
       rule({ protocol: 58, from: 128, to: -1, peer: { kind: 'ipv6', cidr: 'fd00::/8' } }),
       [
         'meta nfproto == ipv6, ip6.saddr == fd00::/8, meta l4proto == 58,' +
-          ' icmpv6.type == 128, goto',
+          ' icmpv6.type == 128, counter, mangle, goto',
       ],
     ],
     [
       'a group means its members of both versions, by address and by prefix',
       rule({ protocol: 6, from: 22, to: 22, peer: { kind: 'group', groupId: 'sg-2' } }),
       [
-        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, tcp.dport == 22, goto',
-        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, tcp.dport == 22, goto',
-        'meta nfproto == ipv6, ip6.saddr == @ipv6-of-sg-2, tcp.dport == 22, goto',
-        'meta nfproto == ipv6, ip6.saddr & ffff:ffff:ffff:ffff:ffff:: == @ipv6_prefixes-of-sg-2, tcp.dport == 22, goto',
+        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, tcp.dport == 22, counter, mangle, goto',
+        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, tcp.dport == 22, counter, mangle, goto',
+        'meta nfproto == ipv6, ip6.saddr == @ipv6-of-sg-2, tcp.dport == 22, counter, mangle, goto',
+        'meta nfproto == ipv6, ip6.saddr & ffff:ffff:ffff:ffff:ffff:: == @ipv6_prefixes-of-sg-2, tcp.dport == 22, counter, mangle, goto',
       ],
     ],
     [
       'ICMP from a group is IPv4 alone',
       rule({ protocol: 1, from: -1, to: -1, peer: { kind: 'group', groupId: 'sg-2' } }),
       [
-        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, goto',
-        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, meta l4proto == 1, goto',
+        'meta nfproto == ipv4, ip.saddr == @ipv4-of-sg-2, meta l4proto == 1, counter, mangle, goto',
+        'meta nfproto == ipv4, ip.saddr & 255.255.255.240 == @ipv4_prefixes-of-sg-2, meta l4proto == 1, counter, mangle, goto',
       ],
     ],
   ]
@@ -211,19 +211,19 @@ describe('what is not tracked', () => {
     [
       'one port from everywhere',
       anywhere({ protocol: 6, from: 80, to: 80 }),
-      ['meta nfproto == ipv4, tcp.dport == 80, accept'],
+      ['meta nfproto == ipv4, tcp.dport == 80, counter, mangle, goto'],
       [],
     ],
     [
       'every port of a protocol',
       anywhere({ protocol: 17, from: 0, to: 65535 }),
-      ['meta nfproto == ipv4, meta l4proto == 17, accept'],
+      ['meta nfproto == ipv4, meta l4proto == 17, counter, mangle, goto'],
       ['meta nfproto == ipv4, meta l4proto == 17, mangle'],
     ],
     [
       'everything, of which TCP and UDP are untracked, in IPv6',
       anywhere({ peer: { kind: 'ipv6', cidr: '::/0' } }),
-      ['meta nfproto == ipv6, meta l4proto == 6 or 17, accept'],
+      ['meta nfproto == ipv6, meta l4proto == 6 or 17, counter, mangle, goto'],
       ['meta nfproto == ipv6, meta l4proto == 6 or 17, mangle'],
     ],
     ['every port but one', anywhere({ protocol: 6, from: 1, to: 65535 }), [expect.anything()], []],
