@@ -1,7 +1,11 @@
 // How the commands find a lab and talk to it: /run/enid-lab/<name>/lab.json says where it listens,
 // its own routes under /lab/ do the rest.
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { send } from './agent-connection.ts'
 import type { Call } from './command.ts'
 import { CommandError, EXIT } from './command.ts'
@@ -13,6 +17,8 @@ const LABS = '/run/enid-lab'
 export type LabConnection = {
   readonly name: string
   ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown>
+  /** The lines of an answer that has no end of its own, as they come. */
+  lines(path: string): AsyncIterable<string>
 }
 
 /** The name of the lab that is meant: --name, ENID_LAB, or `default`. */
@@ -35,6 +41,17 @@ export function connectLab(name: string): LabConnection {
         throw absent(error.code ?? error.message)
       })
       return answered(answer)
+    },
+    async *lines(path) {
+      const asked = request({ ...address, path }).end()
+      const came = once(asked, 'response') as Promise<[IncomingMessage]>
+      const [answer] = await came.catch((error: NodeJS.ErrnoException) => {
+        throw absent(error.code ?? error.message)
+      })
+      if (answer.statusCode !== 200) {
+        answered({ status: answer.statusCode ?? 0, body: await text(answer) })
+      }
+      yield* createInterface({ input: answer })
     },
   }
 }

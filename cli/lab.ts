@@ -5,6 +5,7 @@ import { CommandError, EXIT, wholeNumber } from './command.ts'
 import { announcedPort, connectLab, labName } from './lab-connection.ts'
 import { execInLab } from './lab-exec.ts'
 import { FAULT_FLAGS, labFault, labProfile } from './lab-fault.ts'
+import { FLOW_FLAGS, labFlows, labRules } from './lab-flows.ts'
 import { nearest } from './nearest.ts'
 import { pairs, table } from './table.ts'
 
@@ -17,14 +18,16 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   reset,
   down,
   exec: (call) => execInLab(connectLab(labName(call)), call),
+  flows: (call) => labFlows(connectLab(labName(call)), call),
+  rules: (call) => labRules(connectLab(labName(call)), call),
   fault: (call) => labFault(() => connectLab(labName(call)), call),
   profile: (call) => labProfile(() => connectLab(labName(call)), call),
 }
 
-/** `enid lab [env|status|reset|down|exec|fault|profile]`. */
+/** `enid lab [env|status|reset|down|exec|flows|rules|fault|profile]`. */
 export const lab: Command = {
   name: 'lab',
-  usage: '[env|status|reset|down|exec|fault|profile] [--name NAME] [--json] [-- CMD…]',
+  usage: '[env|status|reset|down|exec|flows|rules|fault|profile] [--name NAME] [--json] [-- CMD…]',
   summary: 'run a VPC in a box in the foreground, or ask one that runs',
   flags: {
     name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
@@ -38,6 +41,7 @@ export const lab: Command = {
     subnet: { value: 'ID', text: 'exec: where the command speaks from. fault: which' },
     json: { text: 'env, status, fault, profile: print one JSON document' },
     ...FAULT_FLAGS,
+    ...FLOW_FLAGS,
   },
   positionals: [0, 3],
   notes: [
@@ -47,6 +51,8 @@ export const lab: Command = {
     'enid lab reset           back to the fresh VPC',
     'enid lab down            end it',
     'enid lab exec -- CMD…    run a command inside the VPC, with an ENI of its own',
+    'enid lab flows           what became of packets, by whose rule; --dropped, --follow',
+    'enid lab rules           what each rule has counted',
     'enid lab fault list      how it can misbehave, and what of it is on',
     'enid lab fault add NAME  have it misbehave; fault clear [ID] ends it',
     'enid lab profile NAME    how long EC2 takes: fast, aws, hostile',

@@ -2,11 +2,12 @@
 // JSON in and out; a body is read strictly, and an unknown field is refused by name.
 
 import { faultRoutes } from './faults/routes.ts'
+import { flowRoutes } from './flows/routes.ts'
 import type { Lab } from './lab.ts'
 import { Refusal } from './model/refusal.ts'
 import type { ProbeWish } from './probes.ts'
 
-/** A route of the lab's own: what it answers is sent as JSON. */
+/** A route of the lab's own: what it answers is sent as JSON, a stream as lines of JSON. */
 export type ControlRoute = {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
@@ -18,6 +19,7 @@ export type ControlRequest = {
   readonly port: number
   /** The last part of the path, where the route has one. */
   readonly id: string
+  readonly query: Readonly<Record<string, unknown>>
   readonly body: unknown
 }
 
@@ -41,6 +43,7 @@ export function controlRoutes(lab: Lab, down: () => void): ControlRoute[] {
       },
     },
     ...faultRoutes(lab.faults),
+    ...flowRoutes(lab),
     {
       method: 'POST',
       path: '/lab/reset',

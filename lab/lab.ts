@@ -7,6 +7,8 @@ import { CallLog } from './ec2/call-log.ts'
 import type { LabFabric } from './fabric/open.ts'
 import { Switchboard } from './faults/switchboard.ts'
 import { type Clock, Timers } from './faults/timers.ts'
+import { FlowJournal } from './flows/journal.ts'
+import { type CountedRule, ruleTable } from './flows/rule-table.ts'
 import { Imds } from './imds/imds.ts'
 import { availableCount } from './model/addresses.ts'
 import { emptyWorld, freshWorld } from './model/fresh-world.ts'
@@ -33,6 +35,8 @@ export class Lab {
   readonly probes: Probes
   readonly calls = new CallLog()
   readonly faults: Switchboard
+  readonly flows: FlowJournal
+  readonly seeing: LabFabric['verdicts']
   readonly imds: Imds
   readonly log: Logger
   readonly startedAt = new Date()
@@ -53,6 +57,9 @@ export class Lab {
     this.faults = new Switchboard(this.region, this.#timers, log)
     this.imds = new Imds(this.region, this.faults)
     this.probes = new Probes(this.region, fabric)
+    this.seeing = fabric.verdicts
+    this.flows = new FlowJournal(() => this.region.world)
+    this.seeing.on((heard) => this.flows.add(heard))
   }
 
   /** Brings the fresh VPC into force on an open fabric. */
@@ -74,11 +81,18 @@ export class Lab {
     await this.probes.clear(this.#fresh)
     this.faults.reset()
     this.calls.clear()
+    this.flows.clear()
   }
 
   /** Nothing more happens by itself: what was to come is called off. */
   close(): void {
     this.#timers.end()
+    this.flows.close()
+  }
+
+  /** What each rule that packets meet has counted. */
+  async countedRules(): Promise<CountedRule[]> {
+    return ruleTable(this.region.world, await this.seeing.ruleCounts())
   }
 
   /** What the lab is and holds, for operators and the command. */

@@ -41,7 +41,7 @@ export function makeServer(lab: Lab, down: () => void): FastifyInstance {
       new Refusal(
         'InvalidRequest',
         `Nothing answers ${request.method} ${pathOf(request)}: EC2 is at / (GET, POST), IMDS at ` +
-          '/latest/, the lab at /lab/status, env, calls, probes, faults, profile, reset and down.',
+          '/latest/, the lab at /lab/status, env, calls, flows, rules, probes, faults, profile, reset and down.',
         404,
       ),
     ),
@@ -81,17 +81,18 @@ function routeControl(app: FastifyInstance, lab: Lab, down: () => void): void {
     stopping = true
   })
   for (const { method, path, answer } of routes) {
-    app.route<{ Params: { id?: string } }>({
+    app.route<{ Params: { id?: string }; Querystring: Record<string, unknown> }>({
       method,
       url: path,
       handler: async (request, reply) => {
-        const { body, params } = request
+        const { body, params, query } = request
         if (Buffer.isBuffer(body)) {
           throw new Refusal('UnsupportedMediaType', 'Send application/json, or no body.', 415)
         }
         const port = request.socket.localPort ?? 0
-        const answered = await answer({ port, id: params.id ?? '', body })
+        const answered = await answer({ port, id: params.id ?? '', query, body })
         if (stopping) reply.raw.once('close', down)
+        if (answered instanceof Readable) reply.type('application/x-ndjson')
         return reply.send(answered)
       },
     })

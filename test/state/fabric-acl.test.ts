@@ -40,7 +40,11 @@ describe('an entry says its IP version, its CIDR and its protocol, all of them',
   test.each<[string, Partial<AclEntry>, string[]]>([
     ['everything', {}, [start, from, 'counter, mangle, goto']],
     ['what is denied', { action: 'deny' }, [start, from, 'counter, log, drop']],
-    ['from anywhere', { peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }, [start, 'counter, mangle, goto']],
+    [
+      'from anywhere',
+      { peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } },
+      [start, 'counter, mangle, goto'],
+    ],
     [
       'every TCP port is still TCP alone',
       { protocol: 6, from: 0, to: 65535 },
@@ -66,7 +70,11 @@ describe('an entry says its IP version, its CIDR and its protocol, all of them',
       { protocol: 1, from: 8, to: -1 },
       [start, from, protocol(1), byte(0, 8), 'counter, mangle, goto'],
     ],
-    ['ICMPv6 in IPv4 by number alone', { protocol: 58 }, [start, from, protocol(58), 'counter, mangle, goto']],
+    [
+      'ICMPv6 in IPv4 by number alone',
+      { protocol: 58 },
+      [start, from, protocol(58), 'counter, mangle, goto'],
+    ],
   ])('%s', (_name, change, nft) => {
     expect(said(entry(change))).toEqual([nft.join(', ')])
   })

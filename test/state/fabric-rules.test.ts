@@ -65,7 +65,11 @@ function clause(statement: Json): string {
 
 describe('a rule says its IP version, its peer and its protocol, all of them', () => {
   const cases: [name: string, rule: Rule, nft: string[]][] = [
-    ['everything from a CIDR', rule(), ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, counter, mangle, goto']],
+    [
+      'everything from a CIDR',
+      rule(),
+      ['meta nfproto == ipv4, ip.saddr == 10.0.0.0/16, counter, mangle, goto'],
+    ],
     [
       'everything to anywhere, IPv4 only',
       rule({ direction: 'egress', peer: { kind: 'ipv4', cidr: '0.0.0.0/0' } }),
@@ -85,7 +89,9 @@ describe('a rule says its IP version, its peer and its protocol, all of them', (
         to: 443,
         peer: { kind: 'ipv6', cidr: 'fd00:1::5/32' },
       }),
-      ['meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, counter, mangle, goto'],
+      [
+        'meta nfproto == ipv6, ip6.daddr == fd00:1::/32, tcp.dport == 80-443, counter, mangle, goto',
+      ],
     ],
     [
       'one UDP port',
