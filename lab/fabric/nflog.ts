@@ -12,7 +12,7 @@ const CFG = { CMD: 1, MODE: 2, BUFFER: 3, TIMEOUT: 4, QUEUE: 5, FLAGS: 6 }
 const CMD_BIND = 1
 const COPY_PACKET = 2
 const FLAG_SEQUENCE = 1
-const NFULA = { HEADER: 1, MARK: 2, IN: 4, OUT: 5, PAYLOAD: 9, PREFIX: 10, SEQUENCE: 12 }
+const NFULA = { HEADER: 1, MARK: 2, TIME: 3, IN: 4, OUT: 5, PAYLOAD: 9, PREFIX: 10, SEQUENCE: 12 }
 const HEADER_BYTES = 4 // struct nfgenmsg: family, version, resource id.
 
 /** Of a packet: enough for IPv6 with extension headers and the ports behind them. */
@@ -30,6 +30,8 @@ export type LoggedPacket = {
   readonly mark: number
   /** Counts up by one with each packet of the group: a gap is what got lost. Absent: not told. */
   readonly sequence?: number
+  /** When the kernel took it from its link, in milliseconds since 1970, if the kernel says. */
+  readonly atMs?: number
   /** Links by ifindex, 0 where there is none (yet). */
   readonly indev: number
   readonly outdev: number
@@ -65,16 +67,26 @@ export function parseLogged(payload: Buffer): LoggedPacket | undefined {
   }
   const packet = found.get(NFULA.HEADER)
   const sequence = number(NFULA.SEQUENCE)
+  const atMs = timeOf(found.get(NFULA.TIME))
   if (packet === undefined || packet.length < 2) return undefined
   return {
     prefix: (found.get(NFULA.PREFIX)?.toString('latin1') ?? '').replace(/\0.*$/s, ''),
     mark: number(NFULA.MARK) ?? 0,
     ...(sequence === undefined ? {} : { sequence }),
+    ...(atMs === undefined ? {} : { atMs }),
     indev: number(NFULA.IN) ?? 0,
     outdev: number(NFULA.OUT) ?? 0,
     etherType: packet.readUInt16BE(),
     payload: found.get(NFULA.PAYLOAD) ?? Buffer.of(),
   }
+}
+
+/** Seconds and microseconds, 8 bytes each. */
+function timeOf(bytes: Buffer | undefined): number | undefined {
+  if (bytes === undefined || bytes.length < 16) return undefined
+  return (
+    Number(bytes.readBigUInt64BE()) * 1000 + Math.floor(Number(bytes.readBigUInt64BE(8)) / 1000)
+  )
 }
 
 function header(group: number): Buffer {

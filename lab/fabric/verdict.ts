@@ -15,7 +15,7 @@ export type RuleGate = 'egress' | 'leaving' | 'entering' | 'ingress'
 
 /** What became of a packet. `packet` says what it was; of an accepted flow, its first one. */
 export type Verdict = {
-  /** When the lab heard of it: milliseconds since 1970, up to 50 later than it was. */
+  /** When it came, in milliseconds since 1970; when the lab heard of it, where that is not known. */
   readonly atMs: number
   readonly verdict: 'accept' | 'drop'
   /** The ENI it came from, and the one it was on its way to; absent where there was none (yet). */
@@ -91,7 +91,7 @@ export class VerdictReader {
     const to = this.#names.eniOfLink(logged.outdev)
     return [
       {
-        atMs,
+        atMs: logged.atMs ?? atMs,
         verdict: words.drop ? 'drop' : 'accept',
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
