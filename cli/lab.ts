@@ -6,6 +6,7 @@ import { announcedPort, connectLab, labName } from './lab-connection.ts'
 import { execInLab } from './lab-exec.ts'
 import { FAULT_FLAGS, labFault, labProfile } from './lab-fault.ts'
 import { FLOW_FLAGS, labFlows, labRules } from './lab-flows.ts'
+import { labShow } from './lab-show.ts'
 import { nearest } from './nearest.ts'
 import { pairs, table } from './table.ts'
 
@@ -18,16 +19,18 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   reset,
   down,
   exec: (call) => execInLab(connectLab(labName(call)), call),
+  show: (call) => labShow(connectLab(labName(call)), call),
   flows: (call) => labFlows(connectLab(labName(call)), call),
   rules: (call) => labRules(connectLab(labName(call)), call),
   fault: (call) => labFault(() => connectLab(labName(call)), call),
   profile: (call) => labProfile(() => connectLab(labName(call)), call),
 }
 
-/** `enid lab [env|status|reset|down|exec|flows|rules|fault|profile]`. */
+/** `enid lab [env|status|reset|down|exec|show|flows|rules|fault|profile]`. */
 export const lab: Command = {
   name: 'lab',
-  usage: '[env|status|reset|down|exec|flows|rules|fault|profile] [--name NAME] [--json] [-- CMD…]',
+  usage:
+    '[env|status|reset|down|exec|show|flows|rules|fault|profile] [--name NAME] [--json] [-- CMD…]',
   summary: 'run a VPC in a box in the foreground, or ask one that runs',
   flags: {
     name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
@@ -51,6 +54,7 @@ export const lab: Command = {
     'enid lab reset           back to the fresh VPC',
     'enid lab down            end it',
     'enid lab exec -- CMD…    run a command inside the VPC, with an ENI of its own',
+    'enid lab show            the VPC on one page, and who may reach whom',
     'enid lab flows           what became of packets, by whose rule; --dropped, --follow',
     'enid lab rules           what each rule has counted',
     'enid lab fault list      how it can misbehave, and what of it is on',

@@ -41,7 +41,7 @@ export function makeServer(lab: Lab, down: () => void): FastifyInstance {
       new Refusal(
         'InvalidRequest',
         `Nothing answers ${request.method} ${pathOf(request)}: EC2 is at / (GET, POST), IMDS at ` +
-          '/latest/, the lab at /lab/status, env, calls, flows, rules, probes, faults, profile, reset and down.',
+          '/latest/, the lab at /lab/status, env, calls, flows, rules, picture, probes, faults, profile, reset and down.',
         404,
       ),
     ),

@@ -4,8 +4,9 @@ import type { ControlRoute } from '../control.ts'
 import type { Lab } from '../lab.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Wish } from './flow.ts'
+import { picture } from './picture.ts'
 
-/** GET /lab/flows (with `follow`, as a stream of lines), and GET /lab/rules. */
+/** GET /lab/flows (with `follow`, as a stream of lines), GET /lab/rules and GET /lab/picture. */
 export function flowRoutes(lab: Lab): ControlRoute[] {
   return [
     {
@@ -22,6 +23,7 @@ export function flowRoutes(lab: Lab): ControlRoute[] {
       path: '/lab/rules',
       answer: async () => ({ rules: await lab.countedRules() }),
     },
+    { method: 'GET', path: '/lab/picture', answer: () => picture(lab.region.world) },
   ]
 }
 
