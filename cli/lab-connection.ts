@@ -51,7 +51,7 @@ export function connectLab(name: string): LabConnection {
       if (answer.statusCode !== 200) {
         answered({ status: answer.statusCode ?? 0, body: await text(answer) })
       }
-      yield* createInterface({ input: answer })
+      for await (const line of createInterface({ input: answer })) if (line !== '') yield line
     },
   }
 }

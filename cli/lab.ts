@@ -36,6 +36,8 @@ export const lab: Command = {
     name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
     port: { value: 'PORT', text: 'start: the loopback port of its EC2, 0 for any; 51700' },
     'instance-type': { value: 'TYPE', text: 'start: what this host claims to be; lab.unlimited' },
+    'flow-log': { value: 'FILE', text: 'start: append VPC flow log records (version 2) to it' },
+    'flow-log-interval': { value: 'S', text: 'start: how often, 1 to 600 seconds; 60' },
     group: {
       value: 'NAME|ID',
       multiple: true,
@@ -84,19 +86,28 @@ export const lab: Command = {
 async function start(call: Call): Promise<number> {
   const port = wholeNumber(call, 'port', { min: 0, max: 65_535, fallback: 51_700 })
   const instanceType = call.one('instance-type')
+  const flowLog = flowLogOf(call)
   const { runLab } = await import('../lab/main.ts')
   const ended = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => ended.abort())
   }
   const type = instanceType === undefined ? {} : { instanceType }
-  const options = { name: labName(call), port, ...type, onReady: sayReady }
+  const options = { name: labName(call), port, ...type, ...flowLog, onReady: sayReady }
   try {
     await runLab(options, ended.signal)
     return EXIT.ok
   } catch (error) {
     throw new CommandError(EXIT.failed, `enid lab: ${(error as Error).message}`)
   }
+}
+
+function flowLogOf(call: Call): { flowLog?: { file: string; intervalS: number } } {
+  const file = call.one('flow-log')
+  const intervalS = wholeNumber(call, 'flow-log-interval', { min: 1, max: 600, fallback: 60 })
+  if (file !== undefined) return { flowLog: { file, intervalS } }
+  if (!call.on('flow-log-interval')) return {}
+  throw new CommandError(EXIT.usage, 'enid lab: --flow-log-interval needs --flow-log FILE')
 }
 
 function sayReady({ name, port }: { name: string; port: number }): void {

@@ -8,6 +8,7 @@ import { openDhcp } from './dhcp/listener.ts'
 import { openResolver, resolverAddresses } from './dns/listeners.ts'
 import { Resolver } from './dns/resolver.ts'
 import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts'
+import { FLOW_LOG_INTERVAL_S, FlowLogFile, type FlowLogOptions } from './flows/flow-log-file.ts'
 import { closeImds, openImds } from './imds/listeners.ts'
 import { Lab } from './lab.ts'
 import { INSTANCE_TYPES, LAB_TYPE } from './model/instance-type.ts'
@@ -25,6 +26,8 @@ export type RunLabOptions = {
   readonly instanceType?: string
   /** A route from the host into the VPC: not built, and refused by name. */
   readonly hostRoute?: boolean
+  /** Where flow log records go, and how often; absent: there are none. */
+  readonly flowLog?: FlowLogOptions
   /** pino's level: `info` logs every EC2 call. */
   readonly logLevel?: string
   /** Told where the lab listens, once it is ready. */
@@ -64,9 +67,14 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => fabric.close())
   fabric.onEvent((event) => log.warn(event, 'a link went with its namespace'))
   const lab = await Lab.open({ name, instanceType, fabric, log })
+  const world = (): World => lab.region.world
+  if (options.flowLog !== undefined) {
+    const watched = { seeing: lab.seeing, world, log }
+    const flowLog = await FlowLogFile.open(options.flowLog, watched)
+    up.defer(() => flowLog.close())
+  }
   const serve = (address: string, at: number, protocol?: 'tcp' | 'udp'): Promise<number> =>
     fabric.listenIn(fabric.netnsPath, address, at, protocol)
-  const world = (): World => lab.region.world
   const imds = await openImds(serve, world, lab.imds)
   up.defer(() => closeImds(imds))
   const resolver = await openResolver(serve, new Resolver(world, log), resolverAddresses(world()))
@@ -99,6 +107,10 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
   if (!INSTANCE_TYPES.has(instanceType)) {
     const types = [...INSTANCE_TYPES.keys()].sort().join(', ')
     throw new Error(`instance type is '${instanceType}'; the lab knows ${types}`)
+  }
+  const { intervalS = FLOW_LOG_INTERVAL_S } = options.flowLog ?? {}
+  if (!Number.isInteger(intervalS) || intervalS < 1 || intervalS > 600) {
+    throw new Error(`the flow log's interval is ${intervalS}; it must be 1 to 600 whole seconds`)
   }
   if (hostRoute) {
     throw new Error(

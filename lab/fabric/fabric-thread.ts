@@ -6,12 +6,15 @@
 //                                        links that died ──{ gone }──▶
 //                                what became of packets ──{ verdicts }──▶
 
+import fs from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { addressBytes, blockOf } from './address.ts'
 import { forgetFlows } from './conntrack.ts'
 import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
+import { type FlowCount, flowCounts } from './flow-counts.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
 import { Hearing } from './hearing.ts'
+import { close } from './libc.ts'
 import { eniOf, fabricNamespace } from './names.ts'
 import {
   makeNamespace,
@@ -20,7 +23,7 @@ import {
   within,
   writeResolvConf,
 } from './namespace.ts'
-import { news, transact } from './netlink-socket.ts'
+import { news, openNetlink, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import {
   changeReach,
@@ -47,6 +50,8 @@ const LOG_READS_MAX = 12
 let open: OpenFabric | undefined
 let watch: NodeJS.Timeout | undefined
 let hearing: Hearing | undefined
+/** Hears of flows that end, once somebody counts them. */
+let endedFlows: number | undefined
 
 const calls = {
   open(name: string, hostNetns: string): { netnsPath: string } {
@@ -68,6 +73,8 @@ const calls = {
     if (open !== undefined) closeNamespace(open)
     open = undefined
     hearing = undefined
+    if (endedFlows !== undefined) close(endedFlows)
+    endedFlows = undefined
   },
 
   sweep,
@@ -82,6 +89,16 @@ const calls = {
 
   /** Reports all that the log says up to now. */
   hear: (): void => reportLog(Number.POSITIVE_INFINITY),
+
+  /** What flows carried since the last call; the first has the kernel begin to count. */
+  flowCounts(): { counts: FlowCount[]; lost: boolean } {
+    const { namespaceFd, conntrack } = fabric()
+    endedFlows ??= within(namespaceFd, () => {
+      fs.writeFileSync('/proc/sys/net/netfilter/nf_conntrack_acct', '1')
+      return openNetlink('flows')
+    })
+    return flowCounts(conntrack, endedFlows)
+  },
 
   /** What every rule with a comment has counted. */
   ruleCounts: (): RuleCount[] =>

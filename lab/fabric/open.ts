@@ -41,7 +41,7 @@ export interface LabFabric extends Fabric {
   /** Configures a plugged interface in a guest: eth0, addresses, MTU, default routes. */
   configureGuest(plan: GuestPlan): Promise<void>
   /** What becomes of packets, and the rules' counters. */
-  readonly verdicts: Pick<VerdictFeed, 'on' | 'hear' | 'ruleCounts'>
+  readonly verdicts: Omit<VerdictFeed, 'tell'>
 }
 
 /** Makes a fabric and opens it: its namespace exists and its enforcement is proven. */

@@ -3,6 +3,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import type { FabricKernel } from './fabric-kernel.ts'
+import type { FlowCount } from './flow-counts.ts'
 import type { RuleCount } from './rule-counters.ts'
 import type { Lost, Verdict } from './verdict.ts'
 
@@ -38,5 +39,13 @@ export class VerdictFeed {
   /** What every rule with a comment has counted; several may bear one comment. */
   ruleCounts(): Promise<RuleCount[]> {
     return this.#inTurn((kernel) => kernel.call('ruleCounts'))
+  }
+
+  /**
+   * What every flow has carried since the last call, each way; `lost`: of some that ended it is not
+   * known. The first call has the kernel begin to count, which costs every packet a little.
+   */
+  flowCounts(): Promise<{ counts: FlowCount[]; lost: boolean }> {
+    return this.#inTurn((kernel) => kernel.call('flowCounts'))
   }
 }

@@ -63,7 +63,7 @@ export class FlowJournal {
   }
 
   /**
-   * A stream of JSON lines: the flows there are, then each that comes. It ends when the reader goes
+   * A stream of JSON lines (the first is empty): the flows there are, then each that comes. It ends when the reader goes
    * or the lab ends, or when the reader falls behind; then its last line says so (`cutOff`).
    */
   follow(wish: Wish): Readable {
@@ -91,7 +91,13 @@ export class FlowJournal {
       }),
     }
     this.#followers.add(follower)
+    follower.stream.push('\n') // Has the answer begin, though there may be nothing to tell yet.
     return follower.stream
+  }
+
+  /** How many follow. */
+  get followers(): number {
+    return this.#followers.size
   }
 
   /** Forgets all flows; their numbers go on, and those who follow stay. */

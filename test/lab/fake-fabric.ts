@@ -19,6 +19,7 @@ export class FakeFabric implements LabFabric {
   closed = false
   /** What its packets would be: a test tells verdicts, and what the rules counted. */
   counts: Awaited<ReturnType<LabFabric['verdicts']['ruleCounts']>> = []
+  carried: Awaited<ReturnType<LabFabric['verdicts']['flowCounts']>>['counts'] = []
   readonly #listeners: Parameters<LabFabric['verdicts']['on']>[0][] = []
   readonly tell: Parameters<LabFabric['verdicts']['on']>[0] = (verdicts) => {
     for (const listener of this.#listeners) listener(verdicts)
@@ -27,6 +28,7 @@ export class FakeFabric implements LabFabric {
     on: (listener) => void this.#listeners.push(listener),
     hear: async () => {},
     ruleCounts: async () => this.counts,
+    flowCounts: async () => ({ counts: this.carried, lost: false }),
   }
 
   async open(): Promise<void> {}

@@ -1,5 +1,5 @@
 // A lab in a process of its own, as `enid lab` would be: it can be told to stop, and killed.
-// Arguments: its name, and a port (0: any free one). Says `{"name":…,"port":…}` once it is ready.
+// Arguments: its name, a port (0: any free one), and a file for a flow log of 1 s intervals. Says `{"name":…,"port":…}` once it is ready.
 
 import { runLab } from '../../lab/main.ts'
 
@@ -10,6 +10,7 @@ await runLab(
     name: process.argv[2] ?? '',
     port: Number(process.argv[3] ?? 0),
     logLevel: 'warn',
+    ...(process.argv[4] === undefined ? {} : { flowLog: { file: process.argv[4], intervalS: 1 } }),
     onReady: (ready) => console.log(JSON.stringify(ready)),
   },
   stop.signal,

@@ -18,9 +18,9 @@ export type LabProcess = {
 }
 
 /** Starts a lab and waits until it is ready. Rejects with what it said when it does not come up. */
-export async function startLab(name: string, port = 0): Promise<LabProcess> {
+export async function startLab(name: string, port = 0, ...flowLog: string[]): Promise<LabProcess> {
   const script = new URL('./lab-child.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [script, name, String(port)], {
+  const child = spawn(process.execPath, [script, name, String(port), ...flowLog], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
