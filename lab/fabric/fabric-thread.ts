@@ -14,6 +14,7 @@ import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-
 import { type FlowCount, flowCounts } from './flow-counts.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
 import { Hearing } from './hearing.ts'
+import { forKernel, kernelRules, type RuleCount } from './kernel-rules.ts'
 import { close } from './libc.ts'
 import { eniOf, fabricNamespace } from './names.ts'
 import {
@@ -35,7 +36,6 @@ import {
 } from './port-link.ts'
 import { probe } from './probe.ts'
 import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
-import { carryCounts, type RuleCount, ruleCounts } from './rule-counters.ts'
 import { listenIn } from './socket.ts'
 import type { Lost, Verdict } from './verdict.ts'
 
@@ -59,7 +59,7 @@ const calls = {
     hearing = new Hearing(open.log, {
       links: () =>
         links(fabric().netlink).map(({ ifindex, alias }) => [ifindex, eniOf(name, alias)] as const),
-      comments: () => calls.ruleCounts().map(({ comment }) => comment),
+      comments: () => kernelRules(fabric().conntrack, 'inet').map(({ comment }) => comment),
     })
     watch = setInterval(() => {
       report()
@@ -82,9 +82,9 @@ const calls = {
   /** One transaction: all of it is in force when this returns, or none. */
   apply(commands: readonly Command[]): void {
     const { namespaceFd, nftables, conntrack } = fabric()
-    const carried = carryCounts(commands, (chain) => ruleCounts(conntrack, 'inet', chain))
+    const exact = forKernel(commands, (chain) => kernelRules(conntrack, 'inet', chain))
     hearing?.rulesCame(commands)
-    within(namespaceFd, () => nftables.run(carried))
+    within(namespaceFd, () => nftables.run(exact))
   },
 
   /** Reports all that the log says up to now. */
@@ -102,7 +102,9 @@ const calls = {
 
   /** What every rule with a comment has counted. */
   ruleCounts: (): RuleCount[] =>
-    (['netdev', 'inet'] as const).flatMap((family) => ruleCounts(fabric().conntrack, family)),
+    (['netdev', 'inet'] as const)
+      .flatMap((family) => kernelRules(fabric().conntrack, family))
+      .flatMap(({ counts, handle: _, ...count }) => (counts ? [count] : [])),
 
   plugLink(plan: LinkPlan, guard: readonly Command[]): PluggedLink {
     const { netlink, name } = fabric()

@@ -131,6 +131,13 @@ export const addRule = (
     },
   },
 })
+/**
+ * Deletes the rules of an inet chain that have a comment. nftables itself deletes by handle, which
+ * the fabric's thread looks up (kernel-rules.ts).
+ */
+export const deleteRules = (chain: string, comment: string): Command => ({
+  delete: { rule: { family: 'inet', table: TABLE, chain, comment } },
+})
 export const flushChain = (family: Family, name: string): Command => ({
   flush: { chain: { family, table: TABLE, name } },
 })

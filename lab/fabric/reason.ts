@@ -6,7 +6,7 @@
 //             all of them logs "pass <gate>" and the mark, if the packet is its flow's first. A rule
 //             of its own for that would double the rules, and so what a change of them costs.
 //
-// The comment of a rule is the reason as well: its counter is found by it (rule-counters.ts).
+// The comment of a rule is the reason as well: its counter is found by it (kernel-rules.ts).
 
 import { createHash } from 'node:crypto'
 import { bits, counter, ct, drop, log, match, meta, type Statement, set } from './nft.ts'

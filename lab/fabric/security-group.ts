@@ -14,8 +14,8 @@ import {
   addSet,
   type Command,
   deleteChain,
+  deleteRules,
   deleteSet,
-  flushChain,
   goTo,
   inSet,
   match,
@@ -44,8 +44,8 @@ export const groupChain = (groupId: string, direction: Direction): string =>
 export const memberSet = (groupId: string, version: Version): string => `${version}-of-${groupId}`
 
 /**
- * Creates a group, or replaces the rules it has had `before`: a chain that says the same is left
- * alone. Throws an Error that names the rule, the value and what is allowed when a rule cannot be
+ * Creates a group, or replaces the rules it has had `before`: one that says the same is left alone,
+ * and its counter with it. The order of a chain's rules does not matter: each only ever agrees. Throws an Error that names the rule, the value and what is allowed when a rule cannot be
  * enforced exactly as it is written.
  */
 export function putGroup(group: Group, before?: Group): Command[] {
@@ -63,10 +63,12 @@ export function putGroup(group: Group, before?: Group): Command[] {
         ]
       : []
   const changes = chainsOf(groupId).flatMap((chain) => {
-    const [was, now] = [had, rules].map((all) => all.filter((rule) => rule.chain === chain))
-    if (JSON.stringify(was) === JSON.stringify(now)) return []
-    const emptied = before === undefined ? [] : [flushChain('inet', chain)]
-    return [...emptied, ...(now ?? []).map((rule) => rule.command)]
+    const [was, now] = [commandsIn(had, chain), commandsIn(rules, chain)]
+    return [...new Set([...was.keys(), ...now.keys()])].flatMap((ruleId) => {
+      const [old, recent] = [was.get(ruleId), now.get(ruleId)]
+      if (JSON.stringify(old) === JSON.stringify(recent)) return []
+      return [...(old === undefined ? [] : [deleteRules(chain, ruleId)]), ...(recent ?? [])]
+    })
   })
   return [...ground, ...changes]
 }
@@ -86,6 +88,16 @@ const memberSets = (groupId: string, version: Version): string[] => [
   memberSet(groupId, version),
   prefixMemberSet(groupId, version),
 ]
+
+/** The commands that add a chain's rules, by the id of the group's rule that they come from. */
+function commandsIn(rules: readonly ChainRule[], chain: string): Map<string, Command[]> {
+  const found = new Map<string, Command[]>()
+  for (const rule of rules) {
+    if (rule.chain !== chain) continue
+    found.set(rule.ruleId, [...(found.get(rule.ruleId) ?? []), rule.command])
+  }
+  return found
+}
 
 const chainsOf = (groupId: string): string[] => [
   groupChain(groupId, 'ingress'),

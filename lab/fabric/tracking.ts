@@ -29,8 +29,12 @@ import {
 import { PORT_MAX, TCP, UDP } from './protocol.ts'
 import { firstOfFlow, passed, passedBy } from './reason.ts'
 
-/** A command that adds a rule, and to which chain. */
-export type ChainRule = { readonly chain: string; readonly command: Command }
+/** A command that adds a rule, to which chain, and the group's rule it comes from. */
+export type ChainRule = {
+  readonly chain: string
+  readonly ruleId: string
+  readonly command: Command
+}
 
 type Direction = Rule['direction']
 type Version = 'ipv4' | 'ipv6'
@@ -91,6 +95,7 @@ export const untrackedChains = (groupId: string): string[] =>
 /** A rule of a chain, with the id of the group's rule it comes from. */
 export const chainRule = (chain: string, statements: Statement[], ruleId: string): ChainRule => ({
   chain,
+  ruleId,
   command: addRule('inet', chain, statements, ruleId),
 })
 

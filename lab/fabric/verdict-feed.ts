@@ -4,7 +4,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { FabricKernel } from './fabric-kernel.ts'
 import type { FlowCount } from './flow-counts.ts'
-import type { RuleCount } from './rule-counters.ts'
+import type { RuleCount } from './kernel-rules.ts'
 import type { Lost, Verdict } from './verdict.ts'
 
 /** The kernel gathers what it logs for a hundredth of a second, on a clock of 100 ticks or more. */

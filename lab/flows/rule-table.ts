@@ -4,7 +4,7 @@
 // A tracked flow is agreed once, so a security group's rule counts the first packets of its flows;
 // of an untracked one it counts every packet, as an ACL's entry always does.
 
-import type { RuleCount } from '../fabric/rule-counters.ts'
+import type { RuleCount } from '../fabric/kernel-rules.ts'
 import type { World } from '../model/world.ts'
 
 /** A rule and what it counted. */

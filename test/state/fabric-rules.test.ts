@@ -184,7 +184,7 @@ describe('a rule that cannot be said exactly is refused by its id, never widened
   })
 })
 
-test('a new group has chains and member sets; of a known one only the chains that differ change', () => {
+test('a new group has chains and member sets; of a known one only the rules that differ change', () => {
   const made = putGroup(group(rule()))
   expect(added(made, 'chain').map(({ name }) => name)).toEqual([
     'ingress-sg-1',
@@ -203,9 +203,10 @@ test('a new group has chains and member sets; of a known one only the chains tha
   const out = rule({ direction: 'egress', ruleId: 'sgr-2' })
   expect(putGroup(group(rule(), out), group(rule(), out))).toEqual([])
   const changed = putGroup(group(out), group(rule(), out))
-  expect(changed).toEqual([
-    { flush: { chain: { family: 'inet', table: 'enid', name: 'ingress-sg-1' } } },
-  ])
+  const gone = (chain: string, comment: string) => ({
+    delete: { rule: { family: 'inet', table: 'enid', chain, comment } },
+  })
+  expect(changed).toEqual([gone('ingress-sg-1', 'sgr-1')])
   const renamed = putGroup(group(rule({ ruleId: 'sgr-3' })), group(rule()))
   expect(added(renamed, 'rule').map(({ comment }) => comment)).toEqual(['sgr-3'])
 })

@@ -3,11 +3,11 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { forKernel, parseRule } from '../../lab/fabric/kernel-rules.ts'
 import { type LoggedPacket, parseLogged } from '../../lab/fabric/nflog.ts'
-import { addRule, counter, flushChain } from '../../lab/fabric/nft.ts'
+import { addRule, counter, deleteRules, flushChain } from '../../lab/fabric/nft.ts'
 import { readHeaders } from '../../lab/fabric/packet.ts'
 import { dropped, GATES, numberOf, wordsOf } from '../../lab/fabric/reason.ts'
-import { carryCounts, parseCount } from '../../lab/fabric/rule-counters.ts'
 import { VerdictReader } from '../../lab/fabric/verdict.ts'
 
 /** A TCP SYN from 10.0.0.4 to 10.0.0.5 port 80, let through at both ends by different rules. */
@@ -141,7 +141,7 @@ describe('whatever a guest sends, and whatever a kernel says', () => {
           if (port !== undefined) expect(port).toBeLessThan(65_536)
         }
         parseLogged(payload)
-        parseCount(payload)
+        parseRule(payload)
       }),
       { numRuns: 2000 },
     )
@@ -203,32 +203,44 @@ describe('a reason', () => {
   })
 })
 
-// P291
-test('a rule that stays goes on counting where it was; one that is new begins at 0', () => {
+// P293
+test('a rule that is written anew goes on counting where it was; one that is new begins at 0', () => {
   const rule = (chain: string, comment: string) =>
     addRule('inet', chain, [counter, { accept: null }], comment)
+  const there = (chain: string, comment: string, handle: number, packets: number) => ({
+    chain,
+    comment,
+    handle,
+    counts: true,
+    packets,
+    bytes: packets * 100,
+  })
   const commands = [
     flushChain('inet', 'a'),
     rule('a', 'stays'),
     rule('a', 'new'),
     rule('b', 'stays'),
+    deleteRules('b', 'changes'),
+    rule('b', 'changes'),
   ]
-  const carried = carryCounts(commands, (chain) =>
+  const exact = forKernel(commands, (chain) =>
     chain === 'a'
-      ? [
-          { chain, comment: 'stays', packets: 3, bytes: 300 },
-          { chain, comment: 'stays', packets: 4, bytes: 400 },
-          { chain, comment: 'gone', packets: 9, bytes: 900 },
-        ]
-      : [],
+      ? [there('a', 'stays', 1, 3), there('a', 'stays', 2, 4), there('a', 'gone', 3, 9)]
+      : [there('b', 'changes', 7, 5), there('b', 'other', 8, 6), there('b', 'changes', 9, 1)],
   )
-  const counted = carried.map(
-    (command) => JSON.stringify(command).match(/"counter":(\{.*?\})/)?.[1],
+  const said = exact.map(
+    (command) => JSON.stringify(command).match(/"(counter":\{.*?\}|handle":\d+)/)?.[1],
   )
-  expect(counted).toEqual([
+  expect(said).toEqual([
     undefined,
-    '{"packets":7,"bytes":700}',
-    '{"packets":0,"bytes":0}',
-    '{"packets":0,"bytes":0}',
+    'counter":{"packets":7,"bytes":700}',
+    'counter":{"packets":0,"bytes":0}',
+    'counter":{"packets":0,"bytes":0}',
+    'handle":7',
+    'handle":9',
+    'counter":{"packets":6,"bytes":600}',
   ])
+  expect(() => forKernel([deleteRules('b', 'nowhere')], () => [])).toThrow(
+    'the kernel has no rule nowhere in b',
+  )
 })

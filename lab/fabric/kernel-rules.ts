@@ -1,6 +1,5 @@
-// The counters of nftables rules, by the rules' comments: read over netlink, which costs a tenth of
-// what asking libnftables does, and carried along when a chain is written anew, which would begin
-// them at 0. Packets that come between the reading and the writing are not counted: less than 1 ms.
+// The rules that are in the kernel, by their comments: what they counted, and the handles by which
+// nftables deletes them. Read over netlink, which costs a tenth of what asking libnftables does.
 
 import { attribute, attributeList, attributes, dumpOf } from './netlink-message.ts'
 import { dump } from './netlink-socket.ts'
@@ -8,7 +7,7 @@ import { type Command, TABLE } from './nft.ts'
 
 const GET_RULES = (10 << 8) | 7 // NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE
 const FAMILY = { inet: 1, netdev: 5 } as const
-const RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4, USERDATA: 7 }
+const RULE = { TABLE: 1, CHAIN: 2, HANDLE: 3, EXPRESSIONS: 4, USERDATA: 7 }
 const EXPRESSION = { NAME: 1, DATA: 2 }
 const COUNTER = { BYTES: 1, PACKETS: 2 }
 const COMMENT = 0 // NFTNL_UDATA_RULE_COMMENT
@@ -21,9 +20,11 @@ export type RuleCount = {
   readonly packets: number
   readonly bytes: number
 }
+/** A rule with a comment. Without a counter it has counted 0. */
+export type KernelRule = RuleCount & { readonly handle: number; readonly counts: boolean }
 
-/** The counts of all rules of our table that have a comment and a counter, or of one chain. */
-export function ruleCounts(fd: number, family: keyof typeof FAMILY, chain?: string): RuleCount[] {
+/** All rules of our table that have a comment, or those of one chain. */
+export function kernelRules(fd: number, family: keyof typeof FAMILY, chain?: string): KernelRule[] {
   const text = (type: number, value: string): Buffer => attribute(type, Buffer.from(`${value}\0`))
   const request = dumpOf(
     GET_RULES,
@@ -32,52 +33,69 @@ export function ruleCounts(fd: number, family: keyof typeof FAMILY, chain?: stri
     text(RULE.TABLE, TABLE),
     ...(chain === undefined ? [] : [text(RULE.CHAIN, chain)]),
   )
-  return dump(fd, request).flatMap((rule) => parseCount(rule) ?? [])
+  return dump(fd, request).flatMap((rule) => parseRule(rule) ?? [])
 }
 
-/** One rule as the kernel describes it; undefined when it has no comment or no counter. */
-export function parseCount(rule: Buffer): RuleCount | undefined {
+/** One rule as the kernel describes it; undefined when it has no comment. */
+export function parseRule(rule: Buffer): KernelRule | undefined {
   const found = attributes(rule, HEADER_BYTES)
   const comment = commentOf(found.get(RULE.USERDATA) ?? Buffer.of())
   if (comment === undefined) return undefined
+  const [chain, handle] = [textOf(found.get(RULE.CHAIN)), numberOf(found.get(RULE.HANDLE))]
   for (const [, bytes] of attributeList(found.get(RULE.EXPRESSIONS) ?? Buffer.of(), 0)) {
     const expression = attributes(bytes, 0)
     if (textOf(expression.get(EXPRESSION.NAME)) !== 'counter') continue
     const counter = attributes(expression.get(EXPRESSION.DATA) ?? Buffer.of(), 0)
-    return {
-      chain: textOf(found.get(RULE.CHAIN)),
-      comment,
-      packets: numberOf(counter.get(COUNTER.PACKETS)),
-      bytes: numberOf(counter.get(COUNTER.BYTES)),
-    }
+    const packets = numberOf(counter.get(COUNTER.PACKETS))
+    const carried = numberOf(counter.get(COUNTER.BYTES))
+    return { chain, comment, handle, counts: true, packets, bytes: carried }
   }
-  return undefined
+  return { chain, comment, handle, counts: false, packets: 0, bytes: 0 }
 }
 
 /**
- * The same commands, but that a rule which replaces one of its comment in its chain goes on counting
- * where that was. Of several rules with one comment the first takes the sum.
+ * The same commands as nftables takes them: rules are deleted by their handles, and a rule that takes
+ * the place of one with its comment, in its chain, goes on counting where that was; of several with
+ * one comment the first takes the sum. (Packets that come between the reading and the writing are
+ * not counted: less than 1 ms, and only of a rule that is written anew.) Throws when a rule that is
+ * to be deleted is not there.
  */
-export function carryCounts(
+export function forKernel(
   commands: readonly Command[],
-  countsOf: (chain: string) => readonly RuleCount[],
+  rulesOf: (chain: string) => readonly KernelRule[],
 ): Command[] {
   const counts = new Map<string, RuleCount>()
-  return commands.map((command) => {
+  const read = new Map<string, readonly KernelRule[]>()
+  const rulesIn = (chain: string): readonly KernelRule[] => {
+    const rules = read.get(chain) ?? rulesOf(chain)
+    read.set(chain, rules)
+    return rules
+  }
+  return commands.flatMap((command): Command[] => {
     const emptied = member(member(command, 'flush'), 'chain')
     if (member(emptied, 'family') === 'inet') {
-      for (const count of countsOf(String(member(emptied, 'name')))) add(counts, count)
+      for (const rule of rulesIn(String(member(emptied, 'name')))) add(counts, rule)
+    }
+    const doomed = member(member(command, 'delete'), 'rule')
+    if (doomed !== undefined) {
+      const [chain, comment] = [String(member(doomed, 'chain')), member(doomed, 'comment')]
+      const rules = rulesIn(chain).filter((rule) => rule.comment === comment)
+      if (rules.length === 0) throw new Error(`the kernel has no rule ${comment} in ${chain}`)
+      for (const rule of rules) add(counts, rule)
+      return rules.map(({ handle }) => ({
+        delete: { rule: { family: 'inet', table: TABLE, chain, handle } },
+      }))
     }
     const rule = member(member(command, 'add'), 'rule')
     const key = `${member(rule, 'chain')} ${member(rule, 'comment')}`
     const count = counts.get(key)
-    if (rule === undefined || count === undefined) return command
+    if (rule === undefined || count === undefined) return [command]
     counts.delete(key)
     const { packets, bytes } = count
     const from = (statement: unknown): unknown =>
       member(statement, 'counter') === undefined ? statement : { counter: { packets, bytes } }
     const expr = (member(rule, 'expr') as unknown[]).map(from)
-    return { add: { rule: { ...(rule as object), expr } } } as Command
+    return [{ add: { rule: { ...(rule as object), expr } } } as Command]
   })
 }
 
