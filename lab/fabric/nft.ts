@@ -70,8 +70,6 @@ export const fromMap = (key: Expression, map: string): Expression => ({
 export const moreOftenThan = (rate: number, key: Expression, name: string): Statement => ({
   meter: { name, key, stmt: { limit: { rate, burst: rate, per: 'second', inv: true } } },
 })
-/** Counts what comes as far as this in its rule. */
-export const count: Statement = { counter: null }
 /** What conntrack says of the packet, one of these (`in`, because the state is a bit mask). */
 export const flowIs = (...states: ('new' | 'established')[]): Statement =>
   match(ct('state'), states.length === 1 ? (states[0] ?? '') : states, 'in')

@@ -15,8 +15,6 @@ import {
   anyOf,
   type Command,
   changeElement,
-  count,
-  drop,
   type Element,
   fromMap,
   match,
@@ -27,6 +25,7 @@ import {
   set,
 } from './nft.ts'
 import { TCP, UDP } from './protocol.ts'
+import { dropped } from './reason.ts'
 
 /** The instance metadata service's addresses (EC2 user guide). */
 export const IMDS = { ipv4: '169.254.169.254', ipv6: 'fd00:ec2::254' } as const
@@ -36,6 +35,8 @@ export const RESOLVER = { ipv4: '169.254.169.253', ipv6: 'fd00:ec2::253' } as co
 
 /** How many packets an ENI may send to these services in a second (VPC user guide, "DNS quotas"). */
 export const SERVICE_PACKETS_PER_SECOND = 1024
+/** Why a packet beyond that is dropped. */
+const TOO_OFTEN = `over ${SERVICE_PACKETS_PER_SECOND} service packets a second`
 
 const rule = (chain: string, ...statements: Statement[]): Command =>
   addRule('inet', chain, statements)
@@ -69,11 +70,14 @@ export function leaseQuestion(chain: string): Command {
 /** What the router takes in from a port, and no more of it than a port may send. */
 export function serviceInput(): Command[] {
   return [
-    rule(
+    addRule(
+      'inet',
       'input',
-      moreOftenThan(SERVICE_PACKETS_PER_SECOND, meta('iifname'), 'service_packets'),
-      count,
-      drop,
+      [
+        moreOftenThan(SERVICE_PACKETS_PER_SECOND, meta('iifname'), 'service_packets'),
+        ...dropped('router', TOO_OFTEN),
+      ],
+      TOO_OFTEN,
     ),
     ...answers('input', 'daddr', 'dport'),
     rule('input', match(meta('nfproto'), 'ipv4'), ...dhcp(68, 67), accept),
