@@ -20,13 +20,14 @@ export type VpcPicture = {
   readonly subnets: readonly {
     readonly subnetId: string
     readonly zone: string
-    readonly ipv4Cidr: string
+    readonly ipv4Cidr?: string
     readonly ipv6Cidr?: string
     readonly aclId: string
     readonly enis: readonly {
       readonly eniId: string
       readonly ipv4: readonly string[]
       readonly ipv6: readonly string[]
+      readonly prefixes: readonly string[]
       readonly groupIds: readonly string[]
       readonly description: string
       readonly attachedTo?: string
@@ -96,9 +97,9 @@ function tree(
     line('vpc', vpcId, ipv4Cidr, ipv6Cidr),
     ...subnets.flatMap(({ subnetId, zone, ipv4Cidr, ipv6Cidr, aclId, enis }) => [
       `  ${line(subnetId, zone, ipv4Cidr, ipv6Cidr, aclId)}`,
-      ...enis.map(({ eniId, ipv4, ipv6, groupIds, attachedTo, description }) => {
+      ...enis.map(({ eniId, ipv4, ipv6, prefixes, groupIds, attachedTo, description }) => {
         const where = attachedTo === undefined ? '(not attached)' : `on ${attachedTo}`
-        return `    ${line(eniId, ...ipv4, ...ipv6, wearing(groupIds), where, description)}`
+        return `    ${line(eniId, ...ipv4, ...ipv6, ...prefixes, wearing(groupIds), where, description)}`
       }),
     ]),
   ]

@@ -42,9 +42,7 @@ export class NamespaceFabric implements LabFabric {
     return this.#opening
   }
 
-  onEvent(listener: (event: PortEvent) => void): void {
-    this.#listeners.push(listener)
-  }
+  onEvent = (listener: (event: PortEvent) => void): void => void this.#listeners.push(listener)
 
   putAcl(acl: Acl): Promise<void> {
     return this.#inTurn((kernel) => this.#borders.putAcl(kernel, acl))
@@ -167,8 +165,7 @@ export class NamespaceFabric implements LabFabric {
 
   async #start(): Promise<void> {
     const { name, hostNetns, log } = this.#options
-    const died = (gone: number[], lost: boolean) => this.#linksDied(gone, lost)
-    const kernel = new FabricKernel(died, this.verdicts.tell)
+    const kernel = new FabricKernel(this.#linksDied, this.verdicts.tell)
     try {
       await kernel.call('open', name, hostNetns)
       this.#kernel = kernel
@@ -202,7 +199,7 @@ export class NamespaceFabric implements LabFabric {
   }
 
   /** A namespace died and took links with it: EC2 would give them back to the host, so do we. */
-  #linksDied(gone: readonly number[], lost: boolean): void {
+  readonly #linksDied = (gone: readonly number[], lost: boolean): void => {
     void this.#inTurn(async (kernel) => {
       const alive = lost ? await kernel.call('linkIndexes') : undefined
       for (const plugged of this.#ports.values()) {

@@ -97,8 +97,5 @@ export class FlowLogFile {
   }
 }
 
-function plugged(world: World): Interval['enis'] {
-  return [...world.enis.values()]
-    .filter(({ attachment }) => attachment?.netns !== undefined)
-    .map(({ eniId, ipv4, ipv6 }) => ({ eniId, addresses: [...ipv4, ...ipv6] }))
-}
+const plugged = (world: World): Interval['enis'] =>
+  [...world.enis.values()].filter(({ attachment }) => attachment?.netns !== undefined)

@@ -12,6 +12,7 @@
 import type { FlowCount } from '../fabric/flow-counts.ts'
 import type { Lost, Verdict } from '../fabric/verdict.ts'
 import { ACCOUNT_ID } from '../model/world.ts'
+import { type Addressed, ownersOf } from './owners.ts'
 
 /** The names of the fields, as the first line of a file says them. */
 export const FIELDS =
@@ -24,7 +25,7 @@ export type Interval = {
   readonly counts: readonly FlowCount[]
   readonly heard: readonly (Verdict | Lost)[]
   /** The ENIs that are plugged in, with their addresses. */
-  readonly enis: readonly { readonly eniId: string; readonly addresses: readonly string[] }[]
+  readonly enis: readonly Addressed[]
   /** Whether news of flows that ended were lost. */
   readonly lost: boolean
 }
@@ -45,7 +46,8 @@ const LINK_LOCAL = /^(169\.254\.|fe80:|fd00:ec2:)/
 /** The interval's records, one line each, ENI by ENI. */
 export function flowLogRecords(interval: Interval): string[] {
   const { startMs, endMs, counts, heard, enis } = interval
-  const owners = new Map(enis.flatMap(({ eniId, addresses }) => addresses.map((a) => [a, eniId])))
+  const ownerOf = ownersOf(enis)
+  const owners = new Map<string, string>()
   const verdicts = heard.filter((each) => 'verdict' in each)
   // Who sent and who was to get it is surest where the packet was seen.
   for (const { packet, from, to } of verdicts) {
@@ -93,7 +95,7 @@ export function flowLogRecords(interval: Interval): string[] {
       began.get(JSON.stringify(key)) ?? began.get(JSON.stringify(reversed(key))) ?? startMs,
     )
     for (const end of [key.source, key.destination]) {
-      add(owners.get(end), key, 'ACCEPT', packets, bytes, fromMs, endMs)
+      add(owners.get(end) ?? ownerOf(end), key, 'ACCEPT', packets, bytes, fromMs, endMs)
     }
   }
   for (const { verdict, gate, packet, rules, from, to, atMs } of verdicts) {

@@ -80,20 +80,3 @@ function wears(world: World, eniId: string, group: string): boolean {
   const groupIds = world.enis.get(eniId)?.groupIds ?? []
   return groupIds.some((id) => id === group || world.groups.get(id)?.name === group)
 }
-
-/** Finds ENIs by address in a world: its own map of them, made once for each world. */
-export function addressBook(): (world: World, address: string) => string | undefined {
-  let known: World['enis'] | undefined
-  let owners = new Map<string, string>()
-  return ({ enis }, address) => {
-    if (known !== enis) {
-      known = enis
-      owners = new Map(
-        [...enis.values()].flatMap(({ eniId, ipv4, ipv6 }) =>
-          [...ipv4, ...ipv6].map((each) => [each, eniId] as const),
-        ),
-      )
-    }
-    return owners.get(address)
-  }
-}

@@ -6,7 +6,8 @@ import { Readable } from 'node:stream'
 import type { Lost, Verdict } from '../fabric/verdict.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { World } from '../model/world.ts'
-import { addressBook, type Flow, flowOf, isWished, type Wish } from './flow.ts'
+import { type Flow, flowOf, isWished, type Wish } from './flow.ts'
+import { addressBook } from './owners.ts'
 
 /** So many flows are remembered: a few megabytes. */
 export const FLOWS_MAX = 10_000

@@ -1,6 +1,6 @@
 // The VPC as one picture: subnets with their ENIs, groups, and who may reach whom. Pure.
 
-import type { World } from '../model/world.ts'
+import type { NetworkInterface, World } from '../model/world.ts'
 import { type Party, type Reach, reach } from './reach.ts'
 
 /** What `enid lab show --json` prints. */
@@ -11,13 +11,14 @@ export type Picture = {
   readonly subnets: readonly {
     readonly subnetId: string
     readonly zone: string
-    readonly ipv4Cidr: string
+    readonly ipv4Cidr?: string
     readonly ipv6Cidr?: string
     readonly aclId: string
     readonly enis: readonly {
       readonly eniId: string
       readonly ipv4: readonly string[]
       readonly ipv6: readonly string[]
+      readonly prefixes: readonly string[]
       readonly groupIds: readonly string[]
       readonly description: string
       readonly status: string
@@ -36,6 +37,11 @@ export type Picture = {
   readonly reaches: readonly Reach[]
 }
 
+const attachedTo = ({ attachment }: NetworkInterface): { attachedTo?: string } =>
+  attachment === undefined
+    ? {}
+    : { attachedTo: 'owner' in attachment.to ? attachment.to.owner : attachment.to.instanceId }
+
 /** The home VPC: the one whose packets the fabric carries. */
 export function picture(world: World): Picture {
   const vpc = world.vpcs.get(world.homeVpcId)
@@ -51,24 +57,20 @@ export function picture(world: World): Picture {
       .map((subnet) => ({
         subnetId: subnet.subnetId,
         zone: subnet.zone,
-        ipv4Cidr: subnet.ipv4Cidr,
+        ...(subnet.ipv4Cidr === undefined ? {} : { ipv4Cidr: subnet.ipv4Cidr }),
         ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
         aclId: subnet.aclId,
         enis: enis
           .filter(({ subnetId }) => subnetId === subnet.subnetId)
-          .map(({ eniId, ipv4, ipv6, groupIds, description, status, attachment }) => ({
-            eniId,
-            ipv4,
-            ipv6,
-            groupIds,
-            description,
-            status,
-            ...(attachment === undefined
-              ? {}
-              : {
-                  attachedTo:
-                    'owner' in attachment.to ? attachment.to.owner : attachment.to.instanceId,
-                }),
+          .map((eni) => ({
+            eniId: eni.eniId,
+            ipv4: eni.ipv4,
+            ipv6: eni.ipv6,
+            prefixes: [...eni.ipv4Prefixes, ...eni.ipv6Prefixes],
+            groupIds: eni.groupIds,
+            description: eni.description,
+            status: eni.status,
+            ...attachedTo(eni),
           })),
       })),
     groups: [...world.groups.values()]

@@ -9,8 +9,15 @@ import { FIELDS, flowLogRecords, type Interval } from '../../lab/flows/flow-log.
 
 const START = 1_800_000_000
 const at = (seconds: number): number => (START + seconds) * 1000
-const A = { eniId: 'eni-a', addresses: ['10.0.0.4', 'fd00::4'] }
-const B = { eniId: 'eni-b', addresses: ['10.0.0.5', 'fd00::5'] }
+const eni = (eniId: string, host: number) => ({
+  eniId,
+  ipv4: [`10.0.0.${host}`],
+  ipv6: [`fd00::${host}`],
+  ipv4Prefixes: [`10.0.0.${16 * host}/28`],
+  ipv6Prefixes: [],
+})
+const A = eni('eni-a', 4)
+const B = eni('eni-b', 5)
 const key = {
   protocol: 6,
   source: '10.0.0.4',
@@ -116,6 +123,11 @@ test('packets that an ACL cuts out of a flow that runs are not counted as accept
 test('a first packet that was dropped takes nothing off a flow that came to be later', () => {
   const lines = flowLogRecords(interval({ heard: [verdict()], counts: [carried(key, 6, 700)] }))
   expect(lines).toContain(record('b', there, '6 700', whole, 'ACCEPT'))
+})
+
+test('an address of a delegated prefix is its ENI’s', () => {
+  const counts = [carried({ ...key, source: '10.0.0.79' }, 1, 60)]
+  expect(flowLogRecords(interval({ counts }))[0]).toContain(' eni-a 10.0.0.79 10.0.0.5 ')
 })
 
 test('ICMP has no ports, and what never met a group or went to the router is not in it', () => {
