@@ -47,7 +47,8 @@ export async function execInLab(lab: LabConnection, call: Call): Promise<number>
   }
 }
 
-function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
+/** What a command's end is to us: its exit code, or 128 + n when a signal ended it. */
+export function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) =>
       reject(new CommandError(EXIT.failed, `ip: ${error.message}: install iproute2`)),

@@ -6,9 +6,10 @@ import { announcedPort, connectLab, labName } from './lab-connection.ts'
 import { execInLab } from './lab-exec.ts'
 import { FAULT_FLAGS, labFault, labProfile } from './lab-fault.ts'
 import { FLOW_FLAGS, labFlows, labRules } from './lab-flows.ts'
+import { HOST_FLAGS, labHost } from './lab-host.ts'
 import { labShow } from './lab-show.ts'
 import { nearest } from './nearest.ts'
-import { pairs, table } from './table.ts'
+import { exports, pairs, table } from './table.ts'
 
 // Links and namespaces go one by one; a lab with hundreds of ENIs takes seconds.
 const DOWN_TIMEOUT_MS = 30_000
@@ -22,15 +23,16 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   show: (call) => labShow(connectLab(labName(call)), call),
   flows: (call) => labFlows(connectLab(labName(call)), call),
   rules: (call) => labRules(connectLab(labName(call)), call),
+  host: (call) => labHost(connectLab(labName(call)), call),
   fault: (call) => labFault(() => connectLab(labName(call)), call),
   profile: (call) => labProfile(() => connectLab(labName(call)), call),
 }
 
-/** `enid lab [env|status|reset|down|exec|show|flows|rules|fault|profile]`. */
+/** `enid lab [env|status|reset|down|exec|host|show|flows|rules|fault|profile]`. */
 export const lab: Command = {
   name: 'lab',
   usage:
-    '[env|status|reset|down|exec|show|flows|rules|fault|profile] [--name NAME] [--json] [-- CMD…]',
+    '[env|status|reset|down|exec|host|show|flows|rules|fault|profile] [--name NAME] [--json] [-- CMD…]',
   summary: 'run a VPC in a box in the foreground, or ask one that runs',
   flags: {
     name: { value: 'NAME', text: 'which lab (ENID_LAB); default' },
@@ -41,10 +43,11 @@ export const lab: Command = {
     group: {
       value: 'NAME|ID',
       multiple: true,
-      text: "exec: security group; the VPC's default one. fault: the group (ID) it is about",
+      text: "exec, host add: security group; the VPC's default one. fault: the group (ID) it is about",
     },
-    subnet: { value: 'ID', text: 'exec: where the command speaks from. fault: which' },
-    json: { text: 'env, status, fault, profile: print one JSON document' },
+    subnet: { value: 'ID', text: 'exec, host add: where it speaks from. fault: which' },
+    json: { text: 'env, status, host, fault, profile: print one JSON document' },
+    ...HOST_FLAGS,
     ...FAULT_FLAGS,
     ...FLOW_FLAGS,
   },
@@ -59,6 +62,8 @@ export const lab: Command = {
     'enid lab show            the VPC on one page, and who may reach whom',
     'enid lab flows           what became of packets, by whose rule; --dropped, --follow',
     'enid lab rules           what each rule has counted',
+    'enid lab host add NAME   another instance: a machine with a network of its own; --docker',
+    'enid lab host exec NAME -- CMD…   run a command on it; also host list, env, remove',
     'enid lab fault list      how it can misbehave, and what of it is on',
     'enid lab fault add NAME  have it misbehave; fault clear [ID] ends it',
     'enid lab profile NAME    how long EC2 takes: fast, aws, hostile',
@@ -73,10 +78,11 @@ export const lab: Command = {
       throw new CommandError(EXIT.usage, `enid lab: unknown word ${verb}: ${remedy}`)
     }
     const [, extra] = call.positionals
-    if (extra !== undefined && verb !== 'fault' && verb !== 'profile') {
+    if (extra !== undefined && !['host', 'fault', 'profile'].includes(verb)) {
       throw new CommandError(EXIT.usage, `enid lab ${verb}: what is "${extra}"?`)
     }
-    if (verb !== 'exec' && call.rest.length > 0) {
+    const takesCommand = verb === 'exec' || (verb === 'host' && extra === 'exec')
+    if (!takesCommand && call.rest.length > 0) {
       throw new CommandError(EXIT.usage, `enid lab ${verb}: only exec takes a command after "--"`)
     }
     return act(call)
@@ -122,10 +128,7 @@ async function printEnvironment(call: Call): Promise<number> {
     string,
     string
   >
-  const lines = Object.entries(environment).map(
-    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`,
-  )
-  process.stdout.write(`${call.on('json') ? json(environment) : lines.join('\n')}\n`)
+  process.stdout.write(`${call.on('json') ? json(environment) : exports(environment)}\n`)
   return EXIT.ok
 }
 

@@ -21,6 +21,12 @@ export function pairs(entries: readonly (readonly [string, string | undefined])[
   return shown.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')
 }
 
+/** An environment as a shell takes it in. */
+export const exports = (environment: Readonly<Record<string, string>>): string =>
+  Object.entries(environment)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`)
+    .join('\n')
+
 /** How long ago, in the largest unit that is not zero: `42s`, `7m`, `3h`, `12d`. */
 export function age(sinceMs: number, nowMs: number): string {
   const seconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1000))

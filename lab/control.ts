@@ -3,6 +3,7 @@
 
 import { faultRoutes } from './faults/routes.ts'
 import { flowRoutes } from './flows/routes.ts'
+import { hostRoutes } from './hosts/routes.ts'
 import type { Lab } from './lab.ts'
 import { Refusal } from './model/refusal.ts'
 import type { ProbeWish } from './probes.ts'
@@ -42,6 +43,7 @@ export function controlRoutes(lab: Lab, down: () => void): ControlRoute[] {
         return { removed: id }
       },
     },
+    ...hostRoutes(lab.hosts),
     ...faultRoutes(lab.faults),
     ...flowRoutes(lab),
     {

@@ -9,6 +9,7 @@ import { Switchboard } from './faults/switchboard.ts'
 import { type Clock, Timers } from './faults/timers.ts'
 import { FlowJournal } from './flows/journal.ts'
 import { type CountedRule, ruleTable } from './flows/rule-table.ts'
+import { Hosts } from './hosts/hosts.ts'
 import { Imds } from './imds/imds.ts'
 import { availableCount } from './model/addresses.ts'
 import { emptyWorld, freshWorld } from './model/fresh-world.ts'
@@ -33,6 +34,7 @@ export class Lab {
   readonly name: string
   readonly region: Region
   readonly probes: Probes
+  readonly hosts: Hosts
   readonly calls = new CallLog()
   readonly faults: Switchboard
   readonly flows: FlowJournal
@@ -48,7 +50,11 @@ export class Lab {
     this.name = name
     this.log = log
     this.#fabric = fabric
-    this.#fresh = freshWorld({ instanceType, netns: HOST_NETNS }, randomBytes, this.startedAt)
+    this.#fresh = freshWorld(
+      { instanceType, netns: HOST_NETNS, labNetns: fabric.netnsPath },
+      randomBytes,
+      this.startedAt,
+    )
     this.#timers = new Timers(clock)
     const failed: FabricFailure = ({ call }, error) => {
       log.error({ call, err: error }, 'the fabric refused')
@@ -60,6 +66,7 @@ export class Lab {
     this.seeing = fabric.verdicts
     this.flows = new FlowJournal(() => this.region.world)
     this.seeing.on((heard) => this.flows.add(heard))
+    this.hosts = new Hosts(this.region, log)
   }
 
   /** Brings the fresh VPC into force on an open fabric. */
@@ -76,8 +83,9 @@ export class Lab {
     return host
   }
 
-  /** Back to the fresh VPC, ids and all: what is plugged goes, and so do probes, counts, faults. */
+  /** Back to the fresh VPC, ids and all: what is plugged goes, and so do hosts, probes, counts, faults. */
   async reset(): Promise<void> {
+    await this.hosts.clear()
     await this.probes.clear(this.#fresh)
     this.faults.reset()
     this.calls.clear()
@@ -131,6 +139,7 @@ export class Lab {
       })),
       eniCount: enis.length,
       attachedCount: enis.filter((eni) => eni.attachment?.netns !== undefined).length,
+      hosts: this.hosts.list(),
       probes: this.probes.all(),
       profile: this.faults.profile,
       faults: this.faults.all().map((fault) => fault.name),

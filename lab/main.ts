@@ -9,6 +9,7 @@ import { openResolver, resolverAddresses } from './dns/listeners.ts'
 import { Resolver } from './dns/resolver.ts'
 import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts'
 import { FLOW_LOG_INTERVAL_S, FlowLogFile, type FlowLogOptions } from './flows/flow-log-file.ts'
+import { hostParts } from './hosts/parts.ts'
 import { closeImds, openImds } from './imds/listeners.ts'
 import { Lab } from './lab.ts'
 import { INSTANCE_TYPES, LAB_TYPE } from './model/instance-type.ts'
@@ -90,6 +91,8 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   const listening = (server.server.address() as AddressInfo).port
   announce(name, listening, stateRoot)
   up.defer(() => withdraw(name, stateRoot))
+  up.defer(() => lab.hosts.close())
+  await lab.hosts.serve(hostParts(lab, fabric, listening))
   log.info({ port: listening, instanceId: lab.host.instanceId }, 'lab ready')
   options.onReady?.({ name, port: listening })
   await ended

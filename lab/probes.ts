@@ -9,15 +9,9 @@ import { resolvConf } from './model/dns-name.ts'
 import { newId } from './model/ids.ts'
 import { findSubnet } from './model/look-up.ts'
 import { makeEni, routerOf } from './model/network-interface.ts'
-import { notInLab, Refusal } from './model/refusal.ts'
-import {
-  LAB_OWNER,
-  type NetworkInterface,
-  type Subnet,
-  type World,
-  withEni,
-  withoutEni,
-} from './model/world.ts'
+import { homeSubnet, namedGroups } from './model/place.ts'
+import { Refusal } from './model/refusal.ts'
+import { LAB_OWNER, type NetworkInterface, type World, withEni, withoutEni } from './model/world.ts'
 import type { Change, Region } from './region.ts'
 import { Turns } from './turns.ts'
 
@@ -136,7 +130,7 @@ export class Probes {
 }
 
 function plugIn(world: World, wish: ProbeWish, netns: string): Change<NetworkInterface> {
-  const subnet = chooseSubnet(world, wish.subnetId)
+  const subnet = homeSubnet(world, wish.subnetId)
   const groupIds = [...(wish.groupIds ?? []), ...namedGroups(world, subnet, wish.groupNames ?? [])]
   const made = makeEni(
     world,
@@ -163,28 +157,6 @@ function plugIn(world: World, wish: ProbeWish, netns: string): Change<NetworkInt
     },
   }
   return { world: withEni(made.world, eni), output: eni }
-}
-
-function chooseSubnet(world: World, subnetId: string | undefined): Subnet {
-  if (subnetId === undefined) {
-    for (const subnet of world.subnets.values()) if (subnet.vpcId === world.homeVpcId) return subnet
-    throw new Refusal('InvalidSubnetID.NotFound', 'The default VPC has no subnet: make one.')
-  }
-  const subnet = findSubnet(world, subnetId)
-  if (subnet.vpcId === world.homeVpcId) return subnet
-  throw notInLab(
-    `packets of another VPC than ${world.homeVpcId}`,
-    `Choose a subnet of it: ${subnetId} is in ${subnet.vpcId}.`,
-  )
-}
-
-function namedGroups(world: World, subnet: Subnet, names: readonly string[]): string[] {
-  return names.map((name) => {
-    for (const group of world.groups.values()) {
-      if (group.vpcId === subnet.vpcId && group.name === name) return group.groupId
-    }
-    throw new Refusal('InvalidGroup.NotFound', `The security group '${name}' does not exist`)
-  })
 }
 
 function described(eni: NetworkInterface): Omit<Probe, 'probeId' | 'name' | 'netnsPath'> {

@@ -3,7 +3,7 @@
 // the fabric fails, what it did is taken back and the world stays as it was, so an answer of 200
 // always means that the packets obey. Reading needs no queue.
 
-import type { Fabric } from './fabric/fabric.ts'
+import type { LabFabric } from './fabric/open.ts'
 import { Timers } from './faults/timers.ts'
 import { type FabricStep, fabricPlan, perform } from './model/fabric-plan.ts'
 import { Refusal } from './model/refusal.ts'
@@ -32,15 +32,16 @@ export type FabricFailure = (step: FabricStep, error: unknown) => void
 export class Region {
   #world: World
   readonly #turns = new Turns()
-  readonly #fabric: Fabric
+  readonly #fabric: LabFabric
   readonly #onFailure: FabricFailure
   readonly #timers: Timers
+  readonly #followers: (() => void)[] = []
   #past: Past[] = []
   #pastMs = 0
 
   constructor(
     world: World,
-    fabric: Fabric,
+    fabric: LabFabric,
     onFailure: FabricFailure,
     timers: Timers = new Timers(),
   ) {
@@ -65,6 +66,11 @@ export class Region {
   remember(ms: number): void {
     this.#pastMs = ms
     this.#forget()
+  }
+
+  /** Called after each change, when the new world is the world. */
+  onChange(follower: () => void): void {
+    this.#followers.push(follower)
   }
 
   /**
@@ -111,6 +117,7 @@ export class Region {
       this.#forget()
     }
     this.#world = next
+    for (const follower of this.#followers) follower()
   }
 
   #forget(): void {

@@ -1,5 +1,5 @@
-// The lab's one HTTP server, on loopback only: EC2 at /, IMDS at /latest/… for this host, and the
-// lab's own routes at /lab/…. A browser is kept out twice: the Host header must name this machine
+// The lab's HTTP server, on loopback only: EC2 at /, IMDS at /latest/… for this host, and the lab's
+// own routes at /lab/…. Each other host has one in its namespace, without the lab's own. A browser is kept out twice: the Host header must name this machine
 // (so no rebound DNS name gets in), and a request with an Origin is refused (so no page can post).
 
 import { Readable } from 'node:stream'
@@ -10,6 +10,7 @@ import { answerQuery, type Reply, refused } from './ec2/call.ts'
 import { refuse } from './imds/answer.ts'
 import type { Lab } from './lab.ts'
 import { Refusal } from './model/refusal.ts'
+import type { Instance } from './model/world.ts'
 
 /** The most that a request's body may have. */
 export const BODY_BYTES_MAX = 1 << 20
@@ -19,6 +20,27 @@ const HOSTS = /^(127\.0\.0\.1|localhost|\[::1\]|169\.254\.169\.254)(:\d{1,5})?$/
 
 /** Makes the server; the caller listens and closes. `down` is called once its answer has gone out. */
 export function makeServer(lab: Lab, down: () => void): FastifyInstance {
+  const app = bareServer(
+    'EC2 is at / (GET, POST), IMDS at /latest/, the lab at /lab/status, env, calls, probes, ' +
+      'hosts, faults, profile, reset and down.',
+  )
+  routeEc2(app, lab)
+  routeImds(app, lab, () => lab.host)
+  routeControl(app, lab, down)
+  return app
+}
+
+/** Makes the server of another host: who asks IMDS there is that instance. The caller listens. */
+export function makeHostServer(lab: Lab, instance: () => Instance | undefined): FastifyInstance {
+  const app = bareServer(
+    'EC2 is at / (GET, POST), IMDS at /latest/; the routes /lab/ are where the lab itself runs.',
+  )
+  routeEc2(app, lab)
+  routeImds(app, lab, instance)
+  return app
+}
+
+function bareServer(whatIsWhere: string): FastifyInstance {
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     exposeHeadRoutes: false,
@@ -40,15 +62,11 @@ export function makeServer(lab: Lab, down: () => void): FastifyInstance {
       reply,
       new Refusal(
         'InvalidRequest',
-        `Nothing answers ${request.method} ${pathOf(request)}: EC2 is at / (GET, POST), IMDS at ` +
-          '/latest/, the lab at /lab/status, env, calls, flows, rules, picture, probes, faults, profile, reset and down.',
+        `Nothing answers ${request.method} ${pathOf(request)}: ${whatIsWhere}`,
         404,
       ),
     ),
   )
-  routeEc2(app, lab)
-  routeImds(app, lab)
-  routeControl(app, lab, down)
   return app
 }
 
@@ -65,11 +83,12 @@ function routeEc2(app: FastifyInstance, lab: Lab): void {
   })
 }
 
-function routeImds(app: FastifyInstance, lab: Lab): void {
+function routeImds(app: FastifyInstance, lab: Lab, who: () => Instance | undefined): void {
   app.all('/latest/*', async (request, reply) => {
     const { method, headers } = request
     const asked = { method, path: request.raw.url ?? '', headers }
-    const answer = lab.imds.answer(lab.host, asked)
+    const instance = who()
+    const answer = instance === undefined ? undefined : lab.imds.answer(instance, asked)
     if (answer === undefined) return cut(reply, 'close')
     return reply.code(answer.status).headers(answer.headers).send(answer.body)
   })

@@ -60,11 +60,15 @@ function isLabFile(file: unknown): file is LabFile {
   return 'pid' in file && Number.isSafeInteger(file.pid) && 'startTicks' in file && 'port' in file
 }
 
-function startTicks(pid: number): string | undefined {
+/**
+ * Clock ticks from boot to the start of that process; undefined when it is gone, or dead and nobody
+ * has asked how. With the pid it names one process: pids come again.
+ */
+export function startTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const [state = '', ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return 'ZX'.includes(state) ? undefined : rest[18] // Dead, and nobody has asked how.
+    return 'ZX'.includes(state) ? undefined : rest[18]
   } catch {
     return undefined
   }

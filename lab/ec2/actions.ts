@@ -31,6 +31,7 @@ import { deleteTags } from './actions/delete-tags.ts'
 import { deleteVpc } from './actions/delete-vpc.ts'
 import { describeAvailabilityZones } from './actions/describe-availability-zones.ts'
 import { describeDhcpOptions } from './actions/describe-dhcp-options.ts'
+import { describeInstanceStatus } from './actions/describe-instance-status.ts'
 import { describeInstanceTypes } from './actions/describe-instance-types.ts'
 import { describeInstances } from './actions/describe-instances.ts'
 import { describeManagedPrefixLists } from './actions/describe-managed-prefix-lists.ts'
@@ -62,6 +63,8 @@ import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
 import { restoreManagedPrefixListVersion } from './actions/restore-managed-prefix-list-version.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
+import { runInstances } from './actions/run-instances.ts'
+import { terminateInstances } from './actions/terminate-instances.ts'
 import { unassignIpv6Addresses } from './actions/unassign-ipv6-addresses.ts'
 import { unassignPrivateIpAddresses } from './actions/unassign-private-ip-addresses.ts'
 import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-security-group-rule-descriptions-egress.ts'
@@ -97,6 +100,7 @@ const ALL: readonly Action[] = [
   deleteVpc,
   describeAvailabilityZones,
   describeDhcpOptions,
+  describeInstanceStatus,
   describeInstanceTypes,
   describeInstances,
   describeManagedPrefixLists,
@@ -128,6 +132,8 @@ const ALL: readonly Action[] = [
   restoreManagedPrefixListVersion,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,
+  runInstances,
+  terminateInstances,
   unassignIpv6Addresses,
   unassignPrivateIpAddresses,
   updateSecurityGroupRuleDescriptionsEgress,

@@ -2,12 +2,16 @@
 // the difference between two worlds, as steps in a safe order, each with its opposite. Pure.
 //
 //   ACLs, subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, subnets, ACLs
+//                            hosts' namespaces around it: made before, given addresses after
 //
 // Only the home VPC is in the fabric. No instance lives in another one, so no ENI of another VPC
 // can be attached, and traffic between VPCs has no way at all.
 
-import type { Acl, Fabric, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
+import type { Acl, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
+import type { GuestPlan } from '../fabric/guest.ts'
+import type { LabFabric } from '../fabric/open.ts'
 import { resolverOf } from './dns-name.ts'
+import { hostSteps } from './host-plan.ts'
 import { routerOf } from './network-interface.ts'
 import { protocolNumber } from './permission.ts'
 import { type PlainGroup, plainGroups } from './plain-rules.ts'
@@ -25,6 +29,9 @@ export type FabricCall =
   | { readonly verb: 'plug'; readonly port: Port }
   | { readonly verb: 'update'; readonly port: Port }
   | { readonly verb: 'unplug'; readonly eniId: string }
+  | { readonly verb: 'makeNetns'; readonly name: string }
+  | { readonly verb: 'removeNetns'; readonly name: string }
+  | { readonly verb: 'configureGuest'; readonly plan: GuestPlan }
 
 /** A call and the call that takes it back. */
 export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall }
@@ -43,11 +50,12 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
     ...resolverSteps(resolverOf(before), resolverOf(after)),
     ...groups.flatMap(groupSteps),
     ...givingFirst(ports).flatMap(portSteps),
+    ...hostSteps(before, after),
   ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
 }
 
 /** Performs one call. */
-export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
+export async function perform(fabric: LabFabric, call: FabricCall): Promise<void> {
   switch (call.verb) {
     case 'putAcl':
       return fabric.putAcl(call.acl)
@@ -72,6 +80,13 @@ export async function perform(fabric: Fabric, call: FabricCall): Promise<void> {
       return fabric.update(call.port)
     case 'unplug':
       return fabric.unplug(call.eniId)
+    case 'makeNetns':
+      await fabric.makeNetns(call.name)
+      return
+    case 'removeNetns':
+      return fabric.removeNetns(call.name)
+    case 'configureGuest':
+      return fabric.configureGuest(call.plan)
   }
 }
 
@@ -112,8 +127,11 @@ const ORDER: readonly FabricCall['verb'][] = [
   'openResolver',
   'putGroup',
   'unplug',
+  'removeNetns',
+  'makeNetns',
   'update',
   'plug',
+  'configureGuest',
   'dropGroup',
   'dropSubnet',
   'dropAcl',

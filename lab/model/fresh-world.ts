@@ -27,7 +27,12 @@ export const DEFAULT_VPC = {
 } as const
 
 /** What the lab's one instance is like. */
-export type HostWish = { readonly instanceType: string; readonly netns: string }
+export type HostWish = {
+  readonly instanceType: string
+  readonly netns: string
+  /** The fabric's own namespace. */
+  readonly labNetns: string
+}
 
 /** A new VPC with what EC2 makes beside it: DHCP options, main route table, default group and ACL. */
 export function addVpc(
@@ -84,7 +89,7 @@ export function addSubnet(
 /** The world of a lab that has just come up. */
 export function freshWorld(host: HostWish, random: Random, now: Date): World {
   const { world: withVpc, vpc } = addVpc(emptyWorld(random), DEFAULT_VPC, true, random)
-  let world: World = { ...withVpc, homeVpcId: vpc.vpcId }
+  let world: World = { ...withVpc, homeVpcId: vpc.vpcId, labNetns: host.labNetns }
   for (const [index, block] of DEFAULT_VPC.subnets.entries()) {
     const zone = ZONES[index]?.name ?? ZONES[0].name
     const wish = { vpcId: vpc.vpcId, zone, defaultForAz: true, ...block }
@@ -103,6 +108,7 @@ function addHost(world: World, vpc: Vpc, host: HostWish, random: Random, now: Da
     zone: subnet.zone,
     launchedAt: now,
     netns: host.netns,
+    state: 'running',
   }
   const group = newGroup(vpc, 'enid-lab-host', 'The host that runs the lab', random)
   const made = makeEni(
@@ -137,6 +143,8 @@ export function emptyWorld(random: Random): World {
     prefixLists: new Map(),
     enis: new Map(),
     instances: new Map(),
+    hosts: new Map(),
+    labNetns: '',
     dhcpOptions: new Map(),
     networkAcls: new Map(),
     tags: new Map(),

@@ -12,6 +12,8 @@ export const QUOTA = {
   entriesPerAcl: 20,
   groupsPerRegion: 2500,
   enisPerRegion: 5000,
+  /** EC2 counts vCPUs by family of types; the lab counts machines. Ours. */
+  instancesPerRegion: 64,
   groupsPerEni: 5,
   /**
    * Per group, direction and IP family. A rule that names a group or a prefix list counts in both

@@ -6,7 +6,7 @@
 //   vpcs ─┬─ subnets (with their reservations) ── enis ── attachment ── instances
 //         ├─ network ACLs: each subnet has one
 //         └─ groups (with their rules)          tags: by resource id, for all kinds
-//   prefix lists (with their versions)
+//   prefix lists (with their versions)   hosts: the instances that are machines of the lab's own
 
 /** What the lab is: one account, one region, two zones. */
 export const ACCOUNT_ID = '123456789012'
@@ -180,6 +180,24 @@ export type Instance = {
     readonly resourceNameA: boolean
     readonly resourceNameAaaa: boolean
   }
+  readonly state: 'pending' | 'running' | 'shutting-down' | 'terminated'
+  /** Why it ends or ended, as EC2 says it: `Client.UserInitiatedShutdown: …`. */
+  readonly stateReason?: string
+  readonly terminatedAt?: Date
+}
+
+/** An instance that the lab makes beside the one it runs on (lab/hosts/), by its name. */
+export type Host = {
+  readonly name: string
+  readonly instanceId: string
+  /** Whether it runs a dockerd of its own. */
+  readonly docker: boolean
+}
+
+/** What one RunInstances made. */
+export type Reservation = {
+  readonly reservationId: string
+  readonly instances: readonly Instance[]
 }
 
 /** One numbered entry of a network ACL, in canonical form. */
@@ -211,7 +229,7 @@ export type DhcpOptions = {
 /** An answered client token: 24 h long, the same request gets the same thing, another is refused. */
 export type ClientToken = {
   readonly request: string
-  readonly made: NetworkInterface | NetworkAcl | PrefixList
+  readonly made: NetworkInterface | NetworkAcl | PrefixList | Reservation
   readonly givenAt: Date
 }
 
@@ -227,6 +245,9 @@ export type World = {
   readonly prefixLists: ReadonlyMap<string, PrefixList>
   readonly enis: ReadonlyMap<string, NetworkInterface>
   readonly instances: ReadonlyMap<string, Instance>
+  readonly hosts: ReadonlyMap<string, Host>
+  /** The fabric's namespace, by its path: those of hosts are named after it. */
+  readonly labNetns: string
   readonly dhcpOptions: ReadonlyMap<string, DhcpOptions>
   readonly networkAcls: ReadonlyMap<string, NetworkAcl>
   readonly tags: ReadonlyMap<string, Tags>

@@ -36,6 +36,7 @@ export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceR
     const deviceIndex = input.DeviceIndex ?? -1
     refuseManaged(eni)
     checkCard(instance, input.NetworkCardIndex ?? 0)
+    checkState(instance)
     checkPlace(world, eni, instance)
     checkSlot(world, instance, deviceIndex)
     checkLimits(world, eni, instance)
@@ -54,6 +55,11 @@ export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceR
       settle: (now) => settleAttaching(now, eni.eniId, attachment.attachmentId),
     }
   },
+}
+
+function checkState({ instanceId, state }: Instance): void {
+  if (state === 'running') return
+  throw new Refusal('IncorrectState', `Instance '${instanceId}' is not 'running'.`)
 }
 
 function checkCard(instance: Instance, card: number): void {

@@ -1,6 +1,8 @@
-// DescribeInstances: each instance in a reservation of its own.
+// DescribeInstances: the machine that the lab runs on, and its hosts; those that were terminated for
+// an hour more, as EC2 has it. Instances of one RunInstances share a reservation.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
+import { isShown } from '../../model/host.ts'
 import { findEach } from '../../model/look-up.ts'
 import { ACCOUNT_ID, type Instance, type World } from '../../model/world.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
@@ -47,18 +49,19 @@ export const describeInstances: ReadAction<
 > = {
   name: 'DescribeInstances',
   honours: ['InstanceIds', ...FILTERS, ...PAGES],
-  read(world, input) {
+  read(world, input, { now }) {
     const { InstanceIds: ids } = input
-    const all = world.instances
-    const found = ids === undefined ? [...all.values()] : findEach('instance', all, ids)
+    const shown = new Map([...world.instances].filter(([, each]) => isShown(each, now)))
+    const found = ids === undefined ? [...shown.values()] : findEach('instance', shown, ids)
     const shapes = found.map((instance) => row(world, instance))
     const { rows, ...next } = list(shapes, input, LISTING, ids !== undefined)
+    const reservations = Map.groupBy(rows, ({ reservationId }) => reservationId)
     return {
-      Reservations: rows.map(({ reservationId, instance }) => ({
-        ReservationId: reservationId,
+      Reservations: [...reservations].map(([ReservationId, each]) => ({
+        ReservationId,
         OwnerId: ACCOUNT_ID,
         Groups: [],
-        Instances: [instance],
+        Instances: each.map(({ instance }) => instance),
       })),
       ...next,
     }

@@ -1,5 +1,5 @@
 // An instance as EC2 writes it, with the ENIs attached to it. What describes the machine and not
-// its network (image, root device, key) is fixed: the lab's instance is the host it runs on.
+// its network (image, root device, key) is fixed: the lab's instances are the host it runs on.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { nameOptionsOf } from '../../model/dns-name.ts'
@@ -31,7 +31,8 @@ export function instanceShape(world: World, instance: Instance): ec2.Instance {
     // A string in every answer; the SDK's type lists AWS's own names only.
     InstanceType: instance.instanceType as ec2._InstanceType,
     LaunchTime: instance.launchedAt,
-    State: { Code: 16, Name: 'running' },
+    State: stateShape(instance),
+    ...reasonOf(instance),
     Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
     Monitoring: { State: 'disabled' },
     MetadataOptions: metadataOptionsShape(instance, 'applied'),
@@ -70,6 +71,19 @@ function nameOptionsShape(instance: Instance): ec2.PrivateDnsNameOptionsResponse
     EnableResourceNameDnsARecord: resourceNameA,
     EnableResourceNameDnsAAAARecord: resourceNameAaaa,
   }
+}
+
+/** An instance's state, by EC2's code and name. */
+export const stateShape = ({ state }: Instance): ec2.InstanceState => ({
+  Code: STATE_CODES[state],
+  Name: state,
+})
+
+const STATE_CODES = { pending: 0, running: 16, 'shutting-down': 32, terminated: 48 } as const
+
+function reasonOf({ stateReason }: Instance): Pick<ec2.Instance, 'StateReason'> {
+  if (stateReason === undefined) return {}
+  return { StateReason: { Code: stateReason.split(':', 1)[0], Message: stateReason } }
 }
 
 function primaryMembers(world: World, eni: Attached): ec2.Instance {

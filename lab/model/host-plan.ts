@@ -1,0 +1,56 @@
+// What a host's coming and going means for the fabric: a namespace of its own, and in it the primary
+// interface with its address, as DHCP gives it to a machine on EC2. Pure; part of fabric-plan.ts.
+
+import { knownCidr } from './addresses.ts'
+import type { FabricStep } from './fabric-plan.ts'
+import { netnsName } from './host.ts'
+import { attachedTo, routerOf } from './network-interface.ts'
+import type { Host, World } from './world.ts'
+
+/** The steps for hosts that are new, and for those that are gone. */
+export function hostSteps(before: World, after: World): FabricStep[] {
+  if (before.hosts === after.hosts) return []
+  return [
+    ...missing(before.hosts, after.hosts).map(removal),
+    ...missing(after.hosts, before.hosts).flatMap((host) => addition(after, host)),
+  ]
+}
+
+/** The hosts of `from` that are not in `to`; another instance of the same name is another host. */
+function missing(from: World['hosts'], to: World['hosts']): Host[] {
+  return [...from.values()].filter(
+    ({ name, instanceId }) => to.get(name)?.instanceId !== instanceId,
+  )
+}
+
+function removal({ name }: Host): FabricStep {
+  const beside = netnsName(name)
+  return {
+    call: { verb: 'removeNetns', name: beside },
+    undo: { verb: 'makeNetns', name: beside },
+  }
+}
+
+function addition(world: World, { name, instanceId }: Host): FabricStep[] {
+  const [beside, instance] = [netnsName(name), world.instances.get(instanceId)]
+  const undo = { verb: 'removeNetns', name: beside } as const
+  const [primary] = attachedTo(world, instanceId)
+  const subnet = primary === undefined ? undefined : world.subnets.get(primary.subnetId)
+  if (instance === undefined || primary === undefined || subnet === undefined) {
+    throw new Error(`the model has a host without instance, interface or subnet: ${name}`)
+  }
+  const [ipv4] = primary.ipv4
+  const { prefix } = knownCidr(4, subnet.ipv4Cidr)
+  const plan = {
+    netns: instance.netns,
+    mac: primary.mac,
+    ipv4: ipv4 === undefined ? [] : [`${ipv4}/${prefix}`],
+    ipv6: primary.ipv6.slice(0, 1).map((address) => `${address}/128`),
+    ipv4Gateway: routerOf(subnet).ipv4,
+  }
+  return [
+    { call: { verb: 'makeNetns', name: beside }, undo },
+    // Taken back by the namespace's end: nothing of it is anywhere else.
+    { call: { verb: 'configureGuest', plan }, undo },
+  ]
+}
