@@ -20,11 +20,15 @@ export const busyboxLayer = (): Buffer => tarOf('busybox', readFileSync(BUSYBOX)
 /** A command line for busybox's shell. */
 export const sh = (line: string): string[] => ['/busybox', 'sh', '-c', line]
 
-/** Imports the image under a name that nothing else has. */
-export async function importTestImage(): Promise<string> {
+/** Imports the image under a name that nothing else has; `dockerHost` as DOCKER_HOST has it. */
+export async function importTestImage(dockerHost?: string): Promise<string> {
   const repository = 'enid-test/app'
   const tag = randomBytes(4).toString('hex')
-  await openDocker().importImage(busyboxLayer(), { repository, tag, changes: [] }, never())
+  await openDocker(dockerHost).importImage(
+    busyboxLayer(),
+    { repository, tag, changes: [] },
+    never(),
+  )
   return `${repository}:${tag}`
 }
 

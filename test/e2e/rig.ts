@@ -35,7 +35,8 @@ import { importTestImage } from '../drivers/test-image.ts'
 const ENID = join(import.meta.dirname, '../../bin/enid')
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
-type Child = { process: ChildProcess; log: string }
+/** A process of ours and the file of its words. */
+export type Child = { process: ChildProcess; log: string }
 
 /** A group that lets everything out and in only what its rules say. */
 export type Ingress = { port: number; fromGroup?: string; cidr?: string; cidr6?: string }
@@ -325,7 +326,13 @@ function fail(message: string): never {
   throw new Error(message)
 }
 
-function start(folder: string, name: string, args: string[], env: Record<string, string>): Child {
+/** Starts `enid …` in the background. */
+export function start(
+  folder: string,
+  name: string,
+  args: string[],
+  env: Record<string, string>,
+): Child {
   const log = join(folder, `${name}.log`)
   const file = openSync(log, 'a')
   // A test run that is broken off takes its labs and agents along.
@@ -337,7 +344,11 @@ function start(folder: string, name: string, args: string[], env: Record<string,
   return { process: child, log }
 }
 
-async function end({ process: child }: Child, signal: NodeJS.Signals): Promise<number | null> {
+/** Ends a process and waits; its exit code. */
+export async function end(
+  { process: child }: Child,
+  signal: NodeJS.Signals,
+): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) {
     const gone = once(child, 'exit')
     child.kill(signal)
@@ -348,7 +359,8 @@ async function end({ process: child }: Child, signal: NodeJS.Signals): Promise<n
   return child.exitCode
 }
 
-async function until<T>({ process: child, log }: Child, ask: () => Promise<T | undefined>) {
+/** Asks until there is an answer. Throws, with its words, when the process ends or is too late. */
+export async function until<T>({ process: child, log }: Child, ask: () => Promise<T | undefined>) {
   const deadline = performance.now() + 30_000
   while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const answer = await ask()
