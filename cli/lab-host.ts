@@ -114,18 +114,19 @@ async function exec(lab: LabConnection, call: Call): Promise<number> {
   const enter = ['--target', String(pid), '--net', '--mount', '--pid', '--']
   // Entering mounts leads to their root; the files are this machine's, so there is a way back.
   const command = ['env', `--chdir=${process.cwd()}`, '--', ...call.rest]
-  const child = spawn('nsenter', [...enter, ...command], {
-    stdio: 'inherit',
-    env: { ...process.env, ...own },
-  })
+  // From here on a signal is the command's, which may be there before the next line is.
+  let child: ChildProcess | undefined
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => pass(signal, child))
   }
+  const environment = { ...process.env, ...own }
+  child = spawn('nsenter', [...enter, ...command], { stdio: 'inherit', env: environment })
   return await exitCodeOf(child)
 }
 
 /** nsenter passes no signal on to the command, which is its only child: a pid of its own takes a fork. */
-function pass(signal: NodeJS.Signals, child: ChildProcess): void {
+function pass(signal: NodeJS.Signals, child: ChildProcess | undefined): void {
+  if (child === undefined) return
   try {
     const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
     const [pid] = children.trim().split(' ').filter(Boolean)

@@ -5,7 +5,7 @@
 // --seconds (0: before the answer) later. Told none, it is done --seconds from now, once unless
 // --times says more, to the ENIs that --eni or --task name, or to any.
 
-import { attachedTo, detached } from '../model/network-interface.ts'
+import { detached } from '../model/network-interface.ts'
 import { Refusal } from '../model/refusal.ts'
 import { defaultGroupOf } from '../model/security-group.ts'
 import {
@@ -91,12 +91,10 @@ export const OUTSIDE_FAULTS = {
   },
 } as const satisfies Record<string, OutsideKind>
 
-/** The ENIs that something may befall: not the host's own, nor the lab's. */
+/** The ENIs that something may befall: not a host's own, nor the lab's. */
 export function targets(world: World): NetworkInterface[] {
-  const [host] = world.instances.values()
-  const primary = host && attachedTo(world, host.instanceId)[0]
   return [...world.enis.values()].filter(
-    ({ eniId, managed }) => !managed && eniId !== primary?.eniId,
+    ({ managed, attachment }) => !managed && attachment?.deviceIndex !== 0,
   )
 }
 

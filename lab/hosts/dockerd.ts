@@ -12,9 +12,9 @@ const PROGRAM = 'dockerd'
 /** Where it listens, as the host sees it. */
 export const DOCKER_SOCKET = '/run/docker.sock'
 
-/** What to do when this machine has no dockerd; undefined when it has. */
-export async function dockerdMissing(): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+/** What to do when no dockerd is on the path (the lab's own, unless told); undefined when one is. */
+export async function dockerdMissing(path = process.env.PATH ?? ''): Promise<string | undefined> {
+  for (const folder of path.split(delimiter)) {
     const found = await access(join(folder, PROGRAM), constants.X_OK).then(
       () => true,
       () => false,

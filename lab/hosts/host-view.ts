@@ -23,6 +23,8 @@ export type HostView = Pick<
   readonly problem?: string
 }
 
+const MACHINE_ENDED = 'its first process was ended from outside: remove it'
+
 /** What there is to say of a host; `open` is its machine, where it has one. */
 export function hostView(
   world: World,
@@ -32,6 +34,7 @@ export function hostView(
 ): HostView {
   const { instanceId, instanceType, zone, state, netns } = instance
   const enis = attachedTo(world, instanceId)
+  const why = open !== undefined && open.pid === undefined ? MACHINE_ENDED : problem
   const [ipv4, ipv6] = [enis[0]?.ipv4[0], enis[0]?.ipv6[0]]
   return {
     name,
@@ -46,6 +49,6 @@ export function hostView(
     ...(open?.pid === undefined ? {} : { pid: open.pid }),
     ...(open?.dockerd === undefined ? {} : { dockerd: open.dockerd }),
     ...(open === undefined ? {} : { env: open.env }),
-    ...(problem === undefined ? {} : { problem }),
+    ...(why === undefined ? {} : { problem: why }),
   }
 }

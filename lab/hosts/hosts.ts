@@ -76,10 +76,12 @@ export class Hosts {
     this.#log = log
   }
 
-  /** From now on hosts are made of these parts; those that the world has already come up before this resolves. */
+  /** From now on hosts are made of these parts; resolves when those that the world has are up. */
   async serve(parts: HostParts): Promise<void> {
-    const { hosts } = this.#region.world
-    await parts.sweep(new Set([...hosts.values()].map(({ instanceId }) => instanceId)))
+    const { hosts, instances } = this.#region.world
+    const ids = [...hosts.values()].map(({ instanceId }) => instanceId)
+    const isToGo = (id: string): boolean => instances.get(id)?.state === 'shutting-down'
+    await parts.sweep(new Set(ids.filter((id) => !isToGo(id))))
     this.#parts = parts
     this.#region.onChange(() => this.#follow())
     this.#follow()
@@ -128,13 +130,14 @@ export class Hosts {
 
   /** Ends a host, as TerminateInstances does; resolves when nothing of it is left. */
   async remove(nameOrId: string): Promise<Host> {
-    const host = await this.#region.change((world) => {
-      const found = findHost(world, nameOrId)
-      return { world: beginTermination(world, found.instanceId, BY_COMMAND), output: found }
+    const { host, isAgain } = await this.#region.change((world) => {
+      const host = findHost(world, nameOrId)
+      const next = beginTermination(world, host.instanceId, BY_COMMAND)
+      return { world: next, output: { host, isAgain: next === world } }
     })
     const known = this.#known.get(host.instanceId)
     // Asked again for one that did not end: it is tried again.
-    if (known?.problem !== undefined) this.#begin(known, 'shutting-down')
+    if (isAgain && known !== undefined) this.#begin(known, 'shutting-down')
     await this.#settle(host.instanceId)
     if (this.#region.world.hosts.get(host.name) !== host) return host
     throw new Refusal('HostNotEnded', `The host ${host.name}: ${known?.problem ?? 'is there'}`, 500)

@@ -3,6 +3,7 @@
 // packets between their tasks, and EC2 as the witness of whose an ENI is.
 
 import { existsSync, globSync, readdirSync } from 'node:fs'
+import { DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { Fleet, type FleetHost } from './fleet-rig.ts'
@@ -78,13 +79,19 @@ test('the death of one host’s agent and its sweep after it touch nothing of th
 }, 60_000)
 
 // P273
-test('a host that is removed leaves nothing, and the other goes on', async () => {
+test('a dockerd that dies is told, and a host that is removed leaves nothing; the other goes on', async () => {
   const [eni] = await fleet.enisOf(a.facts)
+  const { pid = 0 } = a.facts.dockerd ?? {}
+  process.kill(pid, 'SIGKILL')
+  while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 10))
+  const running = (await fleet.list()).map(({ name, dockerd }) => [name, dockerd?.running])
+  expect(Object.fromEntries(running)).toEqual({ home: undefined, a: false, b: true })
   await fleet.host('remove', 'a')
-  const { NetworkInterfaceId = '' } = eni ?? {}
-  expect(await fleet.enisOf(a.facts)).toEqual([])
-  expect(NetworkInterfaceId).toMatch(/^eni-/)
-  expect(existsSync(`/proc/${a.facts.dockerd?.pid}`)).toBe(false)
+  const byId = { NetworkInterfaceIds: [eni?.NetworkInterfaceId ?? ''] }
+  await expect(fleet.ec2.send(new DescribeNetworkInterfacesCommand(byId))).rejects.toMatchObject({
+    name: 'InvalidNetworkInterfaceID.NotFound',
+  })
+  expect(existsSync(`/proc/${a.facts.pid}`)).toBe(false)
   expect(existsSync(a.facts.netns)).toBe(false)
   expect(readdirSync(`/var/lib/enid-lab/${fleet.name}`)).toEqual(['b'])
   expect(globSync(`/sys/fs/cgroup/**/enid-lab/${fleet.name}.a`)).toEqual([])

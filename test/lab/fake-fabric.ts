@@ -133,7 +133,7 @@ export class FakeFabric implements LabFabric {
 
   async configureGuest(plan: { netns: string }): Promise<void> {
     this.#say('configureGuest')
-    this.namespaces.set(plan.netns.split('.').at(-1) ?? '', 'configured')
+    this.namespaces.set(plan.netns.replace(`${this.netnsPath}.`, ''), 'configured')
   }
 
   #say(name: NonNullable<FakeFabric['failNext']>): void {

@@ -17,11 +17,14 @@ import type { Clock } from '../../lab/faults/timers.ts'
 import { Lab } from '../../lab/lab.ts'
 import { makeServer } from '../../lab/server.ts'
 import { FakeFabric } from './fake-fabric.ts'
+import { FakeParts } from './fake-parts.ts'
 
 /** A lab that is up, and the ids a test needs first. */
 export type Rig = {
   readonly lab: Lab
   readonly fabric: FakeFabric
+  /** What the lab's hosts are made of. */
+  readonly parts: FakeParts
   readonly ec2: EC2Client
   readonly endpoint: string
   /** Resolves when POST /lab/down has been answered. */
@@ -47,6 +50,8 @@ export async function makeRig(instanceType = 'lab.unlimited', clock?: Clock): Pr
   const log = pino({ level: 'silent' })
   const timed = clock === undefined ? {} : { clock }
   const lab = await Lab.open({ name: 'test', instanceType, fabric, log, ...timed })
+  const parts = new FakeParts()
+  await lab.hosts.serve(parts)
   const asked = Promise.withResolvers<void>()
   const server = makeServer(lab, () => asked.resolve())
   const endpoint = await server.listen({ host: '127.0.0.1', port: 0 })
@@ -60,6 +65,7 @@ export async function makeRig(instanceType = 'lab.unlimited', clock?: Clock): Pr
   return {
     lab,
     fabric,
+    parts,
     ec2,
     endpoint,
     down: asked.promise,
