@@ -21,6 +21,7 @@ export const FAULT_FLAGS = {
   seconds: { value: 'N', text: 'fault: how long; enid lab fault list says of what' },
   eni: { value: 'ID', text: 'fault: the ENI it is about' },
   task: { value: 'ID', text: 'fault: the task whose ENIs it is about (their tag enid:holder)' },
+  instance: { value: 'ID', text: 'fault: the instance whose IMDS it is about' },
   scale: { value: 'F', text: 'profile: what every duration is multiplied by; 1' },
 } as const satisfies Record<string, Flag>
 
@@ -130,7 +131,7 @@ async function clear(lab: LabConnection, call: Call): Promise<number> {
 }
 
 const NUMBERS = ['times', 'likelihood', 'seed', 'seconds'] as const
-const TEXTS = ['action', 'eni', 'task', 'subnet', 'group'] as const
+const TEXTS = ['action', 'eni', 'task', 'subnet', 'group', 'instance'] as const
 const OPTIONS: readonly Option[] = [...NUMBERS, ...TEXTS, 'call']
 
 /** A flag that would be left out in silence is refused. */

@@ -36,11 +36,12 @@ type Host = {
   readonly problem?: string
 }
 
-type Verb = (lab: LabConnection, call: Call) => Promise<number>
+type Connect = () => LabConnection
+type Verb = (connect: Connect, call: Call) => Promise<number>
 const VERBS: Readonly<Record<string, Verb>> = { add, list, env, exec, remove }
 
 /** `enid lab host add [NAME] | list | env NAME | exec NAME -- CMD… | remove NAME`. */
-export async function labHost(lab: LabConnection, call: Call): Promise<number> {
+export async function labHost(connect: Connect, call: Call): Promise<number> {
   const [, verb = 'list'] = call.positionals
   const act = VERBS[verb]
   if (act === undefined) {
@@ -51,14 +52,20 @@ export async function labHost(lab: LabConnection, call: Call): Promise<number> {
   const taken = verb === 'add' ? ['type', 'docker', 'subnet', 'group'] : []
   const flags = ['type', 'docker', 'subnet', 'group'].filter((flag) => call.on(flag))
   const extra = flags.find((flag) => !taken.includes(flag))
-  if (extra === undefined) return act(lab, call)
-  throw new CommandError(EXIT.usage, `enid lab host ${verb} takes no --${extra}`)
+  if (extra !== undefined) {
+    throw new CommandError(EXIT.usage, `enid lab host ${verb} takes no --${extra}`)
+  }
+  const [, , name] = call.positionals
+  if (verb === 'list' && name !== undefined) {
+    throw new CommandError(EXIT.usage, `enid lab host list: what is "${name}"?`)
+  }
+  return act(connect, call)
 }
 
-async function add(lab: LabConnection, call: Call): Promise<number> {
+async function add(connect: Connect, call: Call): Promise<number> {
   const [, , name] = call.positionals
   const [groups, subnetId, instanceType] = [call.all('group'), call.one('subnet'), call.one('type')]
-  const host = (await lab.ask('POST', '/lab/hosts', {
+  const host = (await connect().ask('POST', '/lab/hosts', {
     ...(name === undefined ? {} : { name }),
     ...(instanceType === undefined ? {} : { instanceType }),
     ...(subnetId === undefined ? {} : { subnetId }),
@@ -69,8 +76,8 @@ async function add(lab: LabConnection, call: Call): Promise<number> {
   return print(call, host, described(host))
 }
 
-async function list(lab: LabConnection, call: Call): Promise<number> {
-  const { hosts } = (await lab.ask('GET', '/lab/hosts')) as { hosts: readonly Host[] }
+async function list(connect: Connect, call: Call): Promise<number> {
+  const { hosts } = (await connect().ask('GET', '/lab/hosts')) as { hosts: readonly Host[] }
   const rows = hosts.map((host) => [
     host.name,
     host.instanceId,
@@ -85,19 +92,20 @@ async function list(lab: LabConnection, call: Call): Promise<number> {
   return print(call, { hosts }, table(headings, rows))
 }
 
-async function env(lab: LabConnection, call: Call): Promise<number> {
-  const host = await hostNamed(lab, call)
+async function env(connect: Connect, call: Call): Promise<number> {
+  const host = await hostNamed(connect, call)
   return print(call, host.env, exports(host.env))
 }
 
-async function remove(lab: LabConnection, call: Call): Promise<number> {
-  const removed = await lab.ask('DELETE', `/lab/hosts/${encodeURIComponent(nameIn(call))}`)
+async function remove(connect: Connect, call: Call): Promise<number> {
+  const path = `/lab/hosts/${encodeURIComponent(nameIn(call))}`
+  const removed = await connect().ask('DELETE', path)
   if (call.on('json')) process.stdout.write(`${json(removed as object)}\n`)
   return EXIT.ok
 }
 
 /** Runs the command that stands after `--` on a host; its exit code, or 128 + n by a signal. */
-async function exec(lab: LabConnection, call: Call): Promise<number> {
+async function exec(connect: Connect, call: Call): Promise<number> {
   const [program] = call.rest
   if (program === undefined) {
     const remedy = 'name the command: enid lab host exec NAME -- CMD…'
@@ -106,7 +114,7 @@ async function exec(lab: LabConnection, call: Call): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new CommandError(EXIT.usage, 'enid lab host exec: entering a namespace takes root')
   }
-  const { name, pid, env: own } = await hostNamed(lab, call)
+  const { name, pid, env: own } = await hostNamed(connect, call)
   if (pid === undefined) {
     const remedy = `its machine has ended. Take it away: enid lab host remove ${name}`
     throw new CommandError(EXIT.failed, `enid lab host exec: ${name}: ${remedy}`)
@@ -139,10 +147,11 @@ function pass(signal: NodeJS.Signals, child: ChildProcess | undefined): void {
 
 /** The host that the command line names; refused while it has no machine. */
 async function hostNamed(
-  lab: LabConnection,
+  connect: Connect,
   call: Call,
 ): Promise<Host & { env: object & Host['env'] }> {
-  const host = (await lab.ask('GET', `/lab/hosts/${encodeURIComponent(nameIn(call))}`)) as Host
+  const path = `/lab/hosts/${encodeURIComponent(nameIn(call))}`
+  const host = (await connect().ask('GET', path)) as Host
   if (host.env !== undefined) return { ...host, env: host.env }
   throw new CommandError(EXIT.failed, `the host ${host.name} is ${host.state}: it has no machine`)
 }

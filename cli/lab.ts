@@ -23,7 +23,7 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   show: (call) => labShow(connectLab(labName(call)), call),
   flows: (call) => labFlows(connectLab(labName(call)), call),
   rules: (call) => labRules(connectLab(labName(call)), call),
-  host: (call) => labHost(connectLab(labName(call)), call),
+  host: (call) => labHost(() => connectLab(labName(call)), call),
   fault: (call) => labFault(() => connectLab(labName(call)), call),
   profile: (call) => labProfile(() => connectLab(labName(call)), call),
 }
@@ -146,6 +146,7 @@ type Status = {
     availableCount: number
   }[]
   readonly groups: readonly { groupId: string; name: string }[]
+  readonly hosts: readonly { name: string; instanceId: string; state: string }[]
   readonly eniCount: number
   readonly attachedCount: number
 }
@@ -156,7 +157,7 @@ async function printStatus(call: Call): Promise<number> {
     process.stdout.write(`${json(status)}\n`)
     return EXIT.ok
   }
-  const { instance, vpcs, subnets, groups } = status
+  const { instance, vpcs, subnets, groups, hosts } = status
   const text = [
     pairs([
       ['lab', status.name],
@@ -165,6 +166,7 @@ async function printStatus(call: Call): Promise<number> {
       ...vpcs.map(
         ({ vpcId, ipv4Cidr, ipv6Cidr }) => ['vpc', `${vpcId} ${ipv4Cidr} ${ipv6Cidr}`] as const,
       ),
+      ['hosts', hosts.map(({ name, state }) => `${name} (${state})`).join(', ')],
       ['enis', `${status.eniCount}, ${status.attachedCount} attached`],
     ]),
     table(

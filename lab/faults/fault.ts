@@ -25,6 +25,8 @@ export type FaultOptions = {
   readonly task?: string
   readonly subnet?: string
   readonly group?: string
+  /** The instance whose IMDS it is about. */
+  readonly instance?: string
 }
 
 /** A fault that is switched on, and its counts. */
@@ -44,6 +46,8 @@ export type Occasion = {
   readonly eniIds: readonly string[]
   readonly holders: readonly string[]
   readonly subnetId?: string
+  /** Whose IMDS is asked. */
+  readonly instanceId?: string
 }
 
 /** The tag in which an agent says whose an ENI is. */
@@ -51,10 +55,11 @@ export const HOLDER_TAG = 'enid:holder'
 
 /** Whether the fault is about that occasion at all. */
 export function isAbout({ options }: Fault, occasion: Occasion): boolean {
-  const { action, eni, task, subnet } = options
+  const { action, eni, task, subnet, instance } = options
   if (action !== undefined && !globMatches(action, occasion.action ?? '')) return false
   if (eni !== undefined && !occasion.eniIds.includes(eni)) return false
   if (task !== undefined && !occasion.holders.includes(task)) return false
+  if (instance !== undefined && instance !== occasion.instanceId) return false
   return subnet === undefined || subnet === occasion.subnetId
 }
 

@@ -3,14 +3,14 @@
 // "Scheduled events"; Auto Scaling guide, "target lifecycle state").
 
 import type { FaultOptions } from './fault.ts'
-import { durationMs, type ImdsKind, type NoticeKind, SCRIPT } from './kind.ts'
+import { durationMs, type ImdsKind, type NoticeKind, OF_IMDS } from './kind.ts'
 
 /** The faults of this family. */
 export const IMDS_FAULTS = {
   'imds-absent': {
     family: 'imds',
     summary: 'IMDS ends the connection without an answer',
-    options: SCRIPT,
+    options: OF_IMDS,
     onImds(plan) {
       plan.absent = true
     },
@@ -18,7 +18,7 @@ export const IMDS_FAULTS = {
   'imds-error': {
     family: 'imds',
     summary: 'IMDS answers 503',
-    options: SCRIPT,
+    options: OF_IMDS,
     onImds(plan) {
       plan.failing = true
     },
@@ -26,7 +26,7 @@ export const IMDS_FAULTS = {
   'imds-stale': {
     family: 'imds',
     summary: 'IMDS tells the world as it was --seconds (300) ago',
-    options: [...SCRIPT, 'seconds'],
+    options: [...OF_IMDS, 'seconds'],
     defaults: { seconds: 300 },
     onImds(plan, options) {
       plan.lagMs = Math.max(plan.lagMs, durationMs(options))
@@ -35,7 +35,7 @@ export const IMDS_FAULTS = {
   'imds-bare': {
     family: 'imds',
     summary: 'IMDS lists the MACs of attached ENIs (or of --eni, --task), and what is below is 404',
-    options: [...SCRIPT, 'eni', 'task'],
+    options: [...OF_IMDS, 'eni', 'task'],
     onImds(plan, { eni, task }, eniIds) {
       const isOfAll = eni === undefined && task === undefined
       if (isOfAll || plan.bare === true) plan.bare = true
@@ -49,7 +49,7 @@ export const NOTICES = {
   'spot-interruption': {
     family: 'notice',
     summary: 'IMDS spot/instance-action: this instance is terminated in --seconds (120)',
-    options: [...SCRIPT, 'seconds'],
+    options: [...OF_IMDS, 'seconds'],
     defaults: { seconds: 120 },
     leaves(options, givenAt) {
       const time = isoTime(timeOf(options, givenAt))
@@ -60,14 +60,14 @@ export const NOTICES = {
     family: 'notice',
     summary:
       'IMDS spot/instance-action: this instance is stopped, its ENIs kept, in --seconds (120)',
-    options: [...SCRIPT, 'seconds'],
+    options: [...OF_IMDS, 'seconds'],
     defaults: { seconds: 120 },
     leaves: (options, givenAt) => spotAction('stop', isoTime(timeOf(options, givenAt))),
   },
   'rebalance-recommendation': {
     family: 'notice',
     summary: 'IMDS events/recommendations/rebalance: an interruption has become likely',
-    options: SCRIPT,
+    options: OF_IMDS,
     leaves: (_options, givenAt) => ({
       'meta-data/events/recommendations/rebalance': JSON.stringify({
         noticeTime: isoTime(givenAt),
@@ -77,7 +77,7 @@ export const NOTICES = {
   'scheduled-event': {
     family: 'notice',
     summary: 'IMDS events/maintenance/scheduled: this instance is retired in --seconds (86400)',
-    options: [...SCRIPT, 'seconds'],
+    options: [...OF_IMDS, 'seconds'],
     defaults: { seconds: 86_400 },
     leaves(options, givenAt) {
       const event = {
@@ -95,7 +95,7 @@ export const NOTICES = {
   'target-terminated': {
     family: 'notice',
     summary: 'IMDS autoscaling/target-lifecycle-state: Auto Scaling takes this instance away',
-    options: SCRIPT,
+    options: OF_IMDS,
     leaves: () => ({ 'meta-data/autoscaling/target-lifecycle-state': 'Terminated' }),
   },
 } as const satisfies Record<string, NoticeKind>

@@ -67,6 +67,9 @@ export type Kind = CallKind | ImdsKind | NoticeKind | OutsideKind
 /** The options of every fault that is met again and again. */
 export const SCRIPT = ['calls', 'times', 'likelihood', 'seed'] as const
 
+/** The options of what an instance's IMDS does; without `instance` every instance's. */
+export const OF_IMDS = [...SCRIPT, 'instance'] as const
+
 /** The options of a fault that is about ENIs. */
 export const OF_ENI = [...SCRIPT, 'eni', 'task'] as const
 

@@ -85,6 +85,7 @@ const READERS: Readonly<Record<keyof FaultOptions, Reader>> = {
   },
   subnet: (value, option) => id(value, option, 'subnet'),
   group: (value, option) => id(value, option, 'sg'),
+  instance: (value, option) => id(value, option, 'i'),
 }
 
 function readAction(value: unknown): string {
@@ -93,7 +94,7 @@ function readAction(value: unknown): string {
   throw bad(`There is no action '${value}' in the lab. Its actions are: ${names.join(', ')}.`)
 }
 
-function id(value: unknown, option: string, prefix: 'eni' | 'subnet' | 'sg'): string {
+function id(value: unknown, option: string, prefix: 'eni' | 'i' | 'subnet' | 'sg'): string {
   if (typeof value === 'string' && isId(prefix, value)) return value
   throw bad(`${option} is '${value}': it must be an id such as ${prefix}-0123456789abcdef0.`)
 }

@@ -148,8 +148,8 @@ export class Switchboard {
     return output
   }
 
-  /** What IMDS is to answer a request from; undefined when it is the world as it is. */
-  imds(path: string): ImdsSight | undefined {
+  /** What an instance's IMDS is to answer a request from; undefined when it is the world as it is. */
+  imds(instanceId: string, path: string): ImdsSight | undefined {
     if (this.#live.size === 0 && this.#imdsLag.empty) return undefined
     const plan: ImdsPlan = { absent: false, failing: false, lagMs: 0, bare: false }
     const notices: Record<string, string> = {}
@@ -160,14 +160,16 @@ export class Switchboard {
       if (kind.family === 'notice') {
         const leaves = kind.leaves(options, givenAt)
         // In a folder it is listed; it is met, and counted, where somebody reads it.
+        const occasion = { ...NOBODYS, instanceId }
         const isRead = pathBelowLatest(path) in leaves
-        if (!isRead || meets(live, NOBODYS, path)) Object.assign(notices, leaves)
+        const isSeen = isRead ? meets(live, occasion, path) : isAbout(live.fault, occasion)
+        if (isSeen) Object.assign(notices, leaves)
         continue
       }
       // A request is about no ENI: `eni` and `task` say of which ones less is told.
       const { eni, task } = options
       const eniIds = namedEnis(this.#region.world, options)
-      const named = { eniIds: eni ? [eni] : [], holders: task ? [task] : [] }
+      const named = { instanceId, eniIds: eni ? [eni] : [], holders: task ? [task] : [] }
       if (meets(live, named, path)) kind.onImds(plan, options, eniIds)
     }
     const nowMs = this.#timers.nowMs()

@@ -2,7 +2,7 @@
 
 import { attachedTo } from '../model/network-interface.ts'
 import type { Instance, World } from '../model/world.ts'
-import type { OpenHost } from './hosts.ts'
+import type { OpenHost } from './open-host.ts'
 
 /** A host, or the machine that the lab runs on, in one flat document. */
 export type HostView = Pick<

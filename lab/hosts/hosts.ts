@@ -23,6 +23,7 @@ import type { Host, Instance, World } from '../model/world.ts'
 import type { Region } from '../region.ts'
 import { Turns } from '../turns.ts'
 import { type HostView, hostView } from './host-view.ts'
+import type { HostParts, OpenHost } from './open-host.ts'
 
 /** What a host should be like. */
 export type HostWish = {
@@ -32,27 +33,6 @@ export type HostWish = {
   readonly groupIds?: readonly string[]
   readonly groupNames?: readonly string[]
   readonly docker?: boolean
-}
-
-/** What makes a record a machine. */
-export type HostParts = {
-  /** Makes the machine, or finds what an earlier lab made for that very host. */
-  open(host: Host, instance: Instance): Promise<OpenHost>
-  /** Ends what an earlier lab made for hosts that are not among these instances. */
-  sweep(instanceIds: ReadonlySet<string>): Promise<void>
-}
-
-/** A machine that is there. */
-export type OpenHost = {
-  /** Its process 1; undefined when that has ended. */
-  readonly pid: number | undefined
-  readonly dockerd:
-    | { readonly pid: number; readonly running: boolean; readonly log: string }
-    | undefined
-  /** The environment in which its programs find EC2, IMDS, Docker and their own folders. */
-  readonly env: Readonly<Record<string, string>>
-  /** Ends it. Resolves when nothing of it is left. */
-  close(): Promise<void>
 }
 
 type Known = {
@@ -152,8 +132,9 @@ export class Hosts {
   async close(): Promise<void> {
     this.#parts = undefined
     await this.#settle()
-    await Promise.all([...this.#known.values()].map(({ open }) => open?.close()))
+    const closed = await Promise.allSettled([...this.#known.values()].map((k) => k.open?.close()))
     this.#known.clear()
+    for (const each of closed) if (each.status === 'rejected') throw each.reason
   }
 
   /** Begins what the world asks for: each state of a host is answered once. */
@@ -162,12 +143,7 @@ export class Hosts {
     const { hosts, instances } = this.#region.world
     for (const host of hosts.values()) {
       const state = instances.get(host.instanceId)?.state
-      const known = this.#known.get(host.instanceId) ?? {
-        host,
-        turns: new Turns(),
-        state: undefined,
-        work: Promise.resolve(),
-      }
+      const known = this.#known.get(host.instanceId) ?? newcomer(host)
       this.#known.set(host.instanceId, known)
       if (state !== undefined && state !== known.state) this.#begin(known, state)
     }
@@ -246,5 +222,12 @@ export class Hosts {
     return hostView(world, name, instance, this.#known.get(instanceId))
   }
 }
+
+const newcomer = (host: Host): Known => ({
+  host,
+  turns: new Turns(),
+  state: undefined,
+  work: Promise.resolve(),
+})
 
 const BY_COMMAND = 'Client.UserInitiatedShutdown: enid lab host remove'

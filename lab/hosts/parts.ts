@@ -7,8 +7,8 @@ import type { LabFabric } from '../fabric/open.ts'
 import type { Lab } from '../lab.ts'
 import { makeHostServer } from '../server.ts'
 import { DOCKER_SOCKET } from './dockerd.ts'
-import type { HostParts, OpenHost } from './hosts.ts'
 import { folderOf, Machine } from './machine.ts'
+import type { HostParts, OpenHost } from './open-host.ts'
 
 /** The parts of a lab's hosts. `port` is the lab's own. */
 export function hostParts(lab: Lab, fabric: LabFabric, port: number): HostParts {

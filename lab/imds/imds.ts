@@ -20,7 +20,7 @@ export class Imds {
 
   /** Answers an instance's request; undefined: the connection is to end without an answer. */
   answer({ instanceId }: Instance, request: ImdsRequest): ImdsAnswer | undefined {
-    const sight = this.#faults.imds(request.path)
+    const sight = this.#faults.imds(instanceId, request.path)
     const nowMs = Date.now()
     if (sight?.absent === true) return undefined
     if (sight?.failing === true) return refuse(503, 'Service Unavailable')

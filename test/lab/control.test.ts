@@ -83,11 +83,11 @@ describe('the lab’s own routes', () => {
     await rig.createEni()
     await errorOf(rig.createEni({ SubnetId: 'subnet-00000000000000000' }))
     await rig.query('Action=__proto__')
-    await rig.query('Action=RunInstances')
+    await rig.query('Action=CreateVolume')
     const { answer } = await lab('GET', 'calls')
     expect(answer.actions).toMatchObject({
       CreateNetworkInterface: { calls: 2, errors: { 'InvalidSubnetID.NotFound': 1 } },
-      RunInstances: { calls: 1, errors: { InvalidAction: 1 } },
+      CreateVolume: { calls: 1, errors: { InvalidAction: 1 } },
       '(unknown)': { calls: 1, errors: { InvalidAction: 1 } },
     })
   })

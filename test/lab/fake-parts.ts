@@ -1,7 +1,7 @@
 // What hosts are made of, for the lab's tests: nothing. It keeps who was opened and closed, and fails
 // or waits where a test says so.
 
-import type { HostParts, OpenHost } from '../../lab/hosts/hosts.ts'
+import type { HostParts, OpenHost } from '../../lab/hosts/open-host.ts'
 import type { Host } from '../../lab/model/world.ts'
 
 export class FakeParts implements HostParts {

@@ -422,6 +422,35 @@ describe('the lab’s own routes', () => {
   })
 })
 
+test('what IMDS announces may be for one instance alone, and else all are told', async () => {
+  const id = await idOf()
+  const { instances } = rig.lab.region.world
+  const told = () =>
+    [rig.instanceId, id].map((each) => {
+      const instance = instances.get(each)
+      if (instance === undefined) throw new Error(`no instance ${each}`)
+      const ask = (method: string, path: string, headers: Record<string, string>) =>
+        rig.lab.imds.answer(instance, { method, path, headers })
+      const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }
+      const token = ask('PUT', '/latest/api/token', ttl)?.body ?? ''
+      const headers = { 'x-aws-ec2-metadata-token': token }
+      return ['spot/', 'spot/instance-action'].map(
+        (path) => ask('GET', `/latest/meta-data/${path}`, headers)?.status,
+      )
+    })
+  const { answer } = await lab('POST', 'faults', { name: 'spot-interruption', instance: id })
+  expect(told()).toEqual([
+    [404, 404],
+    [200, 200],
+  ])
+  await lab('DELETE', `faults/${(answer as { id: string }).id}`)
+  await lab('POST', 'faults', { name: 'spot-interruption' })
+  expect(told()).toEqual([
+    [200, 200],
+    [200, 200],
+  ])
+})
+
 test('where there is no dockerd, what is missing and what to do is said', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'enid-path-'))
   try {

@@ -84,10 +84,10 @@ describe('a malformed request', () => {
     ['an inherited name', 'Action=constructor', 400, 'InvalidAction', 'constructor'],
     [
       'an action the lab lacks',
-      'Action=RunInstances',
+      'Action=CreateVolume',
       400,
       'InvalidAction',
-      'lab does not implement the action RunInstances',
+      'lab does not implement the action CreateVolume',
     ],
     [
       'another version',
