@@ -29,6 +29,15 @@ beforeAll(async () => {
 
 afterAll(() => fleet?.close())
 
+/** The folders of this fleet's hosts among the cgroups, of whichever hierarchy. */
+const cgroups = () => {
+  const found = globSync([
+    `/sys/fs/cgroup/enid-lab/${fleet.name}.*`,
+    `/sys/fs/cgroup/*/enid-lab/${fleet.name}.*`,
+  ])
+  return [...new Set(found.map((path) => path.split('/').at(-1)))]
+}
+
 const page = ['/bin/busybox', 'timeout', '2', '/bin/busybox', 'wget', '-q', '-O', '-']
 const served = async (task: string) => {
   const { code, stdout } = await b.inside(task, ...page, `http://${address}/`)
@@ -71,7 +80,8 @@ test('the death of one host’s agent and its sweep after it touch nothing of th
   await a.killAgent()
   expect(await served(tasks.client)).toBe('served')
   await a.startAgent()
-  for (let n = 0; n < 4; n++) await a.exec('bin/enid', 'sweep')
+  // It sweeps by itself a thousand times as often as ever; these are two looks that it answers for.
+  await a.exec('sh', '-c', 'bin/enid sweep && sleep 0.2 && bin/enid sweep')
   expect({ a: await ids(a), b: await ids(b), pid: await b.pausePid(tasks.client) }).toEqual(before)
   expect((await a.task(tasks.web))?.lastStatus).toBe('RUNNING')
   expect((await b.task(tasks.client))?.lastStatus).toBe('RUNNING')
@@ -94,7 +104,7 @@ test('a dockerd that dies is told, and a host that is removed leaves nothing; th
   expect(existsSync(`/proc/${a.facts.pid}`)).toBe(false)
   expect(existsSync(a.facts.netns)).toBe(false)
   expect(readdirSync(`/var/lib/enid-lab/${fleet.name}`)).toEqual(['b'])
-  expect(globSync(`/sys/fs/cgroup/**/enid-lab/${fleet.name}.a`)).toEqual([])
+  expect(cgroups()).toEqual([`${fleet.name}.b`])
   expect(await served(tasks.client)).toBe('nothing')
   expect((await fleet.list()).map(({ name }) => name)).toEqual(['home', 'b'])
   expect((await b.task(tasks.client))?.lastStatus).toBe('RUNNING')
@@ -108,5 +118,5 @@ test('with the lab every host ends', async () => {
   for (const each of [pid, dockerd?.pid]) expect(existsSync(`/proc/${each}`)).toBe(false)
   expect(existsSync(netns)).toBe(false)
   expect(existsSync(`/var/lib/enid-lab/${fleet.name}`)).toBe(false)
-  expect(globSync(`/sys/fs/cgroup/**/enid-lab/${fleet.name}.*`)).toEqual([])
+  expect(cgroups()).toEqual([])
 }, 60_000)
