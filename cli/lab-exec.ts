@@ -41,17 +41,17 @@ export async function execInLab(lab: LabConnection, call: Call): Promise<number>
     child = spawn('ip', ['netns', 'exec', basename(probe.netnsPath), ...call.rest], {
       stdio: 'inherit',
     })
-    return await exitCodeOf(child)
+    return await exitCodeOf(child, 'ip: install iproute2')
   } finally {
     await lab.ask('DELETE', `/lab/probes/${probe.probeId}`)
   }
 }
 
 /** What a command's end is to us: its exit code, or 128 + n when a signal ended it. */
-export function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
+export function exitCodeOf(child: ReturnType<typeof spawn>, remedy: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) =>
-      reject(new CommandError(EXIT.failed, `ip: ${error.message}: install iproute2`)),
+      reject(new CommandError(EXIT.failed, `${error.message}; ${remedy}`)),
     )
     child.once('exit', (code, signal) =>
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),

@@ -129,7 +129,7 @@ async function exec(connect: Connect, call: Call): Promise<number> {
   }
   const environment = { ...process.env, ...own }
   child = spawn('nsenter', [...enter, ...command], { stdio: 'inherit', env: environment })
-  return await exitCodeOf(child)
+  return await exitCodeOf(child, 'nsenter: install util-linux')
 }
 
 /** nsenter passes no signal on to the command, which is its only child: a pid of its own takes a fork. */

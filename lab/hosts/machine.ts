@@ -8,8 +8,16 @@
 // To end it is to cut the power: the kernel ends every process with process 1, and with the last of
 // them the mounts and the network namespace go.
 
-import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Host, Instance } from '../model/world.ts'
 import { removeCgroups } from './cgroup.ts'
@@ -60,7 +68,7 @@ export class Machine {
         writeMachine(lab, file)
       }
       const init = await startInit(instance.netns, join(folder, 'init.log'), note)
-      await furnish(init)
+      await furnish(init, instance.netns)
       const up: MachineFile = {
         name,
         instanceId: host.instanceId,
@@ -142,11 +150,20 @@ async function startInit(
   throw new Error(`the host's first process does not come up: ${tail(log)}`)
 }
 
-/** A /run of its own, with what programs expect to be there. */
-async function furnish(init: Process): Promise<void> {
-  const tmpfs = ['mount', '-t', 'tmpfs', '-o', 'mode=0755,nosuid,nodev', 'enid-host', '/run']
-  await run('nsenter', ['--target', String(init.pid), '--mount', '--', ...tmpfs])
+/** A /run of its own, with what programs expect to be there, and the VPC's resolv.conf. */
+async function furnish(init: Process, netns: string): Promise<void> {
+  const mount = (...how: string[]): Promise<void> =>
+    run('nsenter', ['--target', String(init.pid), '--mount', '--', 'mount', ...how])
+  await mount('-t', 'tmpfs', '-o', 'mode=0755,nosuid,nodev', 'enid-host', '/run')
   for (const folder of ['/run/netns', '/run/lock']) mkdirSync(insideOf(init, folder))
+  if (!existsSync('/etc/resolv.conf')) return
+  // Where it leads on this machine: often into /run, which has just been covered.
+  const path = realpathSync('/etc/resolv.conf')
+  if (path.startsWith('/run/')) {
+    mkdirSync(insideOf(init, dirname(path)), { recursive: true })
+    writeFileSync(insideOf(init, path), '')
+  }
+  await mount('--bind', `/etc/netns/${basename(netns)}/resolv.conf`, path)
 }
 
 async function startDockerd(lab: string, host: string, init: Process): Promise<Process> {

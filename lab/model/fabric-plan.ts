@@ -29,7 +29,7 @@ export type FabricCall =
   | { readonly verb: 'plug'; readonly port: Port }
   | { readonly verb: 'update'; readonly port: Port }
   | { readonly verb: 'unplug'; readonly eniId: string }
-  | { readonly verb: 'makeNetns'; readonly name: string }
+  | { readonly verb: 'makeNetns'; readonly name: string; readonly resolvConf: string }
   | { readonly verb: 'removeNetns'; readonly name: string }
   | { readonly verb: 'configureGuest'; readonly plan: GuestPlan }
 
@@ -81,7 +81,7 @@ export async function perform(fabric: LabFabric, call: FabricCall): Promise<void
     case 'unplug':
       return fabric.unplug(call.eniId)
     case 'makeNetns':
-      await fabric.makeNetns(call.name)
+      await fabric.makeNetns(call.name, call.resolvConf)
       return
     case 'removeNetns':
       return fabric.removeNetns(call.name)

@@ -2,7 +2,8 @@
 // interface with its address, as DHCP gives it to a machine on EC2. Pure; part of fabric-plan.ts.
 
 import { knownCidr } from './addresses.ts'
-import type { FabricStep } from './fabric-plan.ts'
+import { resolvConf } from './dns-name.ts'
+import type { FabricCall, FabricStep } from './fabric-plan.ts'
 import { netnsName } from './host.ts'
 import { attachedTo, routerOf } from './network-interface.ts'
 import type { Host, World } from './world.ts'
@@ -11,7 +12,7 @@ import type { Host, World } from './world.ts'
 export function hostSteps(before: World, after: World): FabricStep[] {
   if (before.hosts === after.hosts) return []
   return [
-    ...missing(before.hosts, after.hosts).map(removal),
+    ...missing(before.hosts, after.hosts).map((host) => removal(before, host)),
     ...missing(after.hosts, before.hosts).flatMap((host) => addition(after, host)),
   ]
 }
@@ -23,17 +24,19 @@ function missing(from: World['hosts'], to: World['hosts']): Host[] {
   )
 }
 
-function removal({ name }: Host): FabricStep {
-  const beside = netnsName(name)
-  return {
-    call: { verb: 'removeNetns', name: beside },
-    undo: { verb: 'makeNetns', name: beside },
-  }
+function removal(world: World, { name }: Host): FabricStep {
+  return { call: { verb: 'removeNetns', name: netnsName(name) }, undo: making(world, name) }
 }
 
+const making = (world: World, hostName: string): FabricCall => ({
+  verb: 'makeNetns',
+  name: netnsName(hostName),
+  resolvConf: resolvConf(world, world.homeVpcId),
+})
+
 function addition(world: World, { name, instanceId }: Host): FabricStep[] {
-  const [beside, instance] = [netnsName(name), world.instances.get(instanceId)]
-  const undo = { verb: 'removeNetns', name: beside } as const
+  const instance = world.instances.get(instanceId)
+  const undo = { verb: 'removeNetns', name: netnsName(name) } as const
   const [primary] = attachedTo(world, instanceId)
   const subnet = primary === undefined ? undefined : world.subnets.get(primary.subnetId)
   if (instance === undefined || primary === undefined || subnet === undefined) {
@@ -49,7 +52,7 @@ function addition(world: World, { name, instanceId }: Host): FabricStep[] {
     ipv4Gateway: routerOf(subnet).ipv4,
   }
   return [
-    { call: { verb: 'makeNetns', name: beside }, undo },
+    { call: making(world, name), undo },
     // Taken back by the namespace's end: nothing of it is anywhere else.
     { call: { verb: 'configureGuest', plan }, undo },
   ]

@@ -122,6 +122,7 @@ test('a command on a host has the host’s own /run and processes, our folder, a
   expect(existsSync('/run/netns/mine')).toBe(false)
   expect(await exec('web', 'ls', '/run/netns')).toBe('mine')
   expect(await exec('web', 'cat', '/proc/1/comm')).toBe('sleep')
+  expect(await exec('web', 'cat', '/etc/resolv.conf')).toMatch(/^nameserver 10\.0\.0\.2$/m)
   expect(await exec('web', 'pwd')).toBe(process.cwd())
   await expect(exec('web', 'sh', '-c', 'exit 7')).rejects.toMatchObject({ code: 7 })
   await expect(exec('nobody', 'true')).rejects.toMatchObject({ code: 1 })
