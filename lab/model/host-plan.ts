@@ -43,13 +43,17 @@ function addition(world: World, { name, instanceId }: Host): FabricStep[] {
     throw new Error(`the model has a host without instance, interface or subnet: ${name}`)
   }
   const [ipv4] = primary.ipv4
-  const { prefix } = knownCidr(4, subnet.ipv4Cidr)
+  const { ipv4Cidr } = subnet
+  const { ipv4: ipv4Gateway } = routerOf(subnet)
   const plan = {
     netns: instance.netns,
     mac: primary.mac,
-    ipv4: ipv4 === undefined ? [] : [`${ipv4}/${prefix}`],
+    ipv4:
+      ipv4 === undefined || ipv4Cidr === undefined
+        ? []
+        : [`${ipv4}/${knownCidr(4, ipv4Cidr).prefix}`],
     ipv6: primary.ipv6.slice(0, 1).map((address) => `${address}/128`),
-    ipv4Gateway: routerOf(subnet).ipv4,
+    ...(ipv4Gateway === undefined ? {} : { ipv4Gateway }),
   }
   return [
     { call: making(world, name), undo },

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import {
   AttachNetworkInterfaceCommand,
   CreateNetworkInterfaceCommand,
+  CreateSubnetCommand,
   DescribeInstanceStatusCommand,
   DescribeInstancesCommand,
   type DescribeInstancesCommandInput,
@@ -147,6 +148,19 @@ describe('RunInstances', () => {
       new DescribeNetworkInterfacesCommand({ Filters: [{ Name: 'tag:role', Values: ['nic'] }] }),
     )
     expect(nics.NetworkInterfaces).toHaveLength(3)
+  })
+
+  test('in a subnet without IPv4 has an IPv6 address and no other', async () => {
+    const { Subnet } = await rig.ec2.send(
+      new CreateSubnetCommand({
+        VpcId: rig.vpcId,
+        Ipv6Native: true,
+        Ipv6CidrBlock: '2001:db8:1234:1a07::/64',
+      }),
+    )
+    const { ipv4, ipv6 } = await add({ subnetId: Subnet?.SubnetId })
+    expect(ipv4).toBeUndefined()
+    expect(ipv6).toMatch(/^2001:db8:1234:1a07:/)
   })
 
   test('with the same client token makes the same one once, and refuses another request', async () => {

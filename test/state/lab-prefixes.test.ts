@@ -34,7 +34,13 @@ function subnetIn(world: World): { world: World; subnetId: string } {
 }
 const fresh = () => {
   seed = 1
-  return subnetIn(freshWorld({ instanceType: 'lab.unlimited', netns: '/x' }, random, new Date(0)))
+  return subnetIn(
+    freshWorld(
+      { instanceType: 'lab.unlimited', netns: '/x', labNetns: '/run/netns/enid-lab-x' },
+      random,
+      new Date(0),
+    ),
+  )
 }
 
 const host = (ip: string): number => {
