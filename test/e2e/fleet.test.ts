@@ -2,7 +2,7 @@
 // and what they share is the VPC alone. Method: two hosts of a small type as users make them, real
 // packets between their tasks, and EC2 as the witness of whose an ENI is.
 
-import { existsSync, globSync, readdirSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
@@ -103,7 +103,8 @@ test('a dockerd that dies is told, and a host that is removed leaves nothing; th
   })
   expect(existsSync(`/proc/${a.facts.pid}`)).toBe(false)
   expect(existsSync(a.facts.netns)).toBe(false)
-  expect(readdirSync(`/var/lib/enid-lab/${fleet.name}`)).toEqual(['b'])
+  const folders = ['a', 'b'].map((each) => `/var/lib/enid-lab/${fleet.name}/${each}`)
+  expect(folders.map((path) => existsSync(path))).toEqual([false, true])
   expect(cgroups()).toEqual([`${fleet.name}.b`])
   expect(await served(tasks.client)).toBe('nothing')
   expect((await fleet.list()).map(({ name }) => name)).toEqual(['home', 'b'])
