@@ -46,6 +46,9 @@ const connection = {
     asked.push(question)
     return answer
   },
+  lines: (): AsyncIterable<string> => {
+    throw new Error('nobody follows a host')
+  },
 }
 const host = (...argv: string[]) => labHost(() => connection, parse(lab, ['host', ...argv]))
 
