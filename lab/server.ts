@@ -46,6 +46,9 @@ function bareServer(whatIsWhere: string): FastifyInstance {
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     requestTimeout: 30_000,
+    // A request without a Host is refused below, in words.
+    http: { requireHostHeader: false },
+    frameworkErrors: (error, request, reply) => answerError(request, reply, error),
     clientErrorHandler: (error, socket) => {
       if (!socket.writable) return
       const { body } = refused(new Refusal('InvalidRequest', `Not HTTP: ${error.message}`))

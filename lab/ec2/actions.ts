@@ -29,9 +29,11 @@ import { deleteSubnet } from './actions/delete-subnet.ts'
 import { deleteSubnetCidrReservation } from './actions/delete-subnet-cidr-reservation.ts'
 import { deleteTags } from './actions/delete-tags.ts'
 import { deleteVpc } from './actions/delete-vpc.ts'
+import { describeAccountAttributes } from './actions/describe-account-attributes.ts'
 import { describeAvailabilityZones } from './actions/describe-availability-zones.ts'
 import { describeDhcpOptions } from './actions/describe-dhcp-options.ts'
 import { describeInstanceStatus } from './actions/describe-instance-status.ts'
+import { describeInstanceTypeOfferings } from './actions/describe-instance-type-offerings.ts'
 import { describeInstanceTypes } from './actions/describe-instance-types.ts'
 import { describeInstances } from './actions/describe-instances.ts'
 import { describeManagedPrefixLists } from './actions/describe-managed-prefix-lists.ts'
@@ -40,8 +42,10 @@ import { describeNetworkInterfaceAttribute } from './actions/describe-network-in
 import { describeNetworkInterfaces } from './actions/describe-network-interfaces.ts'
 import { describeRegions } from './actions/describe-regions.ts'
 import { describeRouteTables } from './actions/describe-route-tables.ts'
+import { describeSecurityGroupReferences } from './actions/describe-security-group-references.ts'
 import { describeSecurityGroupRules } from './actions/describe-security-group-rules.ts'
 import { describeSecurityGroups } from './actions/describe-security-groups.ts'
+import { describeStaleSecurityGroups } from './actions/describe-stale-security-groups.ts'
 import { describeSubnets } from './actions/describe-subnets.ts'
 import { describeTags } from './actions/describe-tags.ts'
 import { describeVpcAttribute } from './actions/describe-vpc-attribute.ts'
@@ -50,6 +54,7 @@ import { detachNetworkInterface } from './actions/detach-network-interface.ts'
 import { disassociateSubnetCidrBlock } from './actions/disassociate-subnet-cidr-block.ts'
 import { getManagedPrefixListAssociations } from './actions/get-managed-prefix-list-associations.ts'
 import { getManagedPrefixListEntries } from './actions/get-managed-prefix-list-entries.ts'
+import { getSecurityGroupsForVpc } from './actions/get-security-groups-for-vpc.ts'
 import { getSubnetCidrReservations } from './actions/get-subnet-cidr-reservations.ts'
 import { modifyInstanceMetadataOptions } from './actions/modify-instance-metadata-options.ts'
 import { modifyManagedPrefixList } from './actions/modify-managed-prefix-list.ts'
@@ -60,6 +65,7 @@ import { modifySubnetAttribute } from './actions/modify-subnet-attribute.ts'
 import { modifyVpcAttribute } from './actions/modify-vpc-attribute.ts'
 import { replaceNetworkAclAssociation } from './actions/replace-network-acl-association.ts'
 import { replaceNetworkAclEntry } from './actions/replace-network-acl-entry.ts'
+import { resetNetworkInterfaceAttribute } from './actions/reset-network-interface-attribute.ts'
 import { restoreManagedPrefixListVersion } from './actions/restore-managed-prefix-list-version.ts'
 import { revokeSecurityGroupEgress } from './actions/revoke-security-group-egress.ts'
 import { revokeSecurityGroupIngress } from './actions/revoke-security-group-ingress.ts'
@@ -98,9 +104,11 @@ const ALL: readonly Action[] = [
   deleteSubnetCidrReservation,
   deleteTags,
   deleteVpc,
+  describeAccountAttributes,
   describeAvailabilityZones,
   describeDhcpOptions,
   describeInstanceStatus,
+  describeInstanceTypeOfferings,
   describeInstanceTypes,
   describeInstances,
   describeManagedPrefixLists,
@@ -109,8 +117,10 @@ const ALL: readonly Action[] = [
   describeNetworkInterfaces,
   describeRegions,
   describeRouteTables,
+  describeSecurityGroupReferences,
   describeSecurityGroupRules,
   describeSecurityGroups,
+  describeStaleSecurityGroups,
   describeSubnets,
   describeTags,
   describeVpcAttribute,
@@ -121,6 +131,7 @@ const ALL: readonly Action[] = [
   getManagedPrefixListEntries,
   modifyInstanceMetadataOptions,
   getSubnetCidrReservations,
+  getSecurityGroupsForVpc,
   modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
   modifyPrivateDnsNameOptions,
@@ -129,6 +140,7 @@ const ALL: readonly Action[] = [
   modifyVpcAttribute,
   replaceNetworkAclAssociation,
   replaceNetworkAclEntry,
+  resetNetworkInterfaceAttribute,
   restoreManagedPrefixListVersion,
   revokeSecurityGroupEgress,
   revokeSecurityGroupIngress,

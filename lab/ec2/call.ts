@@ -18,6 +18,7 @@ import type { Region } from '../region.ts'
 import type { Action, Call } from './action.ts'
 import { ACTIONS } from './actions.ts'
 import type { CallLog } from './call-log.ts'
+import { openToken, sealToken } from './page-token.ts'
 import { type Node, readForm } from './wire/form.ts'
 import { OPERATIONS, type Operation } from './wire/operations.ts'
 import { readInput } from './wire/query.ts'
@@ -104,9 +105,9 @@ async function run(
   const dryRun = 'DryRun' in input && input.DryRun === true
   if ('read' in action) {
     const world = plan === undefined ? region.world : region.worldAgo(plan.lagMs)
-    const output = action.read(world, typed, call)
+    const output = action.read(world, openToken(action.name, typed) as never, call)
     if (dryRun) throw wouldHaveSucceeded()
-    return output
+    return sealToken(action.name, typed, output)
   }
   if (dryRun) {
     action.change(region.world, typed, call)

@@ -1,16 +1,17 @@
 // What every Describe does with its rows: filters (AND between names, OR between values, wildcards),
-// then pages. A page ends at a row's key and the token names that key, so that rows made or deleted
-// between two pages never make another row appear twice or not at all.
+// then pages. A page ends at a row's key and the next one begins after it, so that rows made or deleted
+// between two pages never make another row appear twice or not at all. What the caller sees of that
+// key is a token (page-token.ts).
 
-import { createHash } from 'node:crypto'
 import { QUOTA } from '../model/quota.ts'
-import { Refusal } from '../model/refusal.ts'
+import { notInLab, Refusal } from '../model/refusal.ts'
 import { globMatches } from './glob.ts'
 
 /** The input members that a listing understands. */
 export type ListingInput = {
   readonly Filters?: readonly Filter[] | undefined
   readonly MaxResults?: number | undefined
+  /** The key of the last row of the page before. */
   readonly NextToken?: string | undefined
 }
 
@@ -30,11 +31,17 @@ export type Listing<Row> = {
   /** Unique among the rows, and stable. */
   readonly key: (row: Row) => string
   readonly filters: Readonly<Record<string, FilterOf<Row>>>
-  /** Present when rows of this kind have tags: allows `tag:KEY`, `tag-key` and `tag-value`. */
+  /** Filters that EC2 documents, about what the lab's answer does not say: refused by name. */
+  readonly unsaid?: readonly string[]
+  /** Present when rows of this kind have tags: allows `tag:KEY` and `tag-key`. */
   readonly tags?: (row: Row) => readonly Tag[] | undefined
   /** The least and most rows of a page; absent when the action has no pages. */
   readonly pages?: { readonly min: number; readonly max: number }
 }
+
+/** Filters on what no row of the lab ever has: they match nothing. */
+export const nothing = (...names: readonly string[]): Record<string, () => undefined> =>
+  Object.fromEntries(names.map((name) => [name, () => undefined]))
 
 /** Most actions' page sizes. */
 export const PAGES_OF_1000 = { min: 5, max: 1000 } as const
@@ -49,7 +56,14 @@ export function list<Row>(
   listing: Listing<Row>,
   byId = false,
 ): { rows: Row[]; NextToken?: string } {
-  const tests = (input.Filters ?? []).map((filter) => test(filter, listing))
+  const { Filters: filters = [] } = input
+  if (filters.length > QUOTA.filters) {
+    throw new Refusal(
+      'FilterLimitExceeded',
+      `The maximum number of filters specified on a single call is ${QUOTA.filters}.`,
+    )
+  }
+  const tests = filters.map((filter) => test(filter, listing))
   const passed = rows.filter((row) => tests.every((passes) => passes(row)))
   return page(passed, input, listing, byId)
 }
@@ -72,6 +86,14 @@ function test<Row>(filter: Filter, listing: Listing<Row>): (row: Row) => boolean
       `The maximum number of filter values specified on a single call is ${QUOTA.filterValues}.`,
     )
   }
+  const long = values.find((value) => value.length > QUOTA.filterLength)
+  if (long !== undefined) {
+    throw new Refusal(
+      'InvalidParameterValue',
+      `A value of the filter '${name}' has ${long.length} characters: at most ` +
+        `${QUOTA.filterLength} are allowed.`,
+    )
+  }
   return (row) => {
     const found = view(row)
     const texts = (Array.isArray(found) ? found : [found]).filter((v) => v !== undefined)
@@ -80,17 +102,17 @@ function test<Row>(filter: Filter, listing: Listing<Row>): (row: Row) => boolean
 }
 
 function viewOf<Row>(name: string, listing: Listing<Row>): FilterOf<Row> {
-  const { filters, tags } = listing
+  const { filters, tags, unsaid = [] } = listing
   const view = Object.hasOwn(filters, name) ? filters[name] : undefined
   if (view !== undefined) return view
   if (tags !== undefined) {
     if (name === 'tag-key') return (row) => (tags(row) ?? []).map((tag) => tag.Key)
-    if (name === 'tag-value') return (row) => (tags(row) ?? []).map((tag) => tag.Value)
     if (name.startsWith('tag:')) {
       const key = name.slice('tag:'.length)
       return (row) => (tags(row) ?? []).filter((tag) => tag.Key === key).map((tag) => tag.Value)
     }
   }
+  if (unsaid.includes(name)) throw notInLab(`the filter '${name}'`, 'Leave it out.')
   throw new Refusal('InvalidParameterValue', `The filter '${name}' is invalid`)
 }
 
@@ -115,27 +137,11 @@ function page<Row>(
         `Expecting a value between ${pages.min} and ${pages.max}.`,
     )
   }
-  const mark = fingerprint(input)
-  const after = token === undefined ? '' : readToken(token, mark)
-  const sorted = rows.filter((row) => key(row) > after).sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  const sorted = rows
+    .filter((row) => token === undefined || key(row) > token)
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
   const taken = sorted.slice(0, size ?? pages.max)
   const last = taken.at(-1)
   if (last === undefined || taken.length === sorted.length) return { rows: taken }
-  const next = Buffer.from(JSON.stringify([mark, key(last)])).toString('base64url')
-  return { rows: taken, NextToken: next }
-}
-
-/** What a token belongs to: the filters it was given for. */
-function fingerprint({ Filters = [] }: ListingInput): string {
-  return createHash('sha256').update(JSON.stringify(Filters)).digest('hex').slice(0, 12)
-}
-
-function readToken(token: string, mark: string): string {
-  try {
-    const read: unknown = JSON.parse(Buffer.from(token, 'base64url').toString())
-    if (Array.isArray(read) && read[0] === mark && typeof read[1] === 'string') return read[1]
-  } catch {
-    // Not a token of ours: refused below.
-  }
-  throw new Refusal('InvalidNextToken', 'The specified NextToken is not valid for this request.')
+  return { rows: taken, NextToken: key(last) }
 }

@@ -27,7 +27,10 @@ export const QUOTA = {
   entriesPerCall: 100,
   tagsPerResource: 50,
   resourcesPerTagCall: 1000,
+  /** Filters of a call, values of a filter, characters of a value. */
+  filters: 50,
   filterValues: 200,
+  filterLength: 255,
 } as const
 
 /** How long a client token is remembered, also past the deletion of what it made. */

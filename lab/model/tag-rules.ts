@@ -57,9 +57,14 @@ export function resourceTypeOf(world: World, id: string): ResourceType {
 export function withTags(world: World, id: string, written: readonly WrittenTag[]): World {
   if (written.length === 0) return world
   const tags = new Map(tagsOf(world, id))
+  const keys = new Set<string>()
   for (const tag of written) {
     const { key, value } = checkTag(tag)
     checkPath(world, id, key)
+    if (keys.has(key)) {
+      throw new Refusal('InvalidParameterValue', `Duplicate tag key '${key}' specified.`)
+    }
+    keys.add(key)
     tags.set(key, value)
   }
   if (tags.size > QUOTA.tagsPerResource) {

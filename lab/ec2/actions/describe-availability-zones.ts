@@ -4,11 +4,13 @@ import type * as ec2 from '@aws-sdk/client-ec2'
 import { Refusal } from '../../model/refusal.ts'
 import { REGION, ZONES } from '../../model/world.ts'
 import { FILTERS, type ReadAction } from '../action.ts'
-import { type Listing, list } from '../listing.ts'
+import { type Listing, list, nothing } from '../listing.ts'
 
 const LISTING: Listing<ec2.AvailabilityZone> = {
   key: (zone) => zone.ZoneName ?? '',
   filters: {
+    ...nothing('message', 'parent-zone-id', 'parent-zone-name'),
+    'group-long-name': (zone) => zone.GroupLongName,
     'group-name': (zone) => zone.GroupName,
     'opt-in-status': (zone) => zone.OptInStatus,
     'region-name': (zone) => zone.RegionName,
@@ -42,6 +44,7 @@ export const describeAvailabilityZones: ReadAction<
       ZoneId: zone.zoneId,
       RegionName: REGION,
       GroupName: `${REGION}-zg-1`,
+      GroupLongName: 'US West (Oregon) 1',
       NetworkBorderGroup: REGION,
       OptInStatus: 'opt-in-not-required' as const,
       State: 'available' as const,

@@ -6,21 +6,36 @@ import { isShown } from '../../model/host.ts'
 import { findEach } from '../../model/look-up.ts'
 import type { Instance } from '../../model/world.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
-import { type Listing, list, PAGES_OF_1000 } from '../listing.ts'
+import { type Listing, list, nothing, PAGES_OF_1000 } from '../listing.ts'
 import { stateShape } from '../shapes/instance.ts'
+import { zoneIdOf } from '../shapes/network-interface.ts'
 
 const LISTING: Listing<ec2.InstanceStatus> = {
-  key: (row) => row.InstanceId ?? '',
+  key: (status) => status.InstanceId ?? '',
   pages: PAGES_OF_1000,
   filters: {
-    'availability-zone': (row) => row.AvailabilityZone,
-    'instance-state-code': (row) => row.InstanceState?.Code,
-    'instance-state-name': (row) => row.InstanceState?.Name,
-    'instance-status.reachability': (row) => row.InstanceStatus?.Details?.map((d) => d.Status),
-    'instance-status.status': (row) => row.InstanceStatus?.Status,
-    'system-status.reachability': (row) => row.SystemStatus?.Details?.map((d) => d.Status),
-    'system-status.status': (row) => row.SystemStatus?.Status,
+    ...nothing(
+      'event.code',
+      'event.description',
+      'event.instance-event-id',
+      'event.not-after',
+      'event.not-before',
+      'event.not-before-deadline',
+    ),
+    'availability-zone': (status) => status.AvailabilityZone,
+    'availability-zone-id': (status) => status.AvailabilityZoneId,
+    'instance-state-code': (status) => status.InstanceState?.Code,
+    'instance-state-name': (status) => status.InstanceState?.Name,
+    'instance-status.reachability': (status) =>
+      status.InstanceStatus?.Details?.map((each) => each.Status),
+    'instance-status.status': (status) => status.InstanceStatus?.Status,
+    'operator.managed': (status) => status.Operator?.Managed,
+    'operator.principal': (status) => status.Operator?.Principal,
+    'system-status.reachability': (status) =>
+      status.SystemStatus?.Details?.map((each) => each.Status),
+    'system-status.status': (status) => status.SystemStatus?.Status,
   },
+  unsaid: ['application-status.status', 'attached-ebs-status.status'],
 }
 
 export const describeInstanceStatus: ReadAction<
@@ -28,7 +43,7 @@ export const describeInstanceStatus: ReadAction<
   ec2.DescribeInstanceStatusResult
 > = {
   name: 'DescribeInstanceStatus',
-  honours: ['InstanceIds', 'IncludeAllInstances', ...FILTERS, ...PAGES],
+  honours: ['InstanceIds', 'IncludeAllInstances', 'IncludeManagedResources', ...FILTERS, ...PAGES],
   read(world, input, { now }) {
     const { InstanceIds: ids, IncludeAllInstances: all = false } = input
     const found =
@@ -44,10 +59,12 @@ function shape(instance: Instance): ec2.InstanceStatus {
   return {
     InstanceId: instance.instanceId,
     AvailabilityZone: instance.zone,
+    ...zoneIdOf(instance.zone),
     Events: [],
     InstanceState: stateShape(instance),
     InstanceStatus: status,
     SystemStatus: status,
+    Operator: { Managed: false },
   }
 }
 

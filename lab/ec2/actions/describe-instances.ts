@@ -4,43 +4,20 @@
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { isShown } from '../../model/host.ts'
 import { findEach } from '../../model/look-up.ts'
+import { attachedTo } from '../../model/network-interface.ts'
 import { ACCOUNT_ID, type Instance, type World } from '../../model/world.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
+import { INSTANCE_FILTERS, INSTANCE_UNSAID, type InstanceRow } from '../instance-filters.ts'
 import { type Listing, list, PAGES_OF_1000 } from '../listing.ts'
 import { instanceShape } from '../shapes/instance.ts'
+import { tagList } from '../shapes/tags.ts'
 
-type Row = { readonly reservationId: string; readonly instance: ec2.Instance }
-
-const LISTING: Listing<Row> = {
+const LISTING: Listing<InstanceRow> = {
   key: ({ instance }) => instance.InstanceId ?? '',
   tags: ({ instance }) => instance.Tags,
   pages: PAGES_OF_1000,
-  filters: {
-    architecture: ({ instance }) => instance.Architecture,
-    'availability-zone': ({ instance }) => instance.Placement?.AvailabilityZone,
-    'image-id': ({ instance }) => instance.ImageId,
-    'instance-id': ({ instance }) => instance.InstanceId,
-    'instance-state-code': ({ instance }) => instance.State?.Code,
-    'instance-state-name': ({ instance }) => instance.State?.Name,
-    'instance-type': ({ instance }) => instance.InstanceType,
-    'instance.group-id': ({ instance }) => instance.SecurityGroups?.map((group) => group.GroupId),
-    'instance.group-name': ({ instance }) =>
-      instance.SecurityGroups?.map((group) => group.GroupName),
-    'metadata-options.http-endpoint': ({ instance }) => instance.MetadataOptions?.HttpEndpoint,
-    'metadata-options.http-put-response-hop-limit': ({ instance }) =>
-      instance.MetadataOptions?.HttpPutResponseHopLimit,
-    'metadata-options.http-tokens': ({ instance }) => instance.MetadataOptions?.HttpTokens,
-    'network-interface.network-interface-id': ({ instance }) =>
-      instance.NetworkInterfaces?.map((eni) => eni.NetworkInterfaceId),
-    'network-interface.subnet-id': ({ instance }) =>
-      instance.NetworkInterfaces?.map((eni) => eni.SubnetId),
-    'owner-id': () => ACCOUNT_ID,
-    'private-dns-name': ({ instance }) => instance.PrivateDnsName,
-    'private-ip-address': ({ instance }) => instance.PrivateIpAddress,
-    'reservation-id': ({ reservationId }) => reservationId,
-    'subnet-id': ({ instance }) => instance.SubnetId,
-    'vpc-id': ({ instance }) => instance.VpcId,
-  },
+  filters: INSTANCE_FILTERS,
+  unsaid: INSTANCE_UNSAID,
 }
 
 export const describeInstances: ReadAction<
@@ -48,7 +25,8 @@ export const describeInstances: ReadAction<
   ec2.DescribeInstancesResult
 > = {
   name: 'DescribeInstances',
-  honours: ['InstanceIds', ...FILTERS, ...PAGES],
+  // Nothing here is managed by an operator: with or without those, the answer is the same.
+  honours: ['InstanceIds', 'IncludeManagedResources', ...FILTERS, ...PAGES],
   read(world, input, { now }) {
     const { InstanceIds: ids } = input
     const shown = new Map([...world.instances].filter(([, each]) => isShown(each, now)))
@@ -68,7 +46,8 @@ export const describeInstances: ReadAction<
   },
 }
 
-const row = (world: World, instance: Instance): Row => ({
+const row = (world: World, instance: Instance): InstanceRow => ({
   reservationId: instance.reservationId,
   instance: instanceShape(world, instance),
+  eniTags: attachedTo(world, instance.instanceId).flatMap((eni) => tagList(world, eni.eniId)),
 })

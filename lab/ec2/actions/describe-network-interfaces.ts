@@ -12,9 +12,18 @@ const LISTING: Listing<ec2.NetworkInterface> = {
   tags: (eni) => eni.TagSet,
   pages: PAGES_OF_1000,
   filters: {
+    'addresses.association.owner-id': (eni) =>
+      eni.PrivateIpAddresses?.map((each) => each.Association?.IpOwnerId),
+    'addresses.association.public-ip': (eni) =>
+      eni.PrivateIpAddresses?.map((each) => each.Association?.PublicIp),
     'addresses.primary': (eni) => eni.PrivateIpAddresses?.map((each) => each.Primary),
     'addresses.private-ip-address': (eni) =>
       eni.PrivateIpAddresses?.map((each) => each.PrivateIpAddress),
+    'association.allocation-id': (eni) => eni.Association?.AllocationId,
+    'association.association-id': (eni) => eni.Association?.AssociationId,
+    'association.ip-owner-id': (eni) => eni.Association?.IpOwnerId,
+    'association.public-dns-name': (eni) => eni.Association?.PublicDnsName,
+    'association.public-ip': (eni) => eni.Association?.PublicIp,
     'attachment.attach-time': (eni) => eni.Attachment?.AttachTime?.toISOString(),
     'attachment.attachment-id': (eni) => eni.Attachment?.AttachmentId,
     'attachment.delete-on-termination': (eni) => eni.Attachment?.DeleteOnTermination,
@@ -31,7 +40,8 @@ const LISTING: Listing<ec2.NetworkInterface> = {
     'ipv6-addresses.ipv6-address': (eni) => eni.Ipv6Addresses?.map((each) => each.Ipv6Address),
     'mac-address': (eni) => eni.MacAddress,
     'network-interface-id': (eni) => eni.NetworkInterfaceId,
-    'operator.managed': () => false,
+    'operator.managed': (eni) => eni.Operator?.Managed,
+    'operator.principal': (eni) => eni.Operator?.Principal,
     'owner-id': (eni) => eni.OwnerId,
     'private-dns-name': (eni) => eni.PrivateDnsName,
     'private-ip-address': (eni) => eni.PrivateIpAddress,
@@ -49,7 +59,8 @@ export const describeNetworkInterfaces: ReadAction<
   ec2.DescribeNetworkInterfacesResult
 > = {
   name: 'DescribeNetworkInterfaces',
-  honours: ['NetworkInterfaceIds', ...FILTERS, ...PAGES],
+  // Nothing here is managed by an operator: with or without those, the answer is the same.
+  honours: ['NetworkInterfaceIds', 'IncludeManagedResources', ...FILTERS, ...PAGES],
   read(world, input) {
     const { NetworkInterfaceIds: ids } = input
     const enis = ids === undefined ? [...world.enis.values()] : findEach('eni', world.enis, ids)

@@ -13,6 +13,7 @@ const LISTING: Listing<ec2.RouteTable> = {
   tags: (table) => table.Tags,
   pages: { min: 5, max: 100 },
   filters: {
+    'association.gateway-id': (table) => table.Associations?.map((each) => each.GatewayId),
     'association.main': (table) => table.Associations?.map((each) => each.Main),
     'association.route-table-association-id': (table) =>
       table.Associations?.map((each) => each.RouteTableAssociationId),
@@ -24,9 +25,18 @@ const LISTING: Listing<ec2.RouteTable> = {
       table.Routes?.map((route) => route.DestinationCidrBlock),
     'route.destination-ipv6-cidr-block': (table) =>
       table.Routes?.map((route) => route.DestinationIpv6CidrBlock),
+    'route.destination-prefix-list-id': (table) =>
+      table.Routes?.map((route) => route.DestinationPrefixListId),
+    'route.egress-only-internet-gateway-id': (table) =>
+      table.Routes?.map((route) => route.EgressOnlyInternetGatewayId),
     'route.gateway-id': (table) => table.Routes?.map((route) => route.GatewayId),
+    'route.instance-id': (table) => table.Routes?.map((route) => route.InstanceId),
+    'route.nat-gateway-id': (table) => table.Routes?.map((route) => route.NatGatewayId),
     'route.origin': (table) => table.Routes?.map((route) => route.Origin),
     'route.state': (table) => table.Routes?.map((route) => route.State),
+    'route.transit-gateway-id': (table) => table.Routes?.map((route) => route.TransitGatewayId),
+    'route.vpc-peering-connection-id': (table) =>
+      table.Routes?.map((route) => route.VpcPeeringConnectionId),
     'vpc-id': (table) => table.VpcId,
   },
 }

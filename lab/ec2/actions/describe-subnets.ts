@@ -3,7 +3,7 @@
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { findEach } from '../../model/look-up.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
-import { type FilterOf, type Listing, list, PAGES_OF_1000 } from '../listing.ts'
+import { type FilterOf, type Listing, list, nothing, PAGES_OF_1000 } from '../listing.ts'
 import { subnetShape } from '../shapes/subnet.ts'
 
 const zone: FilterOf<ec2.Subnet> = (subnet) => subnet.AvailabilityZone
@@ -18,6 +18,7 @@ const LISTING: Listing<ec2.Subnet> = {
   tags: (subnet) => subnet.Tags,
   pages: PAGES_OF_1000,
   filters: {
+    ...nothing('customer-owned-ipv4-pool', 'enable-lni-at-device-index', 'outpost-arn'),
     'availability-zone': zone,
     availabilityZone: zone,
     'availability-zone-id': zoneId,
@@ -28,12 +29,22 @@ const LISTING: Listing<ec2.Subnet> = {
     cidrBlock: cidr,
     'default-for-az': forAz,
     defaultForAz: forAz,
+    'enable-dns64': (subnet) => subnet.EnableDns64,
     'ipv6-cidr-block-association.association-id': associations,
     'ipv6-cidr-block-association.ipv6-cidr-block': (subnet) =>
       subnet.Ipv6CidrBlockAssociationSet?.map((each) => each.Ipv6CidrBlock),
+    'ipv6-cidr-block-association.state': (subnet) =>
+      subnet.Ipv6CidrBlockAssociationSet?.map((each) => each.Ipv6CidrBlockState?.State),
     'ipv6-native': (subnet) => subnet.Ipv6Native,
+    'map-customer-owned-ip-on-launch': (subnet) => subnet.MapCustomerOwnedIpOnLaunch,
     'map-public-ip-on-launch': (subnet) => subnet.MapPublicIpOnLaunch,
     'owner-id': (subnet) => subnet.OwnerId,
+    'private-dns-name-options-on-launch.enable-resource-name-dns-a-record': (subnet) =>
+      subnet.PrivateDnsNameOptionsOnLaunch?.EnableResourceNameDnsARecord,
+    'private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record': (subnet) =>
+      subnet.PrivateDnsNameOptionsOnLaunch?.EnableResourceNameDnsAAAARecord,
+    'private-dns-name-options-on-launch.hostname-type': (subnet) =>
+      subnet.PrivateDnsNameOptionsOnLaunch?.HostnameType,
     state: (subnet) => subnet.State,
     'subnet-arn': (subnet) => subnet.SubnetArn,
     'subnet-id': (subnet) => subnet.SubnetId,

@@ -14,11 +14,21 @@ const LISTING: Listing<ec2.Vpc> = {
   pages: PAGES_OF_1000,
   filters: {
     cidr: (vpc) => vpc.CidrBlock,
+    'cidr-block-association.association-id': (vpc) =>
+      vpc.CidrBlockAssociationSet?.map((each) => each.AssociationId),
     'cidr-block-association.cidr-block': (vpc) =>
       vpc.CidrBlockAssociationSet?.map((each) => each.CidrBlock),
+    'cidr-block-association.state': (vpc) =>
+      vpc.CidrBlockAssociationSet?.map((each) => each.CidrBlockState?.State),
     'dhcp-options-id': (vpc) => vpc.DhcpOptionsId,
+    'ipv6-cidr-block-association.association-id': (vpc) =>
+      vpc.Ipv6CidrBlockAssociationSet?.map((each) => each.AssociationId),
     'ipv6-cidr-block-association.ipv6-cidr-block': (vpc) =>
       vpc.Ipv6CidrBlockAssociationSet?.map((each) => each.Ipv6CidrBlock),
+    'ipv6-cidr-block-association.ipv6-pool': (vpc) =>
+      vpc.Ipv6CidrBlockAssociationSet?.map((each) => each.Ipv6Pool),
+    'ipv6-cidr-block-association.state': (vpc) =>
+      vpc.Ipv6CidrBlockAssociationSet?.map((each) => each.Ipv6CidrBlockState?.State),
     'is-default': isDefault,
     isDefault,
     'owner-id': (vpc) => vpc.OwnerId,

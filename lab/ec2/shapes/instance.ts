@@ -14,7 +14,7 @@ import {
   type NetworkInterface,
   type World,
 } from '../../model/world.ts'
-import { attachmentShape, dnsName, groupList, prefixLists } from './network-interface.ts'
+import { attachmentShape, dnsName, groupList, prefixLists, zoneIdOf } from './network-interface.ts'
 import { tagList } from './tags.ts'
 
 type Attached = NetworkInterface & { readonly attachment: Attachment }
@@ -33,7 +33,12 @@ export function instanceShape(world: World, instance: Instance): ec2.Instance {
     LaunchTime: instance.launchedAt,
     State: stateShape(instance),
     ...reasonOf(instance),
-    Placement: { AvailabilityZone: instance.zone, GroupName: '', Tenancy: 'default' },
+    Placement: {
+      AvailabilityZone: instance.zone,
+      ...zoneIdOf(instance.zone),
+      GroupName: '',
+      Tenancy: 'default',
+    },
     Monitoring: { State: 'disabled' },
     MetadataOptions: metadataOptionsShape(instance, 'applied'),
     PrivateDnsNameOptions: nameOptionsShape(instance),
@@ -42,6 +47,7 @@ export function instanceShape(world: World, instance: Instance): ec2.Instance {
     VirtualizationType: 'hvm',
     EnaSupport: type.hypervisor === 'nitro',
     PublicDnsName: '',
+    Operator: { Managed: false },
     ...(primary === undefined ? {} : primaryMembers(world, primary)),
     NetworkInterfaces: enis.map((eni) => instanceInterface(world, eni)),
     Tags: tagList(world, instance.instanceId),
@@ -113,6 +119,7 @@ function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInte
     ...prefixLists(eni),
     MacAddress: eni.mac,
     NetworkInterfaceId: eni.eniId,
+    Operator: { Managed: false },
     OwnerId: ACCOUNT_ID,
     ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4, ...dnsName(world, eni, ipv4) }),
     PrivateIpAddresses: eni.ipv4.map((PrivateIpAddress, index) => ({

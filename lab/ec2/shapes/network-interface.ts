@@ -29,6 +29,7 @@ export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.
     ...(world.subnets.get(eni.subnetId)?.ipv4Cidr === undefined ? { Ipv6Native: true } : {}),
     MacAddress: eni.mac,
     NetworkInterfaceId: eni.eniId,
+    Operator: { Managed: false },
     OwnerId: ACCOUNT_ID,
     ...(primary === undefined
       ? {}

@@ -21,12 +21,21 @@ export function writeResponse(operation: Operation, output: object, requestId: s
 
 /** The answer of a call that was refused. */
 export function writeError(error: Refusal, requestId: string): string {
-  const inner = `<Code>${escapeText(error.code)}</Code><Message>${escapeText(error.message)}</Message>`
+  const message = escapeText(shortened(error.message))
+  const inner = `<Code>${escapeText(error.code)}</Code><Message>${message}</Message>`
   return (
     `${PROLOG}<Response><Errors><Error>${inner}</Error></Errors>` +
     `<RequestID>${requestId}</RequestID></Response>`
   )
 }
+
+/** A message that echoes a giant value need not be one. */
+function shortened(message: string): string {
+  if (message.length <= MESSAGE_MAX) return message
+  return `${message.slice(0, MESSAGE_MAX).toWellFormed()} …`
+}
+
+const MESSAGE_MAX = 1000
 
 function members(schema: NormalizedSchema, value: object): string {
   const given = new Map<string, unknown>(Object.entries(value))
