@@ -19,6 +19,10 @@ const NEEDED = [
 const OPTIONAL = {
   // Beside a pip-installed aws of version 1, the tests drive the agent with Debian's version 2.
   aws: [{ path: '/usr/bin/aws', package: 'awscli' }],
+  boto3: [
+    { path: '/usr/bin/python3', package: 'python3' },
+    { path: '/usr/lib/python3/dist-packages/boto3/__init__.py', package: 'python3-boto3' },
+  ],
   busybox: [{ program: 'busybox', package: 'busybox-static' }],
   curl: [{ program: 'curl', package: 'curl' }],
   gcc: [
