@@ -98,7 +98,16 @@ export function groupSetName(groupIds: readonly string[]): string {
   return `groups-${createHash('sha256').update(setKey(groupIds)).digest('hex').slice(0, 24)}`
 }
 
-const setKey = (groupIds: readonly string[]): string => [...new Set(groupIds)].sort().join(' ')
+/** Asked of every port at each change of one: known by the list itself, which is never changed. */
+function setKey(groupIds: readonly string[]): string {
+  const known = KEYS.get(groupIds)
+  if (known !== undefined) return known
+  const key = [...new Set(groupIds)].sort().join(' ')
+  KEYS.set(groupIds, key)
+  return key
+}
+
+const KEYS = new WeakMap<readonly string[], string>()
 
 function addGroupSet(name: string, groupIds: readonly string[]): Command[] {
   const ids = [...new Set(groupIds)]

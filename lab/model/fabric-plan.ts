@@ -40,9 +40,7 @@ export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall 
 export function fabricPlan(before: World, after: World): FabricStep[] {
   const acls = changes(before.networkAcls, after.networkAcls, (a) => fabricAcl(after.homeVpcId, a))
   const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
-  const groups = changes(plainGroups(before), plainGroups(after), (g) =>
-    fabricGroup(after.homeVpcId, g),
-  )
+  const groups = groupChanges(before, after)
   const ports = changes(before.enis, after.enis, portOf)
   return [
     ...acls.map(aclStep),
@@ -52,6 +50,14 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
     ...givingFirst(ports).flatMap(portSteps),
     ...hostSteps(before, after),
   ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
+}
+
+/** A group's plain rules change with its own rules, or with the prefix lists that they name. */
+function groupChanges(before: World, after: World): Change<Group>[] {
+  if (before.groups === after.groups && before.prefixLists === after.prefixLists) return []
+  return changes(plainGroups(before), plainGroups(after), (group) =>
+    fabricGroup(after.homeVpcId, group),
+  )
 }
 
 /** Performs one call. */
@@ -137,21 +143,26 @@ const ORDER: readonly FabricCall['verb'][] = [
   'dropAcl',
 ]
 
-/** Which ids differ, seen through `view`; records that are the same object are not even looked at. */
+/** Which ids differ, seen through `view`; a map or a record that is the same object is not even looked at. */
 function changes<M, T>(
   before: ReadonlyMap<string, M>,
   after: ReadonlyMap<string, M>,
   view: (record: M) => T | undefined,
 ): Change<T>[] {
   const found: Change<T>[] = []
-  for (const id of new Set([...before.keys(), ...after.keys()])) {
-    const [old, recent] = [before.get(id), after.get(id)]
-    if (old === recent) continue
+  if (before === after) return found
+  const compare = (id: string, old: M | undefined, recent: M | undefined): void => {
     const was = old === undefined ? undefined : view(old)
     const now = recent === undefined ? undefined : view(recent)
-    if (JSON.stringify(was) === JSON.stringify(now)) continue
+    if (JSON.stringify(was) === JSON.stringify(now)) return
     found.push({ id, ...(was === undefined ? {} : { was }), ...(now === undefined ? {} : { now }) })
   }
+  // By far the most are what they were: nothing is made for them, at five thousand ENIs either.
+  for (const [id, old] of before) {
+    const recent = after.get(id)
+    if (recent !== old) compare(id, old, recent)
+  }
+  for (const [id, recent] of after) if (!before.has(id)) compare(id, undefined, recent)
   return found
 }
 

@@ -162,12 +162,14 @@ export function attachedTo(
 ): (NetworkInterface & { readonly attachment: Attachment })[] {
   const found: (NetworkInterface & { readonly attachment: Attachment })[] = []
   for (const eni of world.enis.values()) {
-    const { attachment } = eni
-    if (attachment === undefined || instanceOf(world, eni)?.instanceId !== instanceId) continue
-    found.push({ ...eni, attachment })
+    if (isAttached(eni) && instanceOf(world, eni)?.instanceId === instanceId) found.push(eni)
   }
   return found.sort((a, b) => a.attachment.deviceIndex - b.attachment.deviceIndex)
 }
+
+const isAttached = (
+  eni: NetworkInterface,
+): eni is NetworkInterface & { readonly attachment: Attachment } => eni.attachment !== undefined
 
 /** The instance that an ENI is attached to, if it is to one. */
 export function instanceOf(world: World, eni: NetworkInterface): Instance | undefined {

@@ -20,12 +20,13 @@ import {
   type Attachment,
   type Instance,
   type NetworkInterface,
-  type World,
   withEni,
 } from '../../model/world.ts'
 import type { ChangeAction } from '../action.ts'
 
 type Input = AttachNetworkInterfaceRequest
+/** The ENIs that the instance has already. */
+type Beside = ReturnType<typeof attachedTo>
 
 export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceResult> = {
   name: 'AttachNetworkInterface',
@@ -37,9 +38,10 @@ export const attachNetworkInterface: ChangeAction<Input, AttachNetworkInterfaceR
     refuseManaged(eni)
     checkCard(instance, input.NetworkCardIndex ?? 0)
     checkState(instance)
-    checkPlace(world, eni, instance)
-    checkSlot(world, instance, deviceIndex)
-    checkLimits(world, eni, instance)
+    const beside = attachedTo(world, instance.instanceId)
+    checkPlace(eni, instance, beside)
+    checkSlot(instance, deviceIndex, beside)
+    checkLimits(eni, instance, beside)
     const attachment: Attachment = {
       attachmentId: newId('eni-attach', call.random),
       to: { instanceId: instance.instanceId },
@@ -74,14 +76,14 @@ function checkCard(instance: Instance, card: number): void {
   if (card > 0) throw badValue('networkCardIndex', card, 'The lab attaches to card 0 only.')
 }
 
-function checkPlace(world: World, eni: NetworkInterface, instance: Instance): void {
+function checkPlace(eni: NetworkInterface, instance: Instance, beside: Beside): void {
   if (eni.attachment !== undefined) {
     throw new Refusal(
       'InvalidParameterValue',
       `Network interface '${eni.eniId}' is currently in use.`,
     )
   }
-  const primary = attachedTo(world, instance.instanceId)[0]
+  const primary = beside[0]
   if (primary !== undefined && primary.vpcId !== eni.vpcId) {
     throw new Refusal(
       'InvalidParameterValue',
@@ -99,13 +101,11 @@ function checkPlace(world: World, eni: NetworkInterface, instance: Instance): vo
   }
 }
 
-function checkSlot(world: World, instance: Instance, deviceIndex: number): void {
+function checkSlot(instance: Instance, deviceIndex: number, beside: Beside): void {
   if (deviceIndex < 0 || deviceIndex > 65535) {
     throw badValue('deviceIndex', deviceIndex, 'It must be 1 to 65535.')
   }
-  const taken = attachedTo(world, instance.instanceId).some(
-    (each) => each.attachment.deviceIndex === deviceIndex,
-  )
+  const taken = beside.some((each) => each.attachment.deviceIndex === deviceIndex)
   if (taken) {
     throw new Refusal(
       'InvalidParameterValue',
@@ -115,9 +115,9 @@ function checkSlot(world: World, instance: Instance, deviceIndex: number): void 
   }
 }
 
-function checkLimits(world: World, eni: NetworkInterface, instance: Instance): void {
+function checkLimits(eni: NetworkInterface, instance: Instance, beside: Beside): void {
   const type = instanceType(instance.instanceType)
-  const count = attachedTo(world, instance.instanceId).length + 1
+  const count = beside.length + 1
   // Every attachment of the lab is on card 0, and each card has an equal share of the interfaces.
   if (count > Math.floor(type.eniCountMax / type.cardCount)) {
     throw new Refusal(
