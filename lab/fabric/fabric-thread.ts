@@ -26,6 +26,7 @@ import {
 } from './namespace.ts'
 import { news, openNetlink, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
+import { encodeBatch } from './nft-direct.ts'
 import {
   changeReach,
   type LinkPlan,
@@ -84,7 +85,10 @@ const calls = {
     const { namespaceFd, nftables, conntrack } = fabric()
     const exact = forKernel(commands, (chain) => kernelRules(conntrack, 'inet', chain))
     hearing?.rulesCame(commands)
-    within(namespaceFd, () => nftables.run(exact))
+    if (exact.length === 0) return
+    const batch = encodeBatch(exact)
+    if (batch === undefined) within(namespaceFd, () => nftables.run(exact))
+    else transact(conntrack, batch)
   },
 
   /** Reports all that the log says up to now. */

@@ -15,7 +15,7 @@ import {
   setsockopt,
   socket,
 } from './libc.ts'
-import { attributes, type Message, NLMSG } from './netlink-message.ts'
+import { attributes, FLAG, type Message, NLMSG } from './netlink-message.ts'
 
 const NETLINK_ROUTE = 0
 const NETLINK_NETFILTER = 12
@@ -83,12 +83,15 @@ export function withNetlink<T>(fd: number, work: (fd: number) => T): T {
 }
 
 /**
- * Sends the messages in one call and waits for every acknowledgement. The kernel goes on after a
+ * Sends the messages in one call and waits for every acknowledgement that they ask for. The kernel goes on after a
  * refusal, so the caller undoes; the first refusal is thrown, unless `tolerate` names its errno.
  */
 export function transact(fd: number, messages: Message[], tolerate: readonly string[] = []): void {
   const waiting = new Map<number, Message>()
-  for (const message of messages) waiting.set(stamp(message), message)
+  for (const message of messages) {
+    const sequence = stamp(message)
+    if (message.bytes.readUInt16LE(6) & FLAG.ACK) waiting.set(sequence, message)
+  }
   sendAll(fd, Buffer.concat(messages.map((message) => message.bytes)))
   let refusal: SystemError | undefined
   while (waiting.size > 0) {

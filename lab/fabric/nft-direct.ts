@@ -1,0 +1,176 @@
+// The few nftables commands that a port's plugging and unplugging are made of, as netlink messages of
+// our own. libnftables reads every table, chain and set anew at each transaction, which at 1,000 ports
+// takes longer than all the rest of plugging one; the kernel takes these as they are. Pure.
+//
+//   elements of sets and verdict maps, added and deleted ┐
+//   a netdev chain on a device, its rule `jump`          ├─▶ one batch: all of it or nothing
+//   a chain emptied, a chain deleted                     ┘
+//
+// Whatever is not exactly one of these is left to libnftables (the caller's other way): nothing is
+// ever half understood. The numbers are Linux's (linux/netfilter/nf_tables.h) and never change.
+
+import { addressBytes, familyOf } from './address.ts'
+import { attribute, FLAG, type Message, message } from './netlink-message.ts'
+import type { Command } from './nft.ts'
+
+const NFTABLES = 10 // NFNL_SUBSYS_NFTABLES
+const BATCH = { BEGIN: 0x10, END: 0x11 } as const
+const MSG = { NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8, NEWSETELEM: 12, DELSETELEM: 14 }
+const PROTO: Readonly<Record<string, number>> = { inet: 1, netdev: 5 }
+const APPEND = 0x800
+const NESTED = 0x8000
+const JUMP = -3
+const IFNAME_BYTES = 16
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** The batch of those commands; undefined when one of them is not for this encoder. */
+export function encodeBatch(commands: readonly Command[]): Message[] | undefined {
+  const encoded: Message[] = []
+  for (const command of commands) {
+    const one = encode(command)
+    if (one === undefined) return undefined
+    encoded.push(one)
+  }
+  return [bracket(BATCH.BEGIN), ...encoded, bracket(BATCH.END)]
+}
+
+function encode(command: Command): Message | undefined {
+  const [[verb = '', body] = [], ...others] = Object.entries(command)
+  if (others.length > 0 || !isFields(body)) return undefined
+  const [[kind = '', fields] = [], ...more] = Object.entries(body)
+  if (more.length > 0 || !isFields(fields)) return undefined
+  switch (`${verb} ${kind}`) {
+    case 'add element':
+      return element(MSG.NEWSETELEM, FLAG.CREATE, fields)
+    case 'delete element':
+      return element(MSG.DELSETELEM, 0, fields)
+    case 'add chain':
+      return addChain(fields)
+    case 'add rule':
+      return addRule(fields)
+    case 'flush chain':
+      return named(MSG.DELRULE, 'chain', 2, fields)
+    case 'delete chain':
+      return named(MSG.DELCHAIN, 'chain', 3, fields)
+    default:
+      return undefined
+  }
+}
+
+/** Keys are link names, MACs and addresses, each padded to four bytes, and nothing else. */
+function element(type: number, flags: number, fields: Fields): Message | undefined {
+  const { family, table, name, elem, ...others } = fields
+  if (!Array.isArray(elem) || elem.length !== 1 || !isEmpty(others)) return undefined
+  const [only]: unknown[] = elem
+  const [key, verdict] = Array.isArray(only) ? only : [only]
+  const bytes = keyBytes(key)
+  const target = verdict === undefined ? undefined : jumpTarget(verdict)
+  if (bytes === undefined || (verdict !== undefined && target === undefined)) return undefined
+  const parts = [nest(1, attribute(1, bytes))]
+  if (target !== undefined) parts.push(nest(2, verdictTo(target)))
+  return build(type, flags, family, `element of ${name}`, [
+    text(1, table),
+    text(2, name),
+    nest(3, nest(1, ...parts)),
+  ])
+}
+
+function keyBytes(key: unknown): Buffer | undefined {
+  const parts = isFields(key) && Object.keys(key).length === 1 ? key.concat : [key]
+  if (!Array.isArray(parts)) return undefined
+  const bytes = parts.map(partBytes)
+  const known = bytes.filter((each) => each !== undefined)
+  if (known.length !== bytes.length) return undefined
+  const [single] = known
+  if (known.length === 1) return single
+  return Buffer.concat(known.map((each) => Buffer.concat([each], (each.length + 3) & ~3)))
+}
+
+function partBytes(part: unknown): Buffer | undefined {
+  if (typeof part !== 'string') return undefined
+  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(part))
+    return Buffer.from(part.replaceAll(':', ''), 'hex')
+  if (familyOf(part) !== undefined) return addressBytes(part)
+  if (!/^[a-zA-Z][a-zA-Z0-9._-]{0,14}$/.test(part)) return undefined
+  return Buffer.concat([Buffer.from(part)], IFNAME_BYTES)
+}
+
+/** A netdev chain on what a device receives, or a plain one. */
+function addChain(fields: Fields): Message | undefined {
+  const { family, table, name, type, hook, dev, prio, policy, ...others } = fields
+  if (!isEmpty(others)) return undefined
+  const parts = [text(1, table), text(3, name)]
+  if (hook !== undefined) {
+    const isOurs = family === 'netdev' && hook === 'ingress' && type === 'filter' && prio === 0
+    if (!isOurs || policy !== 'drop' || typeof dev !== 'string') return undefined
+    parts.push(nest(4, word(1, 0), word(2, 0), text(3, dev)), word(5, 0), text(7, type))
+  } else if ([type, dev, prio, policy].some((each) => each !== undefined)) {
+    return undefined
+  }
+  return build(MSG.NEWCHAIN, FLAG.CREATE, family, `chain ${name}`, parts)
+}
+
+/** A rule that only jumps. */
+function addRule(fields: Fields): Message | undefined {
+  const { family, table, chain, expr, ...others } = fields
+  if (!Array.isArray(expr) || expr.length !== 1 || !isEmpty(others)) return undefined
+  const target = jumpTarget(expr[0])
+  if (target === undefined) return undefined
+  const immediate = nest(1, text(1, 'immediate'), nest(2, word(1, 0), nest(2, verdictTo(target))))
+  return build(MSG.NEWRULE, FLAG.CREATE | APPEND, family, `rule of ${chain}`, [
+    text(1, table),
+    text(2, chain),
+    nest(4, immediate),
+  ])
+}
+
+function named(type: number, what: string, at: number, fields: Fields): Message | undefined {
+  const { family, table, name, ...others } = fields
+  if (!isEmpty(others)) return undefined
+  return build(type, 0, family, `${what} ${name}`, [text(1, table), text(at, name)])
+}
+
+function jumpTarget(statement: unknown): string | undefined {
+  if (!isFields(statement) || Object.keys(statement).join() !== 'jump') return undefined
+  const { jump } = statement
+  return isFields(jump) && typeof jump.target === 'string' ? jump.target : undefined
+}
+
+const verdictTo = (chain: string): Buffer => nest(2, word(1, JUMP), text(2, chain))
+
+function build(
+  type: number,
+  flags: number,
+  family: unknown,
+  what: string,
+  parts: readonly Buffer[],
+): Message | undefined {
+  const number = PROTO[String(family)]
+  if (number === undefined) return undefined
+  return message(
+    (NFTABLES << 8) | type,
+    flags | FLAG.ACK,
+    what,
+    Buffer.of(number, 0, 0, 0),
+    ...parts,
+  )
+}
+
+/** What begins and ends a batch is acknowledged by nothing. */
+const bracket = (type: number): Message => message(type, 0, 'batch', Buffer.of(0, 0, 0, NFTABLES))
+
+const nest = (type: number, ...parts: Buffer[]): Buffer =>
+  attribute(type | NESTED, Buffer.concat(parts))
+const text = (type: number, value: unknown): Buffer =>
+  attribute(type, Buffer.from(`${String(value)}\0`))
+
+function word(type: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return attribute(type, bytes)
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isEmpty = (fields: Fields): boolean => Object.keys(fields).length === 0
