@@ -108,7 +108,7 @@ describe('what touches the world stays where it is looked for', () => {
     [
       'child processes',
       /^node:child_process$/,
-      ['agent/drivers/pause/build.ts', 'cli', 'lab/hosts/program.ts', 'scripts'],
+      ['agent/drivers/pause/build.ts', 'bench', 'cli', 'lab/hosts/program.ts', 'scripts'],
       'the agent starts no programs at run time',
     ],
     ['SQLite', /^better-sqlite3$/, ['state/database.ts'], 'SQL lives in state/'],

@@ -18,6 +18,9 @@ export class KernelRefusal extends Error {
 
 type Waiting = { resolve: (result: never) => void; reject: (error: Error) => void }
 
+/** What it holds is small and short-lived: with V8's own figures it would keep tens of megabytes. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2 } as const
+
 /** The thread and the calls on their way to it, answered in their order. */
 export class FabricKernel {
   readonly #thread: Worker
@@ -35,7 +38,9 @@ export class FabricKernel {
   ) {
     // Beside this file, as TypeScript in a checkout or as JavaScript in a bundle.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    this.#thread = new Worker(new URL(`./fabric-thread.${extension}`, import.meta.url))
+    this.#thread = new Worker(new URL(`./fabric-thread.${extension}`, import.meta.url), {
+      resourceLimits: THREAD_LIMITS,
+    })
     this.#thread.on('message', (reply: Reply) => {
       if ('gone' in reply) onGone(reply.gone, reply.lost)
       else if ('verdicts' in reply) onVerdicts(reply.verdicts)

@@ -58,13 +58,13 @@ function encode(command: Command): Message | undefined {
   }
 }
 
-/** Keys are link names, MACs and addresses, each padded to four bytes, and nothing else. */
+/** Of a set that is known; the parts of a key are padded to four bytes each. */
 function element(type: number, flags: number, fields: Fields): Message | undefined {
   const { family, table, name, elem, ...others } = fields
   if (!Array.isArray(elem) || elem.length !== 1 || !isEmpty(others)) return undefined
   const [only]: unknown[] = elem
   const [key, verdict] = Array.isArray(only) ? only : [only]
-  const bytes = keyBytes(key)
+  const bytes = keyBytes(String(name), key)
   const target = verdict === undefined ? undefined : jumpTarget(verdict)
   if (bytes === undefined || (verdict !== undefined && target === undefined)) return undefined
   const parts = [nest(1, attribute(1, bytes))]
@@ -76,24 +76,48 @@ function element(type: number, flags: number, fields: Fields): Message | undefin
   ])
 }
 
-function keyBytes(key: unknown): Buffer | undefined {
+function keyBytes(set: string, key: unknown): Buffer | undefined {
+  const types = SETS.find(([names]) => names.test(set))?.[1]
   const parts = isFields(key) && Object.keys(key).length === 1 ? key.concat : [key]
-  if (!Array.isArray(parts)) return undefined
-  const bytes = parts.map(partBytes)
-  const known = bytes.filter((each) => each !== undefined)
-  if (known.length !== bytes.length) return undefined
-  const [single] = known
-  if (known.length === 1) return single
-  return Buffer.concat(known.map((each) => Buffer.concat([each], (each.length + 3) & ~3)))
+  if (types === undefined || !Array.isArray(parts) || parts.length !== types.length)
+    return undefined
+  const bytes: Buffer[] = []
+  for (const [at, type] of types.entries()) {
+    const one = PART[type](parts[at])
+    if (one === undefined) return undefined
+    bytes.push(types.length === 1 ? one : Buffer.concat([one], (one.length + 3) & ~3))
+  }
+  return Buffer.concat(bytes)
 }
 
-function partBytes(part: unknown): Buffer | undefined {
-  if (typeof part !== 'string') return undefined
-  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(part))
-    return Buffer.from(part.replaceAll(':', ''), 'hex')
-  if (familyOf(part) !== undefined) return addressBytes(part)
-  if (!/^[a-zA-Z][a-zA-Z0-9._-]{0,14}$/.test(part)) return undefined
-  return Buffer.concat([Buffer.from(part)], IFNAME_BYTES)
+type Part = 'link' | 'mac' | 'ipv4' | 'ipv6'
+
+/** The sets of single values (gates.ts, border.ts, security-group.ts), and what their keys are. */
+const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
+  [/^(mac|unchecked|unchecked_source)$/, ['link', 'mac']],
+  [/^(arp_sender|source_ipv4)$/, ['link', 'mac', 'ipv4']],
+  [/^(link_local|source_ipv6)$/, ['link', 'mac', 'ipv6']],
+  [/^destination_ipv4$/, ['link', 'ipv4']],
+  [/^destination_ipv6$/, ['link', 'ipv6']],
+  [/^(unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/, ['link']],
+  [/^ipv4-of-/, ['ipv4']],
+  [/^ipv6-of-/, ['ipv6']],
+]
+
+const address = (family: Part) => (value: unknown) =>
+  typeof value === 'string' && familyOf(value) === family ? addressBytes(value) : undefined
+
+const PART: Readonly<Record<Part, (value: unknown) => Buffer | undefined>> = {
+  link: (value) =>
+    typeof value === 'string' && /^[a-zA-Z0-9._-]{1,15}$/.test(value)
+      ? Buffer.concat([Buffer.from(value)], IFNAME_BYTES)
+      : undefined,
+  mac: (value) =>
+    typeof value === 'string' && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(value)
+      ? Buffer.from(value.replaceAll(':', ''), 'hex')
+      : undefined,
+  ipv4: address('ipv4'),
+  ipv6: address('ipv6'),
 }
 
 /** A netdev chain on what a device receives, or a plain one. */

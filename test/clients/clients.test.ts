@@ -157,9 +157,7 @@ describe.each([...clis])('the AWS CLI %s', (version, path) => {
     await expect(aws('describe-subnets', '--filters', 'Name=colour,Values=red')).rejects.toThrow(
       "(InvalidParameterValue) when calling the DescribeSubnets operation: The filter 'colour' is invalid",
     )
-    await expect(aws('describe-key-pairs')).rejects.toThrow(
-      '(InvalidAction)',
-    )
+    await expect(aws('describe-key-pairs')).rejects.toThrow('(InvalidAction)')
   })
 })
 
