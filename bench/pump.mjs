@@ -1,8 +1,14 @@
 // One TCP stream, pumped and drained as fast as it goes. Plain JavaScript: it starts at once.
-//   pump.mjs sink                          says its port; then { bytes, ms } of the one stream it took
-//   pump.mjs source ADDRESS PORT SECONDS   writes for so long
+//   pump.mjs sink                          says its port; then { bytes, ms, cpuMs } of the one stream it took
+//   pump.mjs source ADDRESS PORT SECONDS   writes for so long; then { cpuMs }
 
 import { connect, createServer } from 'node:net'
+
+const before = process.cpuUsage()
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
 
 const [role, address, port, seconds] = process.argv.slice(2)
 
@@ -19,7 +25,7 @@ if (role === 'sink') {
     }
     socket.on('data', sum)
     socket.on('end', () => {
-      console.log(JSON.stringify({ bytes, ms: performance.now() - from }))
+      console.log(JSON.stringify({ bytes, ms: performance.now() - from, cpuMs: cpuMs() }))
       socket.end()
     })
   })
@@ -28,7 +34,8 @@ if (role === 'sink') {
   const socket = connect(Number(port), address, () => {
     const until = performance.now() + Number(seconds) * 1000
     const write = () => {
-      if (performance.now() >= until) socket.end()
+      if (performance.now() >= until)
+        socket.end(() => console.log(JSON.stringify({ cpuMs: cpuMs() })))
       else socket.write(block, write)
     }
     write()

@@ -9,8 +9,9 @@ import { join } from 'node:path'
 /** A place to run a program in, by the path of its namespace, and the address that others reach. */
 export type Place = { readonly netnsPath: string; readonly ipv4: string }
 
-/** Gigabits per second, one figure a round. */
-export type Rounds = { readonly eni: readonly number[]; readonly bridge: readonly number[] }
+/** One stream: gigabits per second of the clock, and of the two programs' processor time. */
+export type Stream = { readonly perSecond: number; readonly perCpuSecond: number }
+export type Rounds = { readonly eni: readonly Stream[]; readonly bridge: readonly Stream[] }
 
 /** Measures both in turns. Each round is one stream of that many seconds. */
 export async function compare(
@@ -19,7 +20,7 @@ export async function compare(
   rounds: number,
   seconds: number,
 ): Promise<Rounds> {
-  const figures = { eni: [] as number[], bridge: [] as number[] }
+  const figures = { eni: [] as Stream[], bridge: [] as Stream[] }
   for (let round = 0; round < rounds; round++) {
     // Who goes first changes, so that neither always has the warmer machine.
     const order = round % 2 === 0 ? (['eni', 'bridge'] as const) : (['bridge', 'eni'] as const)
@@ -58,7 +59,7 @@ export function makeBridge(name: string): { places: [Place, Place]; remove: () =
   }
 }
 
-async function stream([from, to]: readonly [Place, Place], seconds: number): Promise<number> {
+async function stream([from, to]: readonly [Place, Place], seconds: number): Promise<Stream> {
   const sink = within(to, ['sink'])
   const [first] = await once(sink.stdout, 'data')
   const port = String(first).trim()
@@ -67,10 +68,16 @@ async function stream([from, to]: readonly [Place, Place], seconds: number): Pro
   sink.stdout.on('data', (data: Buffer) => {
     said += data
   })
-  await Promise.all([once(source, 'exit'), once(sink, 'close')])
-  const { bytes, ms } = JSON.parse(said)
+  let wrote = ''
+  source.stdout.on('data', (data: Buffer) => {
+    wrote += data
+  })
+  await Promise.all([once(source, 'close'), once(sink, 'close')])
+  const { bytes, ms, cpuMs } = JSON.parse(said)
   if (!(bytes > 0)) throw new Error(`nothing came from ${from.ipv4} to ${to.ipv4}`)
-  return (bytes * 8) / (ms * 1e6)
+  const gigabits = (bytes * 8) / 1e9
+  const cpuSeconds = (cpuMs + JSON.parse(wrote).cpuMs) / 1000
+  return { perSecond: gigabits / (ms / 1000), perCpuSecond: gigabits / cpuSeconds }
 }
 
 function within({ netnsPath }: Place, args: string[]) {

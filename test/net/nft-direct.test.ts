@@ -88,6 +88,7 @@ function listed(netns: string): unknown {
   })
 }
 
+// P307
 test.each<[string, Command[]]>([
   ['a port plugged in', changePort(undefined, second, OTHERS)],
   ['its guard, on a device that is there', guardLink('lo')],
@@ -109,6 +110,7 @@ test.each<[string, Command[]]>([
   if (!commands.some((command) => 'flush' in command)) expect(listed(both[1])).not.toEqual(before)
 })
 
+// P307
 test('is in force as a whole or not at all, and says what was refused', () => {
   const before = listed(both[1])
   const good = changePort(undefined, second, OTHERS)
@@ -117,6 +119,7 @@ test('is in force as a whole or not at all, and says what was refused', () => {
   expect(listed(both[1])).toEqual(before)
 })
 
+// P307
 test('whatever it does not know exactly is left to libnftables', () => {
   const [one] = changePort(undefined, second, OTHERS)
   const element = (elem: unknown): Command =>
