@@ -325,6 +325,7 @@ describe('client tokens and tags', () => {
   const TAGGED: Readonly<Record<string, string>> = {
     AuthorizeSecurityGroupEgress: 'security-group-rule',
     AuthorizeSecurityGroupIngress: 'security-group-rule',
+    CreateDhcpOptions: 'dhcp-options',
     CreateManagedPrefixList: 'prefix-list',
     CreateNetworkAcl: 'network-acl',
     CreateNetworkInterface: 'network-interface',

@@ -22,6 +22,7 @@ export type Things = {
   readonly emptyVpcId: string
   readonly instanceId: string
   readonly dhcpOptionsId: string
+  readonly unusedDhcpOptionsId: string
   readonly subnetId: string
   readonly emptySubnetId: string
   readonly groupId: string
@@ -45,6 +46,10 @@ const ENTRY = { RuleNumber: 100, Egress: false, Protocol: '6', RuleAction: 'allo
 
 /** The valid inputs by action, as the SDK writes them. */
 export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
+  AssociateDhcpOptions: ({ emptyVpcId, unusedDhcpOptionsId }) => ({
+    VpcId: emptyVpcId,
+    DhcpOptionsId: unusedDhcpOptionsId,
+  }),
   AttachNetworkInterface: ({ eniId, instanceId }) => ({
     NetworkInterfaceId: eniId,
     InstanceId: instanceId,
@@ -52,6 +57,9 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   }),
   AuthorizeSecurityGroupEgress: ({ groupId }) => ({ GroupId: groupId, IpPermissions: [NEW] }),
   AuthorizeSecurityGroupIngress: ({ groupId }) => ({ GroupId: groupId, IpPermissions: [NEW] }),
+  CreateDhcpOptions: () => ({
+    DhcpConfigurations: [{ Key: 'domain-name', Values: ['new.example'] }],
+  }),
   CreateManagedPrefixList: () => ({
     PrefixListName: 'new',
     MaxEntries: 2,
@@ -71,6 +79,7 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   CreateSubnet: ({ vpcId }) => ({ VpcId: vpcId, CidrBlock: '10.0.201.0/24' }),
   CreateTags: ({ eniId }) => ({ Resources: [eniId], Tags: [{ Key: 'new', Value: 'one' }] }),
   CreateVpc: () => ({ CidrBlock: '10.77.0.0/16' }),
+  DeleteDhcpOptions: ({ unusedDhcpOptionsId }) => ({ DhcpOptionsId: unusedDhcpOptionsId }),
   DeleteManagedPrefixList: ({ unusedPrefixListId }) => ({ PrefixListId: unusedPrefixListId }),
   DeleteNetworkAcl: ({ unusedAclId }) => ({ NetworkAclId: unusedAclId }),
   DeleteNetworkAclEntry: ({ aclId }) => ({ NetworkAclId: aclId, RuleNumber: 100, Egress: false }),
@@ -107,6 +116,10 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   GetManagedPrefixListAssociations: ({ prefixListId }) => ({ PrefixListId: prefixListId }),
   GetManagedPrefixListEntries: ({ prefixListId }) => ({ PrefixListId: prefixListId }),
   GetSecurityGroupsForVpc: ({ vpcId }) => ({ VpcId: vpcId }),
+  ModifyInstanceMetadataOptions: ({ instanceId }) => ({
+    InstanceId: instanceId,
+    HttpPutResponseHopLimit: 3,
+  }),
   ModifyManagedPrefixList: ({ prefixListId }) => ({
     PrefixListId: prefixListId,
     CurrentVersion: 2,
@@ -115,6 +128,10 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   ModifyNetworkInterfaceAttribute: ({ eniId }) => ({
     NetworkInterfaceId: eniId,
     Description: { Value: 'other' },
+  }),
+  ModifyPrivateDnsNameOptions: ({ instanceId }) => ({
+    InstanceId: instanceId,
+    EnableResourceNameDnsARecord: true,
   }),
   ModifySecurityGroupRules: ({ groupId, ingressRuleId }) => ({
     GroupId: groupId,
@@ -286,6 +303,10 @@ export async function fill(rig: Rig): Promise<Things> {
     ...tags('vpc', 'v'),
   })
   const [dhcpOptionsId = ''] = world().dhcpOptions.keys()
+  const unused: { DhcpOptions: { DhcpOptionsId: string } } = await make('CreateDhcpOptions', {
+    DhcpConfigurations: [{ Key: 'domain-name-servers', Values: ['10.0.0.9', '10.0.0.10'] }],
+    ...tags('dhcp-options', 'd'),
+  })
   await make('CreateTags', {
     Resources: [vpcId, instanceId, dhcpOptionsId, world().vpcs.get(vpcId)?.mainRouteTableId],
     Tags: [{ Key: 'kind', Value: 'first' }],
@@ -295,6 +316,7 @@ export async function fill(rig: Rig): Promise<Things> {
     emptyVpcId: emptyVpc.Vpc.VpcId,
     instanceId,
     dhcpOptionsId,
+    unusedDhcpOptionsId: unused.DhcpOptions.DhcpOptionsId,
     subnetId,
     emptySubnetId: emptySubnet.Subnet.SubnetId,
     groupId,
@@ -324,11 +346,11 @@ export type Branch = {
 /** Goes on from the world of a rig, without touching the rig. */
 export function branchOf(rig: Rig): Branch {
   const fabric = new FakeFabric()
-  for (const kind of ['acls', 'subnets', 'groups', 'ports'] as const) {
-    const from: ReadonlyMap<string, unknown> = rig.fabric[kind]
-    const to: Map<string, unknown> = fabric[kind]
-    for (const [id, value] of from) to.set(id, value)
+  // Whatever the fabric was told, as it is by now: its maps, and what else it keeps.
+  for (const [name, value] of Object.entries(rig.fabric)) {
+    Reflect.set(fabric, name, value instanceof Map ? new Map(value) : value)
   }
+  fabric.said = []
   const log = pino({ level: 'silent' })
   const timers = new Timers()
   const region = new Region(rig.lab.region.world, fabric, () => undefined, timers)
