@@ -63,17 +63,27 @@ function element(type: number, flags: number, fields: Fields): Message | undefin
   const { family, table, name, elem, ...others } = fields
   if (!Array.isArray(elem) || elem.length !== 1 || !isEmpty(others)) return undefined
   const [only]: unknown[] = elem
-  const [key, verdict] = Array.isArray(only) ? only : [only]
+  const [key, data] = Array.isArray(only) ? only : [only]
   const bytes = keyBytes(String(name), key)
-  const target = verdict === undefined ? undefined : jumpTarget(verdict)
-  if (bytes === undefined || (verdict !== undefined && target === undefined)) return undefined
+  const to = data === undefined ? undefined : dataOf(String(name), data)
+  if (bytes === undefined || (data !== undefined && to === undefined)) return undefined
   const parts = [nest(1, attribute(1, bytes))]
-  if (target !== undefined) parts.push(nest(2, verdictTo(target)))
+  if (to !== undefined) parts.push(nest(2, to))
   return build(type, flags, family, `element of ${name}`, [
     text(1, table),
     text(2, name),
     nest(3, nest(1, ...parts)),
   ])
+}
+
+/** What a map gives for a key: an address, where it is a map of those, or where to jump. */
+function dataOf(map: string, data: unknown): Buffer | undefined {
+  if (map === 'lease_address') {
+    const bytes = PART.ipv4(data)
+    return bytes === undefined ? undefined : attribute(1, bytes)
+  }
+  const target = jumpTarget(data)
+  return target === undefined ? undefined : verdictTo(target)
 }
 
 function keyBytes(set: string, key: unknown): Buffer | undefined {
@@ -99,7 +109,10 @@ const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
   [/^(link_local|source_ipv6)$/, ['link', 'mac', 'ipv6']],
   [/^destination_ipv4$/, ['link', 'ipv4']],
   [/^destination_ipv6$/, ['link', 'ipv6']],
-  [/^(unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/, ['link']],
+  [
+    /^(lease_address|unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/,
+    ['link'],
+  ],
   [/^ipv4-of-/, ['ipv4']],
   [/^ipv6-of-/, ['ipv6']],
 ]
