@@ -77,9 +77,9 @@ import { updateSecurityGroupRuleDescriptionsEgress } from './actions/update-secu
 import { updateSecurityGroupRuleDescriptionsIngress } from './actions/update-security-group-rule-descriptions-ingress.ts'
 
 const ALL: readonly Action[] = [
-  associateDhcpOptions,
   assignIpv6Addresses,
   assignPrivateIpAddresses,
+  associateDhcpOptions,
   associateSubnetCidrBlock,
   attachNetworkInterface,
   authorizeSecurityGroupEgress,
@@ -129,9 +129,8 @@ const ALL: readonly Action[] = [
   disassociateSubnetCidrBlock,
   getManagedPrefixListAssociations,
   getManagedPrefixListEntries,
-  modifyInstanceMetadataOptions,
-  getSubnetCidrReservations,
   getSecurityGroupsForVpc,
+  getSubnetCidrReservations,
   modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
   modifyPrivateDnsNameOptions,

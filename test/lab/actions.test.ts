@@ -216,6 +216,7 @@ describe('pages', () => {
     GetManagedPrefixListAssociations: [5, 255],
     GetManagedPrefixListEntries: [1, 100],
     GetSecurityGroupsForVpc: [5, 1000],
+    GetSubnetCidrReservations: [5, 1000],
   }
   const paged = withMember('MaxResults')
 
@@ -331,6 +332,7 @@ describe('client tokens and tags', () => {
     CreateNetworkInterface: 'network-interface',
     CreateSecurityGroup: 'security-group',
     CreateSubnet: 'subnet',
+    CreateSubnetCidrReservation: 'subnet-cidr-reservation',
     CreateVpc: 'vpc',
   }
   const tagging = withMember('TagSpecifications')

@@ -25,6 +25,11 @@ export type Things = {
   readonly unusedDhcpOptionsId: string
   readonly subnetId: string
   readonly emptySubnetId: string
+  readonly dualSubnetId: string
+  readonly subnetAssociationId: string
+  readonly reservationId: string
+  readonly ipv6: string
+  readonly secondaryIpv4: string
   readonly groupId: string
   readonly unusedGroupId: string
   readonly ingressRuleId: string
@@ -46,9 +51,18 @@ const ENTRY = { RuleNumber: 100, Egress: false, Protocol: '6', RuleAction: 'allo
 
 /** The valid inputs by action, as the SDK writes them. */
 export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
+  AssignIpv6Addresses: ({ eniId }) => ({ NetworkInterfaceId: eniId, Ipv6AddressCount: 1 }),
+  AssignPrivateIpAddresses: ({ eniId }) => ({
+    NetworkInterfaceId: eniId,
+    SecondaryPrivateIpAddressCount: 1,
+  }),
   AssociateDhcpOptions: ({ emptyVpcId, unusedDhcpOptionsId }) => ({
     VpcId: emptyVpcId,
     DhcpOptionsId: unusedDhcpOptionsId,
+  }),
+  AssociateSubnetCidrBlock: ({ emptySubnetId }) => ({
+    SubnetId: emptySubnetId,
+    Ipv6CidrBlock: '2001:db8:1234:1a20::/64',
   }),
   AttachNetworkInterface: ({ eniId, instanceId }) => ({
     NetworkInterfaceId: eniId,
@@ -77,6 +91,11 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   CreateNetworkInterface: ({ subnetId, groupId }) => ({ SubnetId: subnetId, Groups: [groupId] }),
   CreateSecurityGroup: ({ vpcId }) => ({ GroupName: 'new', Description: 'new', VpcId: vpcId }),
   CreateSubnet: ({ vpcId }) => ({ VpcId: vpcId, CidrBlock: '10.0.201.0/24' }),
+  CreateSubnetCidrReservation: ({ dualSubnetId }) => ({
+    SubnetId: dualSubnetId,
+    Cidr: '10.0.210.32/28',
+    ReservationType: 'prefix',
+  }),
   CreateTags: ({ eniId }) => ({ Resources: [eniId], Tags: [{ Key: 'new', Value: 'one' }] }),
   CreateVpc: () => ({ CidrBlock: '10.77.0.0/16' }),
   DeleteDhcpOptions: ({ unusedDhcpOptionsId }) => ({ DhcpOptionsId: unusedDhcpOptionsId }),
@@ -86,6 +105,7 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   DeleteNetworkInterface: ({ eniId }) => ({ NetworkInterfaceId: eniId }),
   DeleteSecurityGroup: ({ unusedGroupId }) => ({ GroupId: unusedGroupId }),
   DeleteSubnet: ({ emptySubnetId }) => ({ SubnetId: emptySubnetId }),
+  DeleteSubnetCidrReservation: ({ reservationId }) => ({ SubnetCidrReservationId: reservationId }),
   DeleteTags: ({ eniId }) => ({ Resources: [eniId], Tags: [{ Key: 'kind' }] }),
   DeleteVpc: ({ emptyVpcId }) => ({ VpcId: emptyVpcId }),
   DescribeAccountAttributes: () => ({ AttributeNames: ['default-vpc'] }),
@@ -113,9 +133,13 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   DescribeVpcAttribute: ({ vpcId }) => ({ VpcId: vpcId, Attribute: 'enableDnsSupport' }),
   DescribeVpcs: () => ({}),
   DetachNetworkInterface: ({ attachmentId }) => ({ AttachmentId: attachmentId }),
+  DisassociateSubnetCidrBlock: ({ subnetAssociationId }) => ({
+    AssociationId: subnetAssociationId,
+  }),
   GetManagedPrefixListAssociations: ({ prefixListId }) => ({ PrefixListId: prefixListId }),
   GetManagedPrefixListEntries: ({ prefixListId }) => ({ PrefixListId: prefixListId }),
   GetSecurityGroupsForVpc: ({ vpcId }) => ({ VpcId: vpcId }),
+  GetSubnetCidrReservations: ({ dualSubnetId }) => ({ SubnetId: dualSubnetId }),
   ModifyInstanceMetadataOptions: ({ instanceId }) => ({
     InstanceId: instanceId,
     HttpPutResponseHopLimit: 3,
@@ -171,6 +195,14 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
     SecurityGroupRuleIds: [egressRuleId],
   }),
   RevokeSecurityGroupIngress: ({ groupId }) => ({ GroupId: groupId, IpPermissions: [FROM_TEN] }),
+  UnassignIpv6Addresses: ({ attachedEniId, ipv6 }) => ({
+    NetworkInterfaceId: attachedEniId,
+    Ipv6Addresses: [ipv6],
+  }),
+  UnassignPrivateIpAddresses: ({ eniId, secondaryIpv4 }) => ({
+    NetworkInterfaceId: eniId,
+    PrivateIpAddresses: [secondaryIpv4],
+  }),
   UpdateSecurityGroupRuleDescriptionsEgress: ({ groupId, egressRuleId }) => ({
     GroupId: groupId,
     SecurityGroupRuleDescriptions: [{ SecurityGroupRuleId: egressRuleId, Description: 'all' }],
@@ -298,6 +330,25 @@ export async function fill(rig: Rig): Promise<Things> {
     CidrBlock: '10.0.200.0/24',
     ...tags('subnet', 's'),
   })
+  const dual: { Subnet: { SubnetId: string } } = await make('CreateSubnet', {
+    VpcId: vpcId,
+    CidrBlock: '10.0.210.0/24',
+    Ipv6CidrBlock: '2001:db8:1234:1a21::/64',
+  })
+  const dualSubnetId = dual.Subnet.SubnetId
+  const reserved: { SubnetCidrReservation: { SubnetCidrReservationId: string } } = await make(
+    'CreateSubnetCidrReservation',
+    {
+      SubnetId: dualSubnetId,
+      Cidr: '10.0.210.16/28',
+      ReservationType: 'explicit',
+      ...tags('subnet-cidr-reservation', 'r'),
+    },
+  )
+  const more: { AssignedPrivateIpAddresses: { PrivateIpAddress: string }[] } = await make(
+    'AssignPrivateIpAddresses',
+    { NetworkInterfaceId: eniId, SecondaryPrivateIpAddressCount: 1 },
+  )
   const emptyVpc: { Vpc: { VpcId: string } } = await make('CreateVpc', {
     CidrBlock: '10.66.0.0/16',
     ...tags('vpc', 'v'),
@@ -319,6 +370,11 @@ export async function fill(rig: Rig): Promise<Things> {
     unusedDhcpOptionsId: unused.DhcpOptions.DhcpOptionsId,
     subnetId,
     emptySubnetId: emptySubnet.Subnet.SubnetId,
+    dualSubnetId,
+    subnetAssociationId: world().subnets.get(dualSubnetId)?.ipv6AssociationId ?? '',
+    reservationId: reserved.SubnetCidrReservation.SubnetCidrReservationId,
+    ipv6: world().enis.get(attachedEniId)?.ipv6[0] ?? '',
+    secondaryIpv4: more.AssignedPrivateIpAddresses[0]?.PrivateIpAddress ?? '',
     groupId,
     unusedGroupId,
     ingressRuleId: rules.SecurityGroupRules[0]?.SecurityGroupRuleId ?? '',
