@@ -47,7 +47,6 @@ test('a version 2 of the AWS CLI is there', () => {
   expect([...clis.keys()].filter((version) => version.startsWith('2.'))).not.toEqual([])
 })
 
-// P305
 describe.each([...clis])('the AWS CLI %s', (version, path) => {
   const aws = async (...args: string[]): Promise<string> => {
     const all = ['ec2', ...args, '--endpoint-url', lab.endpoint, '--output', 'text']
@@ -55,6 +54,7 @@ describe.each([...clis])('the AWS CLI %s', (version, path) => {
   }
   const group = `cli-${version.replaceAll('.', '-')}`
 
+  // P305
   test('makes, tags, waits for, finds in pages, attaches and deletes', {
     timeout: 240_000,
   }, async () => {
@@ -135,6 +135,7 @@ describe.each([...clis])('the AWS CLI %s', (version, path) => {
     await aws('delete-security-group', '--group-id', groupId)
   })
 
+  // P305
   test('follows pages, goes on from a token of its own, and reads errors', {
     timeout: 120_000,
   }, async () => {
