@@ -131,6 +131,7 @@ const ALL: readonly Action[] = [
   getManagedPrefixListEntries,
   getSecurityGroupsForVpc,
   getSubnetCidrReservations,
+  modifyInstanceMetadataOptions,
   modifyManagedPrefixList,
   modifyNetworkInterfaceAttribute,
   modifyPrivateDnsNameOptions,

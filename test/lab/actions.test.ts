@@ -334,6 +334,7 @@ describe('client tokens and tags', () => {
     CreateSubnet: 'subnet',
     CreateSubnetCidrReservation: 'subnet-cidr-reservation',
     CreateVpc: 'vpc',
+    RunInstances: 'instance',
   }
   const tagging = withMember('TagSpecifications')
 
@@ -372,7 +373,9 @@ describe('client tokens and tags', () => {
       (await errorOf(send(client, name, input))).code
     expect(await code(tagged(type, many))).toBe('TagLimitExceeded')
     expect(await code(tagged(type, [{ Key: 'aws:mine', Value: '' }]))).toBe('InvalidParameterValue')
-    expect(await code(tagged('instance', [tag(1)]))).toBe('InvalidParameterValue')
+    expect(await code(tagged(type === 'vpc' ? 'subnet' : 'vpc', [tag(1)]))).toBe(
+      'InvalidParameterValue',
+    )
     expect(await code(tagged(type, [tag(1), tag(1)]))).toBe('InvalidParameterValue')
     expect(ec2.region.world).toBe(before)
     await send(client, name, tagged(type, many.slice(1)))

@@ -9,7 +9,7 @@ import { answerQuery, type Ec2 } from '../../lab/ec2/call.ts'
 import { CallLog } from '../../lab/ec2/call-log.ts'
 import { Switchboard } from '../../lab/faults/switchboard.ts'
 import { Timers } from '../../lab/faults/timers.ts'
-import type { World } from '../../lab/model/world.ts'
+import { IMAGE_ID, type World } from '../../lab/model/world.ts'
 import { Region } from '../../lab/region.ts'
 import { FakeFabric } from './fake-fabric.ts'
 import type { Rig } from './rig.ts'
@@ -21,6 +21,7 @@ export type Things = {
   readonly vpcId: string
   readonly emptyVpcId: string
   readonly instanceId: string
+  readonly otherInstanceId: string
   readonly dhcpOptionsId: string
   readonly unusedDhcpOptionsId: string
   readonly subnetId: string
@@ -195,6 +196,14 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
     SecurityGroupRuleIds: [egressRuleId],
   }),
   RevokeSecurityGroupIngress: ({ groupId }) => ({ GroupId: groupId, IpPermissions: [FROM_TEN] }),
+  RunInstances: ({ groupId }) => ({
+    ImageId: IMAGE_ID,
+    InstanceType: 'c5.large',
+    MinCount: 1,
+    MaxCount: 1,
+    SecurityGroupIds: [groupId],
+  }),
+  TerminateInstances: ({ otherInstanceId }) => ({ InstanceIds: [otherInstanceId] }),
   UnassignIpv6Addresses: ({ attachedEniId, ipv6 }) => ({
     NetworkInterfaceId: attachedEniId,
     Ipv6Addresses: [ipv6],
@@ -358,6 +367,13 @@ export async function fill(rig: Rig): Promise<Things> {
     DhcpConfigurations: [{ Key: 'domain-name-servers', Values: ['10.0.0.9', '10.0.0.10'] }],
     ...tags('dhcp-options', 'd'),
   })
+  const other: { Instances: { InstanceId: string }[] } = await make('RunInstances', {
+    ImageId: IMAGE_ID,
+    InstanceType: 'c5.large',
+    MinCount: 1,
+    MaxCount: 1,
+    ...tags('instance', 'i'),
+  })
   await make('CreateTags', {
     Resources: [vpcId, instanceId, dhcpOptionsId, world().vpcs.get(vpcId)?.mainRouteTableId],
     Tags: [{ Key: 'kind', Value: 'first' }],
@@ -366,6 +382,7 @@ export async function fill(rig: Rig): Promise<Things> {
     vpcId,
     emptyVpcId: emptyVpc.Vpc.VpcId,
     instanceId,
+    otherInstanceId: other.Instances[0]?.InstanceId ?? '',
     dhcpOptionsId,
     unusedDhcpOptionsId: unused.DhcpOptions.DhcpOptionsId,
     subnetId,
