@@ -40,6 +40,8 @@ export const lab: Command = {
     'instance-type': { value: 'TYPE', text: 'start: what this host claims to be; lab.unlimited' },
     'flow-log': { value: 'FILE', text: 'start: append VPC flow log records (version 2) to it' },
     'flow-log-interval': { value: 'S', text: 'start: how often, 1 to 600 seconds; 60' },
+    fresh: { text: 'start: begin anew over what a lab of this name left that was killed' },
+    keep: { text: 'down: end the lab alone; ENIs, rules and packets stay' },
     group: {
       value: 'NAME|ID',
       multiple: true,
@@ -53,11 +55,13 @@ export const lab: Command = {
   },
   positionals: [0, 3],
   notes: [
-    'enid lab                 start a lab; Ctrl-C ends it and leaves nothing behind',
+    'enid lab                 start a lab; Ctrl-C ends it and leaves nothing behind; one that was',
+    '                         killed left its VPC running, and is taken over',
+    'enid lab --fresh         begin anew instead, and take away what such a one left',
     'eval "$(enid lab env)"   point the AWS CLI, SDKs and enid agent at it; fails until it is up',
     'enid lab status          its VPC, subnets, groups',
     'enid lab reset           back to the fresh VPC',
-    'enid lab down            end it',
+    'enid lab down            end it; --keep: its VPC goes on, for the next enid lab to take over',
     'enid lab exec -- CMD…    run a command inside the VPC, with an ENI of its own',
     'enid lab show            the VPC on one page, and who may reach whom',
     'enid lab flows           what became of packets, by whose rule; --dropped, --follow',
@@ -90,7 +94,10 @@ export const lab: Command = {
 }
 
 async function start(call: Call): Promise<number> {
-  const port = wholeNumber(call, 'port', { min: 0, max: 65_535, fallback: 51_700 })
+  const port =
+    call.one('port') === undefined
+      ? {}
+      : { port: wholeNumber(call, 'port', { min: 0, max: 65_535, fallback: 0 }) }
   const instanceType = call.one('instance-type')
   const flowLog = flowLogOf(call)
   const { runLab } = await import('../lab/main.ts')
@@ -99,7 +106,8 @@ async function start(call: Call): Promise<number> {
     process.on(signal, () => ended.abort())
   }
   const type = instanceType === undefined ? {} : { instanceType }
-  const options = { name: labName(call), port, ...type, ...flowLog, onReady: sayReady }
+  const fresh = call.on('fresh')
+  const options = { name: labName(call), ...port, ...type, ...flowLog, fresh, onReady: sayReady }
   try {
     await runLab(options, ended.signal)
     return EXIT.ok
@@ -116,10 +124,14 @@ function flowLogOf(call: Call): { flowLog?: { file: string; intervalS: number } 
   throw new CommandError(EXIT.usage, 'enid lab: --flow-log-interval needs --flow-log FILE')
 }
 
-function sayReady({ name, port }: { name: string; port: number }): void {
+type Ready = { name: string; port: number; tookOver: boolean; eniCount: number }
+
+function sayReady({ name, port, tookOver, eniCount }: Ready): void {
   const flag = name === 'default' ? '' : ` --name ${name}`
+  const again = tookOver ? ` again, with the ${eniCount} ENIs it had` : ''
   process.stderr.write(
-    `the lab ${name} is up: EC2 on http://127.0.0.1:${port}. Use it: eval "$(enid lab env${flag})"\n`,
+    `the lab ${name} is up${again}: EC2 on http://127.0.0.1:${port}. ` +
+      `Use it: eval "$(enid lab env${flag})"\n`,
   )
 }
 
@@ -195,7 +207,7 @@ async function reset(call: Call): Promise<number> {
 /** Asks the lab to end, and waits until it has taken its announcement back. */
 async function down(call: Call): Promise<number> {
   const name = labName(call)
-  await connectLab(name).ask('POST', '/lab/down')
+  await connectLab(name).ask('POST', '/lab/down', call.on('keep') ? { keep: true } : undefined)
   const deadline = performance.now() + DOWN_TIMEOUT_MS
   while (announcedPort(name) !== undefined) {
     if (performance.now() > deadline) {

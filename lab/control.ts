@@ -24,8 +24,8 @@ export type ControlRequest = {
   readonly body: unknown
 }
 
-/** The routes of a lab. `down` ends it, after the answer has been sent. */
-export function controlRoutes(lab: Lab, down: () => void): ControlRoute[] {
+/** The routes of a lab. `down` ends it, after the answer has been sent; `keep`: its VPC goes on. */
+export function controlRoutes(lab: Lab, down: (keep: boolean) => void): ControlRoute[] {
   return [
     { method: 'GET', path: '/lab/status', answer: ({ port }) => lab.status(port) },
     { method: 'GET', path: '/lab/env', answer: ({ port }) => lab.env(port) },
@@ -57,9 +57,10 @@ export function controlRoutes(lab: Lab, down: () => void): ControlRoute[] {
     {
       method: 'POST',
       path: '/lab/down',
-      answer: () => {
-        down()
-        return { down: true }
+      answer: ({ body }) => {
+        const keep = readKeep(body)
+        down(keep)
+        return { down: true, ...(keep ? { keep } : {}) }
       },
     },
   ]
@@ -84,6 +85,17 @@ export function readProbeWish(body: unknown): ProbeWish {
     throw bad(`name is '${wish.name}'; use lower-case letters, digits and '-', at most 32.`)
   }
   return wish
+}
+
+/** Reads the body of POST /lab/down: `{"keep": true}`, or none. */
+function readKeep(body: unknown): boolean {
+  if (body === undefined || body === null) return false
+  if (typeof body !== 'object' || Array.isArray(body)) throw bad('The body must be an object.')
+  const { keep = false, ...rest } = body as { keep?: unknown }
+  const [unknown] = Object.keys(rest)
+  if (unknown !== undefined) throw bad(`Unknown field '${unknown}'. Allowed: keep.`)
+  if (typeof keep !== 'boolean') throw bad('keep must be true or false.')
+  return keep
 }
 
 function text(fields: Map<string, unknown>, name: string): string | undefined {

@@ -11,11 +11,12 @@ import { FlowJournal } from './flows/journal.ts'
 import { type CountedRule, ruleTable } from './flows/rule-table.ts'
 import { Hosts } from './hosts/hosts.ts'
 import { Imds } from './imds/imds.ts'
+import { Tokens } from './imds/token.ts'
 import { availableCount } from './model/addresses.ts'
 import { emptyWorld, freshWorld } from './model/fresh-world.ts'
 import { ACCOUNT_ID, type Instance, REGION, type World } from './model/world.ts'
 import { Probes } from './probes.ts'
-import { type FabricFailure, Region } from './region.ts'
+import { type FabricFailure, type Keep, Region } from './region.ts'
 
 /** What a lab is opened with. */
 export type LabOptions = {
@@ -23,9 +24,18 @@ export type LabOptions = {
   readonly instanceType: string
   readonly fabric: LabFabric
   readonly log: Logger
+  /** What a lab of this name was when it died, in force in the fabric. Absent: a new one. */
+  readonly remembered?: Remembered | undefined
+  /** What IMDS tokens are signed with; absent: of this lab alone. */
+  readonly imdsSecret?: Buffer
+  /** Stores each change. */
+  readonly keep?: Keep
   /** Tests bring their own. */
   readonly clock?: Clock
 }
+
+/** What a lab goes on from: its world, and the one that a reset goes back to. */
+export type Remembered = { readonly now: World; readonly fresh: World }
 
 /** The namespace that attached ENIs appear in: the one this process runs in. */
 const HOST_NETNS = '/proc/self/ns/net'
@@ -46,22 +56,26 @@ export class Lab {
   readonly #fresh: World
   readonly #timers: Timers
 
-  private constructor({ name, instanceType, fabric, log, clock }: LabOptions) {
+  private constructor(options: LabOptions) {
+    const { name, instanceType, fabric, log, remembered, imdsSecret, keep, clock } = options
     this.name = name
     this.log = log
     this.#fabric = fabric
-    this.#fresh = freshWorld(
-      { instanceType, netns: HOST_NETNS, labNetns: fabric.netnsPath },
-      randomBytes,
-      this.startedAt,
-    )
+    this.#fresh =
+      remembered?.fresh ??
+      freshWorld(
+        { instanceType, netns: HOST_NETNS, labNetns: fabric.netnsPath },
+        randomBytes,
+        this.startedAt,
+      )
     this.#timers = new Timers(clock)
     const failed: FabricFailure = ({ call }, error) => {
       log.error({ call, err: error }, 'the fabric refused')
     }
-    this.region = new Region(emptyWorld(randomBytes), fabric, failed, this.#timers)
+    const world = remembered?.now ?? emptyWorld(randomBytes)
+    this.region = new Region(world, fabric, failed, this.#timers, keep)
     this.faults = new Switchboard(this.region, this.#timers, log)
-    this.imds = new Imds(this.region, this.faults)
+    this.imds = new Imds(this.region, this.faults, new Tokens(imdsSecret))
     this.probes = new Probes(this.region, fabric)
     this.seeing = fabric.verdicts
     this.flows = new FlowJournal(() => this.region.world)
@@ -69,10 +83,12 @@ export class Lab {
     this.hosts = new Hosts(this.region, log)
   }
 
-  /** Brings the fresh VPC into force on an open fabric. */
+  /** Brings the fresh VPC into force on an open fabric, unless one that is in force is remembered. */
   static async open(options: LabOptions): Promise<Lab> {
     const lab = new Lab(options)
-    await lab.region.change(() => ({ world: lab.#fresh, output: undefined }))
+    if (options.remembered === undefined) {
+      await lab.region.change(() => ({ world: lab.#fresh, output: undefined }))
+    }
     return lab
   }
 

@@ -1,8 +1,11 @@
-// The lab's composition root: fabric ──▶ region ──▶ IMDS, resolver, DHCP in the fabric ──▶ server on
-// loopback. It stays in the foreground until it is told to stop, and takes all of it down again in reverse, also
-// when a step on the way up fails.
+// The lab's composition root: store ──▶ fabric ──▶ region ──▶ IMDS, resolver, DHCP in the fabric ──▶
+// server on loopback. It stays in the foreground until it is told to stop, and takes all of it down
+// again in reverse, also when a step on the way up fails; but what a lab of its name left that died is
+// taken over, and stays where that fails.
 
-import type { AddressInfo } from 'node:net'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { pino } from 'pino'
 import { openDhcp } from './dhcp/listener.ts'
 import { openResolver, resolverAddresses } from './dns/listeners.ts'
@@ -11,20 +14,28 @@ import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts
 import { FLOW_LOG_INTERVAL_S, FlowLogFile, type FlowLogOptions } from './flows/flow-log-file.ts'
 import { hostParts } from './hosts/parts.ts'
 import { closeImds, openImds } from './imds/listeners.ts'
-import { Lab } from './lab.ts'
+import { Lab, type Remembered } from './lab.ts'
+import { emptyWorld } from './model/fresh-world.ts'
 import { INSTANCE_TYPES, LAB_TYPE } from './model/instance-type.ts'
 import type { World } from './model/world.ts'
+import { restoreOf, survivors } from './restore.ts'
 import { makeServer } from './server.ts'
 import { announce, runningLab, STATE_ROOT, withdraw } from './state-file.ts'
+import { STORE_ROOT, WorldStore } from './world-store.ts'
 
 /** How a lab is started. All but the name have defaults that work. */
 export type RunLabOptions = {
   /** Lower-case letters, digits and '-', at most 32. Two names, two labs. */
   readonly name?: string
-  /** The loopback TCP port of EC2, IMDS and the lab's own routes. 0: any free one. */
+  /**
+   * The loopback TCP port of EC2, IMDS and the lab's own routes. 0: any free one. A lab that takes
+   * over has the port that was, unless told another; at 0, if it is free.
+   */
   readonly port?: number
   /** The type that this host claims to be; its limits then apply. */
   readonly instanceType?: string
+  /** Begin anew: what is left of a lab of this name that died goes. */
+  readonly fresh?: boolean
   /** A route from the host into the VPC: not built, and refused by name. */
   readonly hostRoute?: boolean
   /** Where flow log records go, and how often; absent: there are none. */
@@ -32,10 +43,19 @@ export type RunLabOptions = {
   /** pino's level: `info` logs every EC2 call. */
   readonly logLevel?: string
   /** Told where the lab listens, once it is ready. */
-  readonly onReady?: (ready: { readonly name: string; readonly port: number }) => void
+  readonly onReady?: (ready: Ready) => void
   /** Tests bring their own. */
-  readonly openFabric?: (options: FabricOptions) => Promise<LabFabric>
+  readonly openFabric?: typeof openFabric
   readonly stateRoot?: string
+  readonly storeRoot?: string
+}
+
+/** A lab that is up. `tookOver`: the VPC of one that died goes on. */
+export type Ready = {
+  readonly name: string
+  readonly port: number
+  readonly tookOver: boolean
+  readonly eniCount: number
 }
 
 /** The port unless told otherwise. */
@@ -46,11 +66,11 @@ export const LAB_NAME = 'default'
 
 /**
  * Runs a lab until the signal aborts or POST /lab/down is called, and resolves when nothing of it
- * is left. Rejects, leaving nothing, when it cannot start; the message says why and what to do.
+ * is left, or all of it where it was told to keep that. Takes over what a lab of its name was that
+ * died. Rejects when it cannot start, leaving what there was; the message says why and what to do.
  */
 export async function runLab(options: RunLabOptions, signal: AbortSignal): Promise<void> {
-  const { name = LAB_NAME, port = LAB_PORT, instanceType = LAB_TYPE } = options
-  const { stateRoot = STATE_ROOT, logLevel = 'info' } = options
+  const { name = LAB_NAME, stateRoot = STATE_ROOT, storeRoot = STORE_ROOT } = options
   check(options)
   const other = runningLab(name, stateRoot)
   if (other !== undefined) {
@@ -59,15 +79,34 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
         'with `enid lab down`, or choose another name',
     )
   }
-  const log = pino({ level: logLevel, base: { lab: name } }, pino.destination(2))
+  const log = pino({ level: options.logLevel ?? 'info', base: { lab: name } }, pino.destination(2))
   const stop = new AbortController()
   const ended = ending(AbortSignal.any([signal, stop.signal]))
+  if (options.fresh === true) WorldStore.forget(name, storeRoot)
+  const store = WorldStore.open(name, storeRoot)
 
   await using up = new AsyncDisposableStack()
-  const fabric = await open(options.openFabric ?? openFabric, { name, log })
-  up.defer(() => fabric.close())
+  // Until this one is up, what was there before stays.
+  let keep = true
+  up.defer(() => (keep ? store.close() : store.end()))
+  const remembered = recall(store, options)
+  keep = remembered !== undefined
+  const fabric = await open(options, { name, log }, remembered)
+  up.defer(async () => {
+    // Forgotten first: what a death on the way down leaves is then swept, not taken over.
+    if (!keep) store.end()
+    await (keep ? fabric.release() : fabric.close())
+  })
   fabric.onEvent((event) => log.warn(event, 'a link went with its namespace'))
-  const lab = await Lab.open({ name, instanceType, fabric, log })
+  const lab = await Lab.open({
+    name,
+    instanceType: options.instanceType ?? LAB_TYPE,
+    fabric,
+    log,
+    remembered,
+    imdsSecret: store.secret,
+    keep: (before, after) => store.save(before, after),
+  })
   const world = (): World => lab.region.world
   if (options.flowLog !== undefined) {
     const watched = { seeing: lab.seeing, world, log }
@@ -82,21 +121,45 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => resolver.close())
   const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world, log)
   up.defer(() => dhcp.close())
-  const server = makeServer(lab, () => stop.abort())
+  const server = makeServer(lab, (kept) => {
+    keep = kept
+    stop.abort()
+  })
   up.defer(() => server.close())
   up.defer(() => lab.close())
-  await server.listen({ host: '127.0.0.1', port }).catch((error: unknown) => {
-    throw portError(error, port)
-  })
-  const listening = (server.server.address() as AddressInfo).port
-  announce(name, listening, stateRoot)
+  const port = await listenAt(server, options.port, store.port)
+  store.port = port
+  announce(name, port, stateRoot)
   up.defer(() => withdraw(name, stateRoot))
-  up.defer(() => lab.hosts.close())
-  await lab.hosts.serve(hostParts(lab, fabric, listening))
-  log.info({ port: listening, instanceId: lab.host.instanceId }, 'lab ready')
-  options.onReady?.({ name, port: listening })
+  up.defer(() => lab.hosts.close(keep))
+  await lab.hosts.serve(hostParts(lab, fabric, port))
+  keep = false
+  const ready = {
+    name,
+    port,
+    tookOver: remembered !== undefined,
+    eniCount: lab.region.world.enis.size,
+  }
+  log.info({ ...ready, instanceId: lab.host.instanceId }, 'lab ready')
+  options.onReady?.(ready)
   await ended
-  log.info('lab stopping')
+  log.info({ keep }, 'lab stopping')
+}
+
+/** What a lab of this name was that died, without what cannot live on; undefined where there is none. */
+function recall(store: WorldStore, { instanceType, name }: RunLabOptions): Remembered | undefined {
+  const stored = store.load(emptyWorld(randomBytes))
+  if (stored === undefined) return undefined
+  const [host] = stored.fresh.instances.values()
+  if (instanceType !== undefined && instanceType !== host?.instanceType) {
+    throw new Error(
+      `the lab '${name ?? LAB_NAME}' that died was of instance type '${host?.instanceType}', not ` +
+        `'${instanceType}': leave --instance-type out to go on with it, or begin anew with --fresh`,
+    )
+  }
+  const now = survivors(stored.now, existsSync)
+  store.save(stored.now, now)
+  return { ...stored, now }
 }
 
 function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions): void {
@@ -123,15 +186,42 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
 }
 
 async function open(
-  openIt: (options: FabricOptions) => Promise<LabFabric>,
+  { openFabric: openIt = openFabric }: RunLabOptions,
   options: FabricOptions,
+  remembered: Remembered | undefined,
 ): Promise<LabFabric> {
   try {
-    return await openIt(options)
+    if (remembered === undefined) return await openIt(options)
+    return await openIt(options, restoreOf(remembered.now))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new Error(`the lab's network could not be made: ${reason}`, { cause: error })
+    const what = remembered === undefined ? 'made' : 'taken over, and is left as it is'
+    throw new Error(`the lab's network could not be ${what}: ${reason}`, { cause: error })
   }
+}
+
+/** Listens at the port that was asked for, else at the one that was, else at the usual one. */
+async function listenAt(
+  server: ReturnType<typeof makeServer>,
+  asked: number | undefined,
+  before: number | undefined,
+): Promise<number> {
+  const listen = async (port: number): Promise<number> => {
+    await server.listen({ host: '127.0.0.1', port }).catch((error: unknown) => {
+      throw portError(error, port)
+    })
+    return (server.server.address() as AddressInfo).port
+  }
+  if (asked === 0 && before !== undefined && (await isFree(before))) return listen(before)
+  return listen(asked ?? before ?? LAB_PORT)
+}
+
+function isFree(port: number): Promise<boolean> {
+  const trial = createServer()
+  return new Promise((resolve) => {
+    trial.once('error', () => resolve(false))
+    trial.listen(port, '127.0.0.1', () => trial.close(() => resolve(true)))
+  })
 }
 
 function portError(error: unknown, port: number): unknown {

@@ -10,8 +10,17 @@ import { newId } from './model/ids.ts'
 import { findSubnet } from './model/look-up.ts'
 import { makeEni, routerOf } from './model/network-interface.ts'
 import { homeSubnet, namedGroups } from './model/place.ts'
+import type { Probe } from './model/probe.ts'
 import { Refusal } from './model/refusal.ts'
-import { LAB_OWNER, type NetworkInterface, type World, withEni, withoutEni } from './model/world.ts'
+import {
+  drop,
+  LAB_OWNER,
+  type NetworkInterface,
+  put,
+  type World,
+  withEni,
+  withoutEni,
+} from './model/world.ts'
 import type { Change, Region } from './region.ts'
 import { Turns } from './turns.ts'
 
@@ -25,18 +34,7 @@ export type ProbeWish = {
 }
 
 /** A probe that stands: run a command in its namespace and it speaks from the VPC. */
-export type Probe = {
-  readonly probeId: string
-  readonly name: string
-  readonly netnsPath: string
-  readonly eniId: string
-  readonly mac: string
-  readonly subnetId: string
-  readonly groupIds: readonly string[]
-  /** Empty in an IPv6-only subnet. */
-  readonly ipv4: string
-  readonly ipv6?: string
-}
+export type { Probe } from './model/probe.ts'
 
 /** What probes need of the fabric. */
 export type ProbeFabric = Pick<LabFabric, 'makeNetns' | 'removeNetns' | 'configureGuest'>
@@ -44,7 +42,6 @@ export type ProbeFabric = Pick<LabFabric, 'makeNetns' | 'removeNetns' | 'configu
 export class Probes {
   readonly #region: Region
   readonly #fabric: ProbeFabric
-  readonly #probes = new Map<string, Probe>()
   readonly #turns = new Turns()
 
   constructor(region: Region, fabric: ProbeFabric) {
@@ -54,7 +51,7 @@ export class Probes {
 
   /** The probes that stand. */
   all(): Probe[] {
-    return [...this.#probes.values()]
+    return [...this.#region.world.probes.values()]
   }
 
   /** Makes a probe, ready to speak. Rejects and leaves nothing when any of it fails. */
@@ -67,14 +64,20 @@ export class Probes {
       }
       const { world } = this.#region
       const netnsPath = await this.#fabric.makeNetns(name, resolvConf(world, world.homeVpcId))
+      let eniId: string | undefined
       try {
         const eni = await this.#region.change((world) => plugIn(world, wish, netnsPath))
-        const probe = { probeId, name, netnsPath, ...described(eni) }
-        this.#probes.set(probeId, probe)
+        eniId = eni.eniId
+        const probe: Probe = { probeId, name, netnsPath, ...described(eni) }
         await this.#configure(probe)
+        // Only now: an ENI of no probe is taken away where a lab that died left one (restore.ts).
+        await this.#region.change((world) => ({
+          world: { ...world, probes: put(world.probes, probeId, probe) },
+          output: undefined,
+        }))
         return probe
       } catch (error) {
-        await this.#take(probeId)
+        if (eniId !== undefined) await this.#take(probeId, eniId)
         await this.#fabric.removeNetns(name)
         throw error
       }
@@ -84,11 +87,11 @@ export class Probes {
   /** Takes a probe away. */
   remove(probeId: string): Promise<void> {
     return this.#turns.take(async () => {
-      const probe = this.#probes.get(probeId)
+      const probe = this.#region.world.probes.get(probeId)
       if (probe === undefined) {
         throw new Refusal('NoSuchProbe', `There is no probe '${probeId}'.`, 404)
       }
-      await this.#take(probeId)
+      await this.#take(probeId, probe.eniId)
       await this.#fabric.removeNetns(probe.name)
     })
   }
@@ -97,20 +100,17 @@ export class Probes {
   clear(world: World): Promise<void> {
     return this.#turns.take(async () => {
       const probes = this.all()
-      for (const { probeId } of probes) await this.#take(probeId)
+      for (const { probeId, eniId } of probes) await this.#take(probeId, eniId)
       await this.#region.change(() => ({ world, output: undefined }))
       for (const { name } of probes) await this.#fabric.removeNetns(name)
     })
   }
 
-  async #take(probeId: string): Promise<void> {
-    const probe = this.#probes.get(probeId)
-    if (probe === undefined) return
+  async #take(probeId: string, eniId: string): Promise<void> {
     await this.#region.change((world) => ({
-      world: withoutEni(world, probe.eniId),
+      world: { ...withoutEni(world, eniId), probes: drop(world.probes, probeId) },
       output: undefined,
     }))
-    this.#probes.delete(probeId)
   }
 
   async #configure(probe: Probe): Promise<void> {

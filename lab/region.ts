@@ -1,7 +1,7 @@
 // The lab's region: the world as it is now, and the fabric that follows it. Every change goes
 // through one queue: decide (pure) ──▶ the fabric makes it so ──▶ the new world is the world. Where
 // the fabric fails, what it did is taken back and the world stays as it was, so an answer of 200
-// always means that the packets obey. Reading needs no queue.
+// always means that the packets obey, and that the change is stored. Reading needs no queue.
 
 import type { LabFabric } from './fabric/open.ts'
 import { Timers } from './faults/timers.ts'
@@ -26,6 +26,9 @@ export type Later = { readonly afterMs: number; readonly become: (world: World) 
 /** A world that was, and until when. */
 type Past = { readonly world: World; readonly untilMs: number }
 
+/** Stores what became of a world. Throws when it cannot. */
+export type Keep = (before: World, after: World) => void
+
 /** Told of every fabric failure: the caller gets an InternalError, the log gets the cause. */
 export type FabricFailure = (step: FabricStep, error: unknown) => void
 
@@ -36,6 +39,11 @@ export class Region {
   readonly #onFailure: FabricFailure
   readonly #timers: Timers
   readonly #followers: (() => void)[] = []
+
+  readonly #keep: Keep
+  /** The world as it is stored, and the transitions to come, which count there as done. */
+  #kept: World
+  readonly #coming = new Set<Later['become']>()
   #past: Past[] = []
   #pastMs = 0
 
@@ -44,8 +52,11 @@ export class Region {
     fabric: LabFabric,
     onFailure: FabricFailure,
     timers: Timers = new Timers(),
+    keep: Keep = () => {},
   ) {
     this.#world = world
+    this.#kept = world
+    this.#keep = keep
     this.#fabric = fabric
     this.#onFailure = onFailure
     this.#timers = timers
@@ -74,17 +85,27 @@ export class Region {
   }
 
   /**
-   * Changes the world, one change at a time. Resolves when the kernel enforces the new one.
-   * Rejects with the decision's own error, or InternalError when the fabric failed; either way
-   * nothing has changed.
+   * Changes the world, one change at a time. Resolves when the kernel enforces the new one and it
+   * is stored. Rejects with the decision's own error, or InternalError when the fabric or the store
+   * failed; either way nothing has changed.
    */
   change<T>(decide: (world: World) => Change<T>): Promise<T> {
     return this.#turns.take(async () => {
-      const { world, output, settle, later = [] } = decide(this.#world)
+      const before = this.#world
+      const { world, output, settle, later = [] } = decide(before)
       await this.#become(world)
-      if (settle !== undefined) await this.#become(settle(world))
+      for (const { become } of later) this.#coming.add(become)
+      try {
+        if (settle !== undefined) await this.#become(settle(world))
+        this.#store()
+      } catch (error) {
+        for (const { become } of later) this.#coming.delete(become)
+        await this.#become(before)
+        throw error
+      }
       for (const { afterMs, become } of later) {
-        this.#timers.after(afterMs, () => this.#changeLater(become))
+        const forget = (): void => void this.#coming.delete(become)
+        this.#timers.after(afterMs, () => this.#changeLater(become), forget)
       }
       return output
     })
@@ -92,7 +113,30 @@ export class Region {
 
   /** A fabric that fails here has been told to `onFailure`, and there is no caller to tell. */
   #changeLater(become: Later['become']): void {
-    this.change((world) => ({ world: become(world), output: undefined })).catch(() => undefined)
+    this.change((world) => {
+      this.#coming.delete(become)
+      return { world: become(world), output: undefined }
+    }).catch(() => undefined)
+  }
+
+  /**
+   * Stores the world as it will be: a lab that dies has no timers left, so a transition that is
+   * under way then is over when the next one starts.
+   */
+  #store(): void {
+    const next = [...this.#coming].reduce((world, become) => become(world), this.#world)
+    if (next === this.#kept) return
+    try {
+      this.#keep(this.#kept, next)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Refusal(
+        'InternalError',
+        `The lab could not store the change, so nothing was changed: ${reason}`,
+        500,
+      )
+    }
+    this.#kept = next
   }
 
   async #become(next: World): Promise<void> {

@@ -18,8 +18,11 @@ export const BODY_BYTES_MAX = 1 << 20
 const FORM = 'application/x-www-form-urlencoded'
 const HOSTS = /^(127\.0\.0\.1|localhost|\[::1\]|169\.254\.169\.254)(:\d{1,5})?$/i
 
-/** Makes the server; the caller listens and closes. `down` is called once its answer has gone out. */
-export function makeServer(lab: Lab, down: () => void): FastifyInstance {
+/**
+ * Makes the server; the caller listens and closes. `down` is called once its answer has gone out,
+ * and told whether the VPC is to go on.
+ */
+export function makeServer(lab: Lab, down: (keep: boolean) => void): FastifyInstance {
   const app = bareServer(
     'EC2 is at / (GET, POST), IMDS at /latest/, the lab at /lab/status, env, calls, probes, ' +
       'hosts, faults, profile, reset and down.',
@@ -97,10 +100,10 @@ function routeImds(app: FastifyInstance, lab: Lab, who: () => Instance | undefin
   })
 }
 
-function routeControl(app: FastifyInstance, lab: Lab, down: () => void): void {
-  let stopping = false
-  const routes = controlRoutes(lab, () => {
-    stopping = true
+function routeControl(app: FastifyInstance, lab: Lab, down: (keep: boolean) => void): void {
+  let stopping: { readonly keep: boolean } | undefined
+  const routes = controlRoutes(lab, (keep) => {
+    stopping = { keep }
   })
   for (const { method, path, answer } of routes) {
     app.route<{ Params: { id?: string }; Querystring: Record<string, unknown> }>({
@@ -113,7 +116,10 @@ function routeControl(app: FastifyInstance, lab: Lab, down: () => void): void {
         }
         const port = request.socket.localPort ?? 0
         const answered = await answer({ port, id: params.id ?? '', query, body })
-        if (stopping) reply.raw.once('close', down)
+        if (stopping !== undefined) {
+          const { keep } = stopping
+          reply.raw.once('close', () => down(keep))
+        }
         if (answered instanceof Readable) reply.type('application/x-ndjson')
         return reply.send(answered)
       },

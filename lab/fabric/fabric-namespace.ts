@@ -1,6 +1,7 @@
 // The fabric's namespace, from nothing to nothing: made, set up as a router with every gate closed,
-// and taken away; and what a killed lab of the same name left behind is swept first. The lab that
-// lives holds a lock on its namespace, which the kernel drops however it dies.
+// and taken away. What a killed lab of the same name left behind is swept first, or entered as it is,
+// to be adopted (adoption.ts). The lab that lives holds a lock on its namespace, which the kernel
+// drops however it dies.
 
 import fs from 'node:fs'
 import { addressBytes } from './address.ts'
@@ -17,6 +18,7 @@ import {
   within,
   withinPath,
 } from './namespace.ts'
+import type { Message } from './netlink-message.ts'
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
 import { listenToLog } from './nflog.ts'
 import { LINK_GROUP, links } from './port-link.ts'
@@ -56,17 +58,24 @@ export type OpenFabric = {
   readonly nftables: Nftables
 }
 
-/** Sweeps, makes the namespace and closes every gate in it. Leaves nothing when it throws. */
-export function openNamespace(name: string, hostNetns: string): OpenFabric {
-  sweep(name, hostNetns)
-  makeNamespace(fabricNamespace(name))
+/**
+ * Sweeps, makes the namespace and closes every gate in it. With `keep` nothing is swept, and a
+ * namespace that is there is entered, its rules in force. Leaves nothing new when it throws.
+ */
+export function openNamespace(name: string, hostNetns: string, keep: boolean): OpenFabric {
+  if (!keep) sweep(name, hostNetns)
+  const isNew = !isThere(name)
+  if (isNew) {
+    removeNamespace(fabricNamespace(name))
+    makeNamespace(fabricNamespace(name))
+  }
   const namespaceFd = lockNamespace(fabricNamespace(name))
   if (namespaceFd === undefined) throw new Error(inUse(name))
   try {
     const opened = within(namespaceFd, () => {
       for (const [path, value] of SYSCTLS) fs.writeFileSync(`/proc/sys/net/${path}`, value)
       const nftables = openNftables()
-      nftables.run(baseRuleset())
+      if (isNew) nftables.run(baseRuleset())
       return {
         nftables,
         netlink: openNetlink('route'),
@@ -77,25 +86,33 @@ export function openNamespace(name: string, hostNetns: string): OpenFabric {
     })
     const loopback = links(opened.netlink).find((link) => link.name === 'lo')?.ifindex ?? 1
     transact(opened.log, listenToLog(LOG_GROUP))
-    transact(opened.netlink, [
-      changeLink(loopback, { up: true }),
-      ...[IMDS.ipv4, IMDS.ipv6, RESOLVER.ipv4, RESOLVER.ipv6]
-        .map(addressBytes)
-        .map((address) => changeAddress('add', loopback, address, address.length * 8)),
-    ])
+    transact(opened.netlink, routerSetup(loopback), ['EEXIST'])
     return { name, namespaceFd, loopback, ...opened }
   } catch (error) {
-    removeNamespace(fabricNamespace(name))
+    if (isNew) removeNamespace(fabricNamespace(name))
     fs.closeSync(namespaceFd)
     throw error
   }
 }
+
+/** The router's own link and the addresses that every VPC has. */
+export const routerSetup = (loopback: number): Message[] => [
+  changeLink(loopback, { up: true }),
+  ...[IMDS.ipv4, IMDS.ipv6, RESOLVER.ipv4, RESOLVER.ipv6]
+    .map(addressBytes)
+    .map((address) => changeAddress('add', loopback, address, address.length * 8)),
+]
 
 /** Takes everything away: every link of ours, the namespaces beside, the namespace. */
 export function closeNamespace(fabric: OpenFabric): void {
   transact(fabric.netlink, [deleteGroup(LINK_GROUP)], ['ENODEV'])
   for (const name of besides(fabric.name)) removeNamespace(name)
   removeNamespace(fabricNamespace(fabric.name))
+  releaseNamespace(fabric)
+}
+
+/** Lets go of everything, which stays as it is. */
+export function releaseNamespace(fabric: OpenFabric): void {
   fabric.nftables.close()
   for (const fd of [fabric.netlink, fabric.watch, fabric.conntrack, fabric.log]) close(fd)
   fs.closeSync(fabric.namespaceFd)
@@ -111,7 +128,7 @@ export function sweep(name: string, hostNetns: string): void {
     const namespaceFd = lockNamespace(own)
     if (namespaceFd === undefined) throw new Error(inUse(name))
     try {
-      if (isNamespace(namespaceFd)) {
+      if (isThere(name)) {
         withNetlink(
           within(namespaceFd, () => openNetlink('route')),
           (fd) => transact(fd, [deleteGroup(LINK_GROUP)], ['ENODEV']),
@@ -135,9 +152,17 @@ export function sweep(name: string, hostNetns: string): void {
 }
 
 /** A death between making the file and mounting the namespace on it leaves a plain file. */
-const isNamespace = (fd: number): boolean =>
-  fs.fstatSync(fd).dev !== fs.statSync(namespacePath('')).dev
+function isThere(name: string): boolean {
+  const path = namespacePath(fabricNamespace(name))
+  return fs.existsSync(path) && fs.statSync(path).dev !== fs.statSync(namespacePath('')).dev
+}
 
+/** Removes the namespaces beside a lab's own, but for those with these paths. */
+export function keepBesides(name: string, paths: readonly string[]): void {
+  for (const each of besides(name)) if (!paths.includes(namespacePath(each))) removeNamespace(each)
+}
+
+/** The names of the namespaces beside a lab's own. */
 const besides = (name: string): string[] =>
   namespaceNames().filter((each) => each.startsWith(fabricNamespace(name, '')))
 

@@ -9,9 +9,19 @@
 import fs from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { addressBytes, blockOf } from './address.ts'
+import { Adoption } from './adoption.ts'
 import { forgetFlows } from './conntrack.ts'
-import { closeNamespace, type OpenFabric, openNamespace, sweep } from './fabric-namespace.ts'
+import {
+  closeNamespace,
+  keepBesides,
+  type OpenFabric,
+  openNamespace,
+  releaseNamespace,
+  routerSetup,
+  sweep,
+} from './fabric-namespace.ts'
 import { type FlowCount, flowCounts } from './flow-counts.ts'
+import { baseRuleset } from './gates.ts'
 import { configureGuest, settleNamespace } from './guest.ts'
 import { Hearing } from './hearing.ts'
 import { forKernel, kernelRules, type RuleCount } from './kernel-rules.ts'
@@ -24,17 +34,11 @@ import {
   within,
   writeResolvConf,
 } from './namespace.ts'
+import type { Message } from './netlink-message.ts'
 import { news, openNetlink, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import { encodeBatch } from './nft-direct.ts'
-import {
-  changeReach,
-  type LinkPlan,
-  links,
-  type PluggedLink,
-  plugLink,
-  unplugLink,
-} from './port-link.ts'
+import { type LinkPlan, links, type PluggedLink, plugLink, reach, unplugLink } from './port-link.ts'
 import { probe } from './probe.ts'
 import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
 import { listenIn } from './socket.ts'
@@ -53,10 +57,13 @@ let watch: NodeJS.Timeout | undefined
 let hearing: Hearing | undefined
 /** Hears of flows that end, once somebody counts them. */
 let endedFlows: number | undefined
+/** Until it is sealed, what is asked for is written down and not done. */
+let adoption: Adoption | undefined
 
 const calls = {
-  open(name: string, hostNetns: string): { netnsPath: string } {
-    open = openNamespace(name, hostNetns)
+  /** With `adopt` a dead lab's namespace is entered as it is, until `seal` puts right what differs. */
+  open(name: string, hostNetns: string, adopt: boolean): void {
+    open = openNamespace(name, hostNetns, adopt)
     hearing = new Hearing(open.log, {
       links: () =>
         links(fabric().netlink).map(({ ifindex, alias }) => [ifindex, eniOf(name, alias)] as const),
@@ -66,8 +73,20 @@ const calls = {
       report()
       reportLog(LOG_READS_MAX)
     }, WATCH_INTERVAL_MS)
-    return { netnsPath: namespacePath(fabricNamespace(name)) }
+    if (!adopt) return
+    adoption = new Adoption(open)
+    adoption.apply(baseRuleset())
+    adoption.want(routerSetup(open.loopback))
   },
+
+  /** Ends an adoption: all that was asked for since `open` is in force when this returns. */
+  seal(): void {
+    adoption?.seal()
+    adoption = undefined
+  },
+
+  /** Removes the namespaces beside the fabric's, but for these (by path). */
+  keepNetns: (paths: readonly string[]) => keepBesides(fabric().name, paths),
 
   close(): void {
     clearInterval(watch)
@@ -78,10 +97,20 @@ const calls = {
     endedFlows = undefined
   },
 
+  release(): void {
+    clearInterval(watch)
+    if (open !== undefined) releaseNamespace(open)
+    open = undefined
+  },
+
   sweep,
 
   /** One transaction: all of it is in force when this returns, or none. */
   apply(commands: readonly Command[]): void {
+    if (adoption !== undefined) {
+      adoption.apply(commands)
+      return
+    }
     const { namespaceFd, nftables, conntrack } = fabric()
     const exact = forKernel(commands, (chain) => kernelRules(conntrack, 'inet', chain))
     hearing?.rulesCame(commands)
@@ -117,31 +146,42 @@ const calls = {
     return link
   },
 
+  /** The port's link, with its guard, where a dead lab left it; undefined when it has to be made. */
+  adoptLink(plan: LinkPlan, guard: readonly Command[]): PluggedLink | undefined {
+    return adoption?.claimPort(plan, guard)
+  },
+
   unplugLink: (fabricIfindex: number) => unplugLink(fabric().netlink, fabricIfindex),
 
-  changeReach: (
+  /** Leads an address to a link, or no longer. Removing what is not there is success. */
+  changeReach(
     verb: 'add' | 'remove',
     link: { fabricIfindex: number; mac: string },
     addresses: readonly string[],
-  ) => changeReach(verb, fabric().netlink, link, addresses),
+  ): void {
+    const messages = reach(verb, link.fabricIfindex, link.mac, addresses)
+    order(messages, verb === 'add' ? [] : ['ESRCH', 'ENOENT', 'ENODEV'])
+  },
 
   forgetFlows: (addresses: readonly string[]) =>
     forgetFlows(fabric().conntrack, addresses.map(blockOf)),
 
   /** Gives the router an address of its own, or takes it away. */
   changeGateway(verb: 'add' | 'remove', address: string): void {
-    const { netlink, loopback } = fabric()
     const bytes = addressBytes(address)
     const tolerate = verb === 'add' ? [] : ['EADDRNOTAVAIL']
-    transact(netlink, [changeAddress(verb, loopback, bytes, bytes.length * 8)], tolerate)
+    order([changeAddress(verb, fabric().loopback, bytes, bytes.length * 8)], tolerate)
   },
 
   linkIndexes: (): number[] => links(fabric().netlink).map(({ ifindex }) => ifindex),
 
   makeNetns(beside: string, resolvConf?: string): string {
     const name = fabricNamespace(fabric().name, beside)
-    makeNamespace(name)
-    settleNamespace(namespacePath(name))
+    // One that a dead lab made goes on, whoever is in it.
+    if (adoption === undefined || !fs.existsSync(namespacePath(name))) {
+      makeNamespace(name)
+      settleNamespace(namespacePath(name))
+    }
     if (resolvConf !== undefined) writeResolvConf(name, resolvConf)
     return namespacePath(name)
   },
@@ -169,6 +209,12 @@ export type Reply =
 function fabric(): OpenFabric {
   if (open === undefined) throw new Error('the fabric is closed')
   return open
+}
+
+/** Has the kernel do it, or writes it down. Nothing asks for less before an adoption is sealed. */
+function order(messages: Message[], tolerate: readonly string[]): void {
+  if (adoption !== undefined) adoption.want(messages)
+  else transact(fabric().netlink, messages, tolerate)
 }
 
 function report(): void {

@@ -5,8 +5,10 @@
 
 import koffi from 'koffi'
 import type { Command } from './nft.ts'
+import type { Listed } from './whole-ruleset.ts'
 
 const JSON_OUTPUT = 1 << 4 // NFT_CTX_OUTPUT_JSON: it also makes the input JSON.
+const TERSE = 1 << 11 // NFT_CTX_OUTPUT_TERSE: sets are listed without their elements.
 
 const library = koffi.load('libnftables.so.1')
 const create = library.func('void *nft_ctx_new(uint32_t flags)')
@@ -22,6 +24,8 @@ const runCommand = library.func('int nft_run_cmd_from_buffer(void *context, cons
 export type Nftables = {
   /** Applies all commands or none, in force on return; throws the library's own words. */
   run(commands: readonly Command[]): void
+  /** The chains, sets and maps that there are, without what is in them. */
+  list(): Listed[]
   close(): void
 }
 
@@ -31,14 +35,24 @@ export function openNftables(): Nftables {
   if (context === null) throw new Error('libnftables gave no context')
   bufferOutput(context)
   bufferError(context)
-  setOutputFlags(context, JSON_OUTPUT)
+  setOutputFlags(context, JSON_OUTPUT | TERSE)
+  const run = (commands: readonly object[]): string => {
+    const result = runCommand(context, JSON.stringify({ nftables: commands }))
+    const words: string = takeError(context)
+    const output: string = takeOutput(context)
+    if (result !== 0) throw new Error(`nftables refused: ${words.trim() || `result ${result}`}`)
+    return output
+  }
   return {
     run(commands) {
-      if (commands.length === 0) return
-      const result = runCommand(context, JSON.stringify({ nftables: commands }))
-      const words: string = takeError(context)
-      takeOutput(context)
-      if (result !== 0) throw new Error(`nftables refused: ${words.trim() || `result ${result}`}`)
+      if (commands.length > 0) run(commands)
+    },
+    list() {
+      const kinds = ['chains', 'sets', 'maps']
+      return kinds.flatMap((kind) => {
+        const output = run([{ list: { [kind]: null } }])
+        return (JSON.parse(output) as { nftables: Listed[] }).nftables
+      })
     },
     close: () => free(context),
   }

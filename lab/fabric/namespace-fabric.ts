@@ -10,12 +10,12 @@ import { FabricKernel } from './fabric-kernel.ts'
 import { checkReferences, checkUnused } from './group-check.ts'
 import type { GuestPlan } from './guest.ts'
 import { fabricNamespace, linkNames } from './names.ts'
-import type { FabricOptions, LabFabric } from './open.ts'
-import { addressesOf, linkPlan, type Plugged, PluggedPorts } from './plugged-ports.ts'
-import type { PluggedLink } from './port-link.ts'
+import type { FabricOptions, LabFabric, Restore } from './open.ts'
+import { addressesOf, type Plugged, PluggedPorts } from './plugged-ports.ts'
+import { PortLinks } from './port-links.ts'
 import { prove } from './prove.ts'
 import { closeResolver, openResolver } from './resolver-port.ts'
-import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
+import { unguardLink } from './ruleset.ts'
 import { dropGroup, putGroup } from './security-group.ts'
 import { VerdictFeed } from './verdict-feed.ts'
 
@@ -27,22 +27,23 @@ export class NamespaceFabric implements LabFabric {
   readonly #groups = new Map<string, Group>()
   readonly #ports = new PluggedPorts()
   readonly #borders = new Borders()
-  readonly #listeners: ((event: PortEvent) => void)[] = []
+  readonly #links: PortLinks
   #kernel: FabricKernel | undefined
   #opening: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: Required<FabricOptions>) {
     this.#options = options
+    this.#links = new PortLinks(options, this.#ports)
     this.netnsPath = `/run/netns/${fabricNamespace(options.name)}`
   }
 
-  open(): Promise<void> {
-    this.#opening ??= this.#start()
+  open(restore?: Restore): Promise<void> {
+    this.#opening ??= this.#start(restore)
     return this.#opening
   }
 
-  onEvent = (listener: (event: PortEvent) => void): void => void this.#listeners.push(listener)
+  onEvent = (listener: (event: PortEvent) => void): void => this.#links.onEvent(listener)
 
   putAcl(acl: Acl): Promise<void> {
     return this.#inTurn((kernel) => this.#borders.putAcl(kernel, acl))
@@ -84,8 +85,13 @@ export class NamespaceFabric implements LabFabric {
       const link = linkNames(this.#options.name, port.eniId).fabric
       const linked = { port: this.#ports.checked(port, this.#groups), link }
       await kernel.call('apply', this.#ports.change(undefined, linked))
+      if (this.#links.restoring) {
+        const kernelLink = await this.#links.adopt(kernel, linked)
+        this.#ports.set({ ...linked, kernelLink })
+        return { name: kernelLink?.name ?? '', ifindex: kernelLink?.ifindex ?? 0 }
+      }
       try {
-        const kernelLink = await this.#plugLink(kernel, linked)
+        const kernelLink = await this.#links.plug(kernel, linked)
         this.#ports.set({ ...linked, kernelLink })
         return { name: kernelLink.name, ifindex: kernelLink.ifindex }
       } catch (error) {
@@ -154,32 +160,53 @@ export class NamespaceFabric implements LabFabric {
     return this.#inTurn((kernel) => kernel.call('removeNetns', name))
   }
 
+  keepNetns(paths: readonly string[]): Promise<void> {
+    return this.#inTurn((kernel) => kernel.call('keepNetns', paths))
+  }
+
   configureGuest(plan: GuestPlan): Promise<void> {
-    return this.#inTurn((kernel) => kernel.call('configureGuest', plan))
+    return this.#inTurn((kernel) => this.#links.configure(kernel, plan))
   }
 
   close(): Promise<void> {
     if (this.#kernel === undefined) return Promise.resolve()
-    return this.#inTurn((kernel) => this.#shut(kernel))
+    return this.#inTurn((kernel) => this.#shut(kernel, 'close'))
   }
 
-  async #start(): Promise<void> {
+  release(): Promise<void> {
+    if (this.#kernel === undefined) return Promise.resolve()
+    return this.#inTurn((kernel) => this.#shut(kernel, 'release'))
+  }
+
+  async #start(restore: Restore | undefined): Promise<void> {
     const { name, hostNetns, log } = this.#options
     const kernel = new FabricKernel(this.#linksDied, this.verdicts.tell)
     try {
-      await kernel.call('open', name, hostNetns)
+      await kernel.call('open', name, hostNetns, restore !== undefined)
       this.#kernel = kernel
+      if (restore !== undefined) await this.#restore(restore)
       await prove(this, (plan) => kernel.call('probe', plan))
+      await this.#inTurn((each) => this.#links.plugMissing(each))
     } catch (error) {
-      await this.#shut(kernel).catch(() => {}) // The first error is the one that tells.
+      // The first error is the one that tells. What was there before us stays.
+      await this.#shut(kernel, restore === undefined ? 'close' : 'release').catch(() => {})
       throw error
     }
     log.info({ netns: this.netnsPath }, 'fabric open, enforcement proven')
   }
 
-  async #shut(kernel: FabricKernel): Promise<void> {
+  async #restore(restore: Restore): Promise<void> {
+    this.#links.restoring = true
+    await restore(this)
+    await this.#inTurn(async (kernel) => {
+      await kernel.call('seal')
+      this.#links.restoring = false
+    })
+  }
+
+  async #shut(kernel: FabricKernel, how: 'close' | 'release'): Promise<void> {
     try {
-      await kernel.call('close')
+      await kernel.call(how)
     } finally {
       await kernel.end()
       this.#kernel = undefined
@@ -198,43 +225,10 @@ export class NamespaceFabric implements LabFabric {
     return mine
   }
 
-  /** A namespace died and took links with it: EC2 would give them back to the host, so do we. */
   readonly #linksDied = (gone: readonly number[], lost: boolean): void => {
-    void this.#inTurn(async (kernel) => {
-      const alive = lost ? await kernel.call('linkIndexes') : undefined
-      for (const plugged of this.#ports.values()) {
-        const ifindex = plugged.kernelLink?.fabricIfindex
-        if (ifindex === undefined) continue
-        if (alive === undefined ? gone.includes(ifindex) : !alive.includes(ifindex)) {
-          await this.#replug(kernel, plugged)
-        }
-      }
-    }).catch((error: Error) => {
+    void this.#inTurn((kernel) => this.#links.died(kernel, gone, lost)).catch((error: Error) => {
       if (this.#kernel) this.#options.log.error({ err: error }, 'dead links not looked after')
     })
-  }
-
-  async #replug(kernel: FabricKernel, plugged: Plugged): Promise<void> {
-    const { eniId } = plugged.port
-    plugged.kernelLink = undefined
-    try {
-      await kernel.call('apply', unguardLink(plugged.link))
-      plugged.kernelLink = await this.#plugLink(kernel, plugged)
-      this.#options.log.info({ eniId, ...plugged.kernelLink }, 'link replugged')
-      this.#tell({ eniId, what: 'replugged' })
-    } catch (error) {
-      this.#options.log.error({ eniId, err: error }, 'link gone, not replugged')
-      this.#tell({ eniId, what: 'gone' })
-    }
-  }
-
-  #tell(event: PortEvent): void {
-    for (const listener of this.#listeners) listener(event)
-  }
-
-  #plugLink(kernel: FabricKernel, linked: LinkedPort): Promise<PluggedLink> {
-    const plan = linkPlan(this.#options.name, linked.port)
-    return kernel.call('plugLink', plan, guardLink(linked.link))
   }
 
   async #changeReach(

@@ -26,6 +26,15 @@ export type FabricOptions = {
 /** The fabric and what the lab's own guests and services need of it. */
 export interface LabFabric extends Fabric {
   /**
+   * With `restore` a dead lab's fabric is taken over while its packets flow: `restore` asks for all
+   * that should be there, by the contract's calls, in an order in which it could be made from
+   * nothing; then all of it is in force at once, what is there and was not asked for goes, and links
+   * that are not there are plugged. Whoever adds a call has nothing else to do for it: adoption.ts.
+   */
+  open(restore?: Restore): Promise<void>
+  /** Ends, and leaves everything as it is: packets flow, and the next lab may take it over. */
+  release(): Promise<void>
+  /**
    * A serving socket born in a namespace (the fabric's own, for its services), non-blocking and with
    * SO_REUSEADDR: TCP for `server.listen({ fd })`, UDP for dgram's `bind({ fd })`. The caller closes
    * it, before the fabric closes.
@@ -38,16 +47,24 @@ export interface LabFabric extends Fabric {
   makeNetns(name: string, resolvConf?: string): Promise<string>
   /** Removes such a namespace. Gone is success; its processes live on in it until they end. */
   removeNetns(name: string): Promise<void>
+  /** Removes every such namespace but those with these paths. */
+  keepNetns(paths: readonly string[]): Promise<void>
   /** Configures a plugged interface in a guest: eth0, addresses, MTU, default routes. */
   configureGuest(plan: GuestPlan): Promise<void>
   /** What becomes of packets, and the rules' counters. */
   readonly verdicts: Omit<VerdictFeed, 'tell'>
 }
 
-/** Makes a fabric and opens it: its namespace exists and its enforcement is proven. */
-export async function openFabric(options: FabricOptions): Promise<LabFabric> {
+/** Asks a fabric for all that a world holds. */
+export type Restore = (fabric: LabFabric) => Promise<void>
+
+/**
+ * Makes a fabric and opens it: its namespace exists and its enforcement is proven. With `restore` it
+ * takes over what a dead lab of this name left, without it sweeps that away.
+ */
+export async function openFabric(options: FabricOptions, restore?: Restore): Promise<LabFabric> {
   const fabric = createFabric(options)
-  await fabric.open()
+  await fabric.open(restore)
   return fabric
 }
 

@@ -86,24 +86,13 @@ export function unplugLink(netlink: number, fabricIfindex: number): void {
   transact(netlink, [deleteLink(fabricIfindex)], ['ENODEV'])
 }
 
-/** Leads an address or a prefix to a link, or no longer. Removing what is not there is success. */
-export function changeReach(
-  verb: 'add' | 'remove',
-  netlink: number,
-  link: { fabricIfindex: number; mac: string },
-  addresses: readonly string[],
-): void {
-  const { fabricIfindex, mac } = link
-  const tolerate = verb === 'add' ? [] : ['ESRCH', 'ENOENT', 'ENODEV']
-  transact(netlink, reach(verb, fabricIfindex, mac, addresses), tolerate)
-}
-
 /** Every link of the netlink socket's namespace. */
 export function links(netlink: number): Link[] {
   return dump(netlink, listLinks()).map(parseLink)
 }
 
-function ready(ifindex: number, { mark, mac, addresses }: LinkPlan): Message[] {
+/** What makes the fabric's end of a link one, and brings it up. */
+export function ready(ifindex: number, { mark, mac, addresses }: LinkPlan): Message[] {
   return [
     changeLink(ifindex, { alias: mark }),
     noProxyDelay('arp_cache', ifindex),
@@ -117,7 +106,8 @@ function ready(ifindex: number, { mark, mac, addresses }: LinkPlan): Message[] {
   ]
 }
 
-function reach(
+/** What leads addresses to a link, or no longer. */
+export function reach(
   verb: 'add' | 'remove',
   ifindex: number,
   mac: string,

@@ -20,10 +20,13 @@ export const RTM = {
   GETLINK: 18,
   NEWADDR: 20,
   DELADDR: 21,
+  GETADDR: 22,
   NEWROUTE: 24,
   DELROUTE: 25,
+  GETROUTE: 26,
   NEWNEIGH: 28,
   DELNEIGH: 29,
+  GETNEIGH: 30,
   SETNEIGHTBL: 67,
 } as const
 
@@ -39,6 +42,7 @@ export type Link = {
   readonly mac: string
   readonly alias: string
   readonly peerIndex: number
+  readonly group: number
 }
 
 /** A veth pair whose peer is born in another namespace: no move, so no 15 ms (measured). */
@@ -112,6 +116,7 @@ export function parseLink(payload: Buffer): Link {
     alias: string(IFLA.ALIAS),
     mac: [...(found.get(IFLA.ADDRESS) ?? [])].map((b) => b.toString(16).padStart(2, '0')).join(':'),
     peerIndex: found.get(IFLA.LINK)?.readInt32LE(0) ?? 0,
+    group: found.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
   }
 }
 

@@ -66,14 +66,15 @@ export function changePort(
   const now = after === undefined ? [] : elementsOf(after)
   const [leaving, coming] = [before?.port.groupIds ?? [], after?.port.groupIds ?? []]
   const [oldSet, newSet] = [groupSetName(leaving), groupSetName(coming)]
-  const used = new Set(oldSet === newSet ? [] : others.map(setKey))
+  const isUsed = (groupIds: readonly string[]): boolean => {
+    const key = setKey(groupIds)
+    return others.some((each) => setKey(each) === key)
+  }
   return [
-    ...(newSet !== oldSet && newSet !== '' && !used.has(setKey(coming))
-      ? addGroupSet(newSet, coming)
-      : []),
+    ...(newSet !== oldSet && newSet !== '' && !isUsed(coming) ? addGroupSet(newSet, coming) : []),
     ...without(old, now).map((element) => changeElement('delete', element)),
     ...without(now, old).map((element) => changeElement('add', element)),
-    ...(newSet !== oldSet && oldSet !== '' && !used.has(setKey(leaving))
+    ...(newSet !== oldSet && oldSet !== '' && !isUsed(leaving)
       ? DIRECTIONS.map((direction) => deleteChain('inet', `${direction}-${oldSet}`))
       : []),
   ]

@@ -34,9 +34,9 @@ export class Timers {
     return this.#clock.nowMs()
   }
 
-  /** Does the work after that many milliseconds, unless all is called off before. */
-  after(ms: number, work: () => void): void {
-    this.#start(ms, work)
+  /** Does the work after that many milliseconds, unless all is called off before: then `dropped`. */
+  after(ms: number, work: () => void, dropped?: () => void): void {
+    this.#start(ms, work, dropped)
   }
 
   /** Resolves after that many milliseconds; rejects with Unavailable when all is called off. */

@@ -128,11 +128,12 @@ export class Hosts {
     await Promise.all([...this.#region.world.hosts.keys()].map((name) => this.remove(name)))
   }
 
-  /** Ends every machine with the lab; the world stays as it is. */
-  async close(): Promise<void> {
+  /** Ends every machine with the lab, or lets go of all of them; the world stays as it is. */
+  async close(keep = false): Promise<void> {
     this.#parts = undefined
     await this.#settle()
-    const closed = await Promise.allSettled([...this.#known.values()].map((k) => k.open?.close()))
+    const open = [...this.#known.values()].flatMap((known) => known.open ?? [])
+    const closed = await Promise.allSettled(open.map((o) => (keep ? o.leave() : o.close())))
     this.#known.clear()
     for (const each of closed) if (each.status === 'rejected') throw each.reason
   }

@@ -20,6 +20,8 @@ export type OpenHost = {
     | undefined
   /** The environment in which its programs find EC2, IMDS, Docker and their own folders. */
   readonly env: Readonly<Record<string, string>>
+  /** Lets go of it: it runs on, for the next lab to find. */
+  leave(): Promise<void>
   /** Ends it. Resolves when nothing of it is left. */
   close(): Promise<void>
 }

@@ -46,6 +46,7 @@ function opened(
     get dockerd() {
       return machine.dockerd
     },
+    leave: closeDoor,
     async close() {
       await closeDoor()
       await machine.powerOff()

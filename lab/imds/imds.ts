@@ -11,9 +11,10 @@ import { Tokens } from './token.ts'
 export class Imds {
   readonly #region: Region
   readonly #faults: Switchboard
-  readonly #tokens = new Tokens()
+  readonly #tokens: Tokens
 
-  constructor(region: Region, faults: Switchboard) {
+  constructor(region: Region, faults: Switchboard, tokens: Tokens = new Tokens()) {
+    this.#tokens = tokens
     this.#region = region
     this.#faults = faults
   }

@@ -7,7 +7,12 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 export const TOKEN_SECONDS_MAX = 21_600
 
 export class Tokens {
-  readonly #secret = randomBytes(32)
+  readonly #secret: Buffer
+
+  /** A lab that is taken over has the secret of the one before, whose tokens so hold. */
+  constructor(secret: Buffer = randomBytes(32)) {
+    this.#secret = secret
+  }
 
   /** A token for that instance, good for that many seconds from `nowMs`. */
   issue(instanceId: string, seconds: number, nowMs: number): string {

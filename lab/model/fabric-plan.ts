@@ -49,7 +49,7 @@ export function fabricPlan(before: World, after: World): FabricStep[] {
     ...groups.flatMap(groupSteps),
     ...givingFirst(ports).flatMap(portSteps),
     ...hostSteps(before, after),
-  ].sort((a, b) => ORDER.indexOf(a.call.verb) - ORDER.indexOf(b.call.verb))
+  ].sort((a, b) => placeOf(a.call) - placeOf(b.call))
 }
 
 /** A group's plain rules change with its own rules, or with the prefix lists that they name. */
@@ -143,6 +143,10 @@ const ORDER: readonly FabricCall['verb'][] = [
   'dropAcl',
 ]
 
+/** Groups that come together may name each other, so each is there, empty, before any has rules. */
+const placeOf = (call: FabricCall): number =>
+  ORDER.indexOf(call.verb) + (call.verb === 'putGroup' && call.group.rules.length > 0 ? 0.5 : 0)
+
 /** Which ids differ, seen through `view`; a map or a record that is the same object is not even looked at. */
 function changes<M, T>(
   before: ReadonlyMap<string, M>,
@@ -191,14 +195,14 @@ function resolverSteps(was: string | undefined, now: string | undefined): Fabric
 function groupSteps({ id, was, now }: Change<Group>): FabricStep[] {
   const order = (group: Group | undefined): FabricCall =>
     group === undefined ? { verb: 'dropGroup', groupId: id } : { verb: 'putGroup', group }
-  if (now !== undefined) return [{ call: order(now), undo: order(was) }]
-  // Two groups that go together may name each other: each lets go of the other first.
-  const empty: Group = { groupId: id, rules: [] }
-  return [
-    { call: order(empty), undo: order(was) },
-    { call: order(undefined), undo: order(empty) },
-  ]
+  // Groups that come or go together may name each other: each is there, or lets go, before that.
+  const viaEmpty = was === undefined ? now !== undefined && namesOthers(now) : now === undefined
+  const states = viaEmpty ? [was, { groupId: id, rules: [] }, now] : [was, now]
+  return states.slice(1).map((to, at) => ({ call: order(to), undo: order(states[at]) }))
 }
+
+const namesOthers = ({ groupId, rules }: Group): boolean =>
+  rules.some(({ peer }) => peer.kind === 'group' && peer.groupId !== groupId)
 
 function portSteps({ id, was, now }: Change<Port>): FabricStep[] {
   const unplug: FabricCall = { verb: 'unplug', eniId: id }

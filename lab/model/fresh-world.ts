@@ -149,6 +149,7 @@ export function emptyWorld(random: Random): World {
     networkAcls: new Map(),
     tags: new Map(),
     clientTokens: new Map(),
+    probes: new Map(),
   }
   return regionsOptions(empty, random).world
 }

@@ -8,6 +8,8 @@
 //         └─ groups (with their rules)          tags: by resource id, for all kinds
 //   prefix lists (with their versions)   hosts: the instances that are machines of the lab's own
 
+import type { Probe } from './probe.ts'
+
 /** What the lab is: one account, one region, two zones. */
 export const ACCOUNT_ID = '123456789012'
 export const REGION = 'us-west-2'
@@ -253,6 +255,7 @@ export type World = {
   readonly tags: ReadonlyMap<string, Tags>
   /** By action and token. */
   readonly clientTokens: ReadonlyMap<string, ClientToken>
+  readonly probes: ReadonlyMap<string, Probe>
 }
 
 /** The map with one entry set. */

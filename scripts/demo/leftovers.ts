@@ -99,6 +99,6 @@ function labOf({ labName }: Traces): string[] {
   if (labName === undefined) return []
   const named = existsSync('/run/netns') ? readdirSync('/run/netns') : []
   const mine = named.filter((name) => name.startsWith(`enid-lab-${labName}`))
-  const folder = `/run/enid-lab/${labName}`
-  return [...mine.map((name) => `namespace ${name}`), ...(existsSync(folder) ? [folder] : [])]
+  const folders = [`/run/enid-lab/${labName}`, `/var/lib/enid-lab/${labName}`]
+  return [...mine.map((name) => `namespace ${name}`), ...folders.filter((each) => existsSync(each))]
 }

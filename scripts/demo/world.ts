@@ -50,7 +50,9 @@ export async function openWorld(
   }
   try {
     const port = await freePort()
-    const lab = start('lab', ['lab', '--name', LAB_NAME, '--port', String(port)], { folder })
+    // A demo that was killed left its VPC running: this one is another.
+    const flags = ['--name', LAB_NAME, '--port', String(port), '--fresh']
+    const lab = start('lab', ['lab', ...flags], { folder })
     children.push(lab)
     const labEnv = await until(lab, signal, readLabEnv)
     onStep(`the lab is up: an EC2 on ${labEnv.AWS_ENDPOINT_URL_EC2}`)

@@ -67,7 +67,15 @@ export class Rig {
     const folder = mkdtempSync(join(tmpdir(), 'enid-e2e-'))
     const name = `e2e${randomBytes(2).toString('hex')}`
     const port = await freePort()
-    const flags = ['--name', name, '--port', String(port), '--instance-type', instanceType]
+    const flags = [
+      '--name',
+      name,
+      '--port',
+      String(port),
+      '--instance-type',
+      instanceType,
+      '--fresh',
+    ]
     const lab = start(folder, 'lab', ['lab', ...flags], {})
     const env = await until(lab, async () => {
       const { code, stdout } = await program(ENID, ['lab', 'env', '--name', name, '--json'])

@@ -1,6 +1,6 @@
 // Goal: the lab's own routes do what the command needs, and nobody but a local program gets in.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -143,6 +143,15 @@ describe('the lab’s own routes', () => {
     expect((await lab('POST', 'down')).answer).toEqual({ down: true })
     await rig.down
   })
+
+  test.each([
+    [{ keep: 'yes' }, 'keep must be true or false'],
+    [{ kept: true }, "Unknown field 'kept'. Allowed: keep"],
+  ])('down that is asked for as %j is refused by name', async (body, words) => {
+    const { status, answer } = await lab('POST', 'down', body)
+    expect(status).toBe(400)
+    expect((answer.error as { message: string }).message).toContain(words)
+  })
 })
 
 describe('a probe', () => {
@@ -222,19 +231,26 @@ describe('the way up', () => {
     [{ hostRoute: true }, 'no route into the VPC'],
   ])('refuses %j before it touches anything', async (options, words) => {
     const openFabric = () => Promise.reject(new Error('touched'))
-    const run = runLab({ openFabric, stateRoot: folder, ...options }, never)
+    const run = runLab({ openFabric, stateRoot: folder, storeRoot: folder, ...options }, never)
     expect((await errorOf(run)).message).toContain(words)
   })
 
   test('a step that fails takes down what was up', async () => {
     const fabric = new FakeFabric() // It has no sockets, so IMDS cannot be opened.
     const run = runLab(
-      { openFabric: async () => fabric, stateRoot: folder, logLevel: 'silent', port: 0 },
+      {
+        openFabric: async () => fabric,
+        stateRoot: join(folder, 'run'),
+        storeRoot: folder,
+        logLevel: 'silent',
+        port: 0,
+      },
       never,
     )
     expect((await errorOf(run)).message).toContain('no sockets')
     expect(fabric.closed).toBe(true)
     expect(runningLab('default', folder)).toBeUndefined()
+    expect(existsSync(join(folder, 'default')), 'nothing is remembered').toBe(false)
   })
 
   test('a second lab of the same name is refused with the pid of the first', async () => {

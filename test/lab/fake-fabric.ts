@@ -17,6 +17,7 @@ export class FakeFabric implements LabFabric {
   /** The next call of that name rejects, once. */
   failNext: keyof LabFabric | undefined
   closed = false
+  released = false
   /** What its packets would be: a test tells verdicts, and what the rules counted. */
   counts: Awaited<ReturnType<LabFabric['verdicts']['ruleCounts']>> = []
   carried: Awaited<ReturnType<LabFabric['verdicts']['flowCounts']>>['counts'] = []
@@ -114,6 +115,17 @@ export class FakeFabric implements LabFabric {
 
   async close(): Promise<void> {
     this.closed = true
+  }
+
+  async release(): Promise<void> {
+    this.released = true
+  }
+
+  async keepNetns(paths: readonly string[]): Promise<void> {
+    this.#say('keepNetns')
+    for (const name of this.namespaces.keys()) {
+      if (!paths.includes(`${this.netnsPath}.${name}`)) this.namespaces.delete(name)
+    }
   }
 
   async listenIn(): Promise<number> {

@@ -5,7 +5,7 @@ import type { HostParts, OpenHost } from '../../lab/hosts/open-host.ts'
 import type { Host } from '../../lab/model/world.ts'
 
 export class FakeParts implements HostParts {
-  /** Names, in the order of what became of them: `+web`, `-web`. */
+  /** Names, in the order of what became of them: `+web`, `-web`, or `=web` where it was left. */
   readonly said: string[] = []
   /** The next host fails to come up so. */
   failOpen: string | undefined
@@ -29,6 +29,7 @@ export class FakeParts implements HostParts {
       pid: 4711,
       dockerd: docker ? { pid: 4712, running: true, log: '/dev/null' } : undefined,
       env: { ENID_STATE_DIR: `/state/${name}` },
+      leave: async () => void this.said.push(`=${name}`),
       close: async () => {
         const reason = this.failClose
         this.failClose = undefined

@@ -15,6 +15,7 @@ import { pino } from 'pino'
 import { expect } from 'vitest'
 import type { Clock } from '../../lab/faults/timers.ts'
 import { Lab } from '../../lab/lab.ts'
+import type { Keep } from '../../lab/region.ts'
 import { makeServer } from '../../lab/server.ts'
 import { FakeFabric } from './fake-fabric.ts'
 import { FakeParts } from './fake-parts.ts'
@@ -45,11 +46,15 @@ export type Rig = {
 type Ids = { NetworkInterfaceId: string; PrivateIpAddress: string; MacAddress: string }
 
 /** Brings a lab up. The caller ends it. */
-export async function makeRig(instanceType = 'lab.unlimited', clock?: Clock): Promise<Rig> {
+export async function makeRig(
+  instanceType = 'lab.unlimited',
+  clock?: Clock,
+  keep: Keep = () => {},
+): Promise<Rig> {
   const fabric = new FakeFabric()
   const log = pino({ level: 'silent' })
   const timed = clock === undefined ? {} : { clock }
-  const lab = await Lab.open({ name: 'test', instanceType, fabric, log, ...timed })
+  const lab = await Lab.open({ name: 'test', instanceType, fabric, log, keep, ...timed })
   const parts = new FakeParts()
   await lab.hosts.serve(parts)
   const asked = Promise.withResolvers<void>()

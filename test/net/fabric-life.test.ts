@@ -229,7 +229,7 @@ test('closing leaves no link, no namespace and no table, wherever the guest ends
   expect(oracle('nft', '-j', 'list', 'tables')).toEqual(tables)
 })
 
-test('what a killed lab left is swept by the next of its name', async () => {
+test('what a killed lab left is swept by the next of its name that does not take it over', async () => {
   const name = `${rig.name}-k`
   const script = new URL('./fabric-victim.ts', import.meta.url).pathname
   for (const sweeper of ['sweep', 'open']) {

@@ -171,10 +171,10 @@ test('a host whose first process is killed from outside is told as such', async 
 })
 
 // P277
-test('the machines of a lab that was killed live on, and the next of its name ends them', async () => {
+test('the machines of a lab that was killed live on, and one that begins anew ends them', async () => {
   await lab.end('SIGKILL')
   expect([web, db].map(({ pid }) => isAlive(pid))).toEqual([true, true])
-  lab = await startLab(name)
+  lab = await startLab(name, 0, '--fresh')
   expect([web, db].map(({ pid }) => isAlive(pid))).toEqual([false, false])
   expect(existsSync(web.netns)).toBe(false)
   web = await add('web')

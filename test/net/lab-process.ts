@@ -11,6 +11,8 @@ export type LabProcess = {
   readonly name: string
   readonly endpoint: string
   readonly child: ChildProcess
+  /** What it said when it came up. */
+  readonly ready: { readonly port: number; readonly tookOver: boolean; readonly eniCount: number }
   /** Asks one of the lab's own routes; rejects when it is refused. */
   ask<T>(method: string, path: string, body?: object): Promise<T>
   /** Sends a signal and waits for the end; the exit code, or the signal it died of. */
@@ -18,9 +20,9 @@ export type LabProcess = {
 }
 
 /** Starts a lab and waits until it is ready. Rejects with what it said when it does not come up. */
-export async function startLab(name: string, port = 0, ...flowLog: string[]): Promise<LabProcess> {
+export async function startLab(name: string, port = 0, ...more: string[]): Promise<LabProcess> {
   const script = new URL('./lab-child.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [script, name, String(port), ...flowLog], {
+  const child = spawn(process.execPath, [script, name, String(port), ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
@@ -28,12 +30,13 @@ export async function startLab(name: string, port = 0, ...flowLog: string[]): Pr
     said += data
   })
   const ready = await Promise.race([once(child.stdout, 'data'), once(child, 'close')])
-  const { port: at } = readyLine(String(ready[0]), said)
-  const endpoint = `http://127.0.0.1:${at}`
+  const told = readyLine(String(ready[0]), said)
+  const endpoint = `http://127.0.0.1:${told.port}`
   return {
     name,
     endpoint,
     child,
+    ready: told,
     async ask(method, path, body) {
       const response = await fetch(`${endpoint}/lab/${path}`, {
         method,
@@ -67,11 +70,11 @@ export const clientOf = ({ endpoint }: LabProcess): EC2Client =>
 
 /** What a lab of that name has left on this machine, in words; empty when nothing. */
 export function leftovers(name: string): string[] {
-  const state = `/run/enid-lab/${name}`
+  const state = [`/run/enid-lab/${name}`, `/var/lib/enid-lab/${name}`]
   return [
     ...namespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
     ...hostLinksMarked(`enid-lab:${name}:`).map(({ ifname }) => String(ifname)),
-    ...(existsSync(state) ? [state] : []),
+    ...state.filter((path) => existsSync(path)),
     ...filesOfNamespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
   ]
 }
@@ -79,8 +82,7 @@ export function leftovers(name: string): string[] {
 const filesOfNamespaces = (): string[] =>
   existsSync('/etc/netns') ? readdirSync('/etc/netns') : []
 
-function readyLine(line: string, said: string): { port: number } {
+function readyLine(line: string, said: string): LabProcess['ready'] {
   if (!line.startsWith('{')) throw new Error(said)
-  const { port } = JSON.parse(line)
-  return { port: Number(port) }
+  return JSON.parse(line)
 }

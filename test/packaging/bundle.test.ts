@@ -60,7 +60,7 @@ test('bin/enid runs the bundle where there is no checkout, through symlinks too'
 })
 
 test('lab and agent of the bundle work together, threads and machine code included', async () => {
-  const lab = start({}, 'lab', '--name', 'bundle', '--port', '0')
+  const lab = start({}, 'lab', '--name', 'bundle', '--port', '0', '--fresh')
   try {
     const env = await until(lab, () => {
       const { status, stdout } = enid('lab', 'env', '--name', 'bundle', '--json')
@@ -90,6 +90,7 @@ test('lab and agent of the bundle work together, threads and machine code includ
     await lab.closed
   }
   expect(existsSync('/run/enid-lab/bundle')).toBe(false)
+  expect(existsSync('/var/lib/enid-lab/bundle')).toBe(false)
   expect(readdirSync('/run/netns').filter((name) => name.includes('bundle'))).toEqual([])
 })
 
