@@ -1,0 +1,94 @@
+// The namespaces of the suite: each ENI is found by its MAC where AttachNetworkInterface makes it
+// appear, moved into a namespace of its own and configured there as an instance would do it. By
+// iproute2, arguments only; the same against the lab, another emulator, or an instance on EC2.
+
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import { within } from '../wire/libc.ts'
+
+/** The router's link-local address in every subnet (VPC user guide, "Subnet sizing for IPv6"). */
+const ROUTER_V6 = 'fe80:ec2::1'
+const APPEARS_MS = 30_000
+
+/** An interface as it is to be in its namespace. */
+export type Guest = {
+  readonly namespace: string
+  readonly mac: string
+  readonly ipv4: string
+  readonly ipv4Bits: number
+  readonly ipv6: string
+  readonly gateway: string
+}
+
+type Link = { readonly ifname: string; readonly ifindex: number; readonly address?: string }
+
+/** Waits for the interface, moves it and configures it. Gives its namespace's path and its index. */
+export async function takeIn(guest: Guest): Promise<{ netns: string; ifindex: number }> {
+  const { namespace, mac, ipv4, ipv4Bits, ipv6, gateway } = guest
+  const { ifname } = await appeared(mac)
+  ip([], [`netns add ${namespace}`, `link set dev ${ifname} netns ${namespace}`])
+  const netns = `/run/netns/${namespace}`
+  makeReady(netns)
+  const [link] = links(namespace).filter(({ address }) => address === mac)
+  if (link === undefined) throw new Error(`${ifname} did not move into ${namespace}`)
+  const dev = link.ifname
+  ip(
+    ['-n', namespace],
+    [
+      'link set lo up',
+      `link set dev ${dev} mtu 9001 up`,
+      `addr add ${ipv4}/${ipv4Bits} dev ${dev}`,
+      `addr add ${ipv6}/128 dev ${dev} nodad`,
+      `route add 0.0.0.0/0 via ${gateway} dev ${dev}`,
+      `route add ::/0 via ${ROUTER_V6} dev ${dev}`,
+    ],
+  )
+  return { netns, ifindex: link.ifindex }
+}
+
+/** Takes the namespace away; an interface that is in it goes where its owner wants it. */
+export function letGo(namespace: string): void {
+  ip([], [`netns delete ${namespace}`])
+}
+
+async function appeared(mac: string): Promise<Link> {
+  const deadline = performance.now() + APPEARS_MS
+  for (;;) {
+    const found = links().find(({ address }) => address === mac)
+    if (found !== undefined) return found
+    if (performance.now() > deadline) throw new Error(`no interface with MAC ${mac} appeared`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+function links(namespace?: string): Link[] {
+  const where = namespace === undefined ? [] : ['-n', namespace]
+  return JSON.parse(run([...where, '-j', 'link'], '')) as Link[]
+}
+
+/** Addresses are usable at once, and nobody's source is checked but by the fabric. */
+function makeReady(netns: string): void {
+  const fd = fs.openSync(netns, 'r')
+  within(fd, () => {
+    for (const scope of ['all', 'default']) {
+      fs.writeFileSync(`/proc/sys/net/ipv4/conf/${scope}/rp_filter`, '0')
+      for (const [key, value] of [
+        ['disable_ipv6', '0'],
+        ['accept_dad', '0'],
+        ['accept_ra', '0'],
+      ] as const) {
+        fs.writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/${key}`, value)
+      }
+    }
+  })
+  fs.closeSync(fd)
+}
+
+const ip = (flags: string[], lines: string[]): string =>
+  run([...flags, '-batch', '-'], `${lines.join('\n')}\n`)
+
+function run(args: string[], input: string): string {
+  const { status, stdout, stderr, error } = spawnSync('ip', args, { input, encoding: 'utf8' })
+  if (status === 0) return stdout
+  throw new Error(`ip ${args.join(' ')}: ${error?.message ?? stderr}\n${input}`)
+}

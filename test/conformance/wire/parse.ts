@@ -1,0 +1,73 @@
+// What a frame that came in is: the words by which whoever waits for it knows it. Pure.
+//
+//   a mark, and who sent it      `m0000a1 from 0a000064`   UDP, TCP with data, ICMP, any protocol
+//   a segment without data       `tcp 40001 80 2`          ports and SYN (2), ACK (16), RST (4)
+//   ICMP by its own              `icmp 14 4711`            type and id, for answers without our words
+//   a fragment that is no first  `part m0000a1 from …`
+//   ARP                          `arp 2 0a000001 0a000064` operation, sender, target
+
+const ERRORS = { 4: [3, 11, 12], 6: [1, 2, 3, 4] } as const
+
+/** The words for one frame, none when it means nothing to us. */
+export function parseFrame(bytes: Buffer): string[] {
+  if (bytes.length < 14) return []
+  const ethertype = bytes.readUInt16BE(12)
+  const body = bytes.subarray(14)
+  if (ethertype === 0x0800 && body.length >= 20) return ipv4(body)
+  if (ethertype === 0x86dd && body.length >= 40) return ipv6(body)
+  if (ethertype === 0x0806 && body.length >= 28) return [arpWords(body)]
+  return [markAt(body, 0), markAt(body, 4)].filter((mark) => mark !== '')
+}
+
+function ipv4(packet: Buffer): string[] {
+  const head = ((packet[0] ?? 0) & 15) * 4
+  const source = packet.toString('hex', 12, 16)
+  const end = Math.min(packet.length, packet.readUInt16BE(2))
+  const body = packet.subarray(head, end)
+  if ((packet.readUInt16BE(6) & 0x1fff) !== 0) return part(body, source)
+  return transport(4, packet[9] ?? 0, body, source)
+}
+
+function ipv6(packet: Buffer): string[] {
+  const source = packet.toString('hex', 8, 24)
+  const end = Math.min(packet.length, 40 + packet.readUInt16BE(4))
+  const body = packet.subarray(40, end)
+  const next = packet[6] ?? 0
+  if (next !== 44 || body.length < 8) return transport(6, next, body, source)
+  const rest = body.subarray(8)
+  if (body.readUInt16BE(2) >>> 3 !== 0) return part(rest, source)
+  return transport(6, body[0] ?? 0, rest, source)
+}
+
+function part(body: Buffer, source: string): string[] {
+  const mark = markAt(body, 0)
+  return mark === '' ? [] : [`part ${mark} from ${source}`]
+}
+
+function transport(ip: 4 | 6, protocol: number, body: Buffer, source: string): string[] {
+  const marked = (at: number): string[] => {
+    const mark = markAt(body, at)
+    return mark === '' ? [] : [`${mark} from ${source}`]
+  }
+  if (protocol === 17) return marked(8)
+  if (protocol === 6 && body.length >= 20) {
+    const words = marked(((body[12] ?? 0) >>> 4) * 4)
+    const flags = (body[13] ?? 0) & 0x16
+    return [...words, `tcp ${body.readUInt16BE(0)} ${body.readUInt16BE(2)} ${flags}`]
+  }
+  if (protocol === (ip === 4 ? 1 : 58) && body.length >= 8) {
+    const type = body[0] ?? 0
+    const isError = (ERRORS[ip] as readonly number[]).includes(type)
+    const at = isError ? 8 + (ip === 4 ? 20 : 40) + 8 : 8
+    return [...marked(at), `icmp ${type} ${body.readUInt16BE(4)}`]
+  }
+  return marked(0)
+}
+
+const arpWords = (body: Buffer): string =>
+  `arp ${body.readUInt16BE(6)} ${body.toString('hex', 14, 18)} ${body.toString('hex', 24, 28)}`
+
+function markAt(body: Buffer, at: number): string {
+  const text = body.toString('latin1', at, at + 8)
+  return /^m[0-9a-z]{7}$/.test(text) ? text : ''
+}
