@@ -17,6 +17,8 @@ import type { Host, Shot, Verdict } from './wire/wire.ts'
 const IMDS = { 4: '169.254.169.254', 6: 'fd00:ec2::254' } as const
 /** RFC 5737 and RFC 3849: nobody's. */
 const NOBODY = { 4: '192.0.2.7', 6: '2001:db8:ffff::7' } as const
+/** Everybody on the link: the limited broadcast, and all nodes (RFC 919, RFC 4291). */
+const ALL = { 4: '255.255.255.255', 6: 'ff02::1' } as const
 const ICMP = { 4: 1, 6: 58 } as const
 const ECHO = { 4: [8, 0], 6: [128, 129] } as const
 /** Linux answers these beside echo: timestamp. */
@@ -24,7 +26,7 @@ const ANSWERED = { 4: { 13: 14 }, 6: {} } as const
 const ERRORS = { 4: [3, 11, 12], 6: [1, 2, 3, 4] } as const
 
 type Flow = {
-  readonly kind: 'tcp' | 'udp'
+  readonly kind: 'tcp' | 'udp' | 'ping'
   readonly ip: Ip
   readonly fd: number
   readonly from: Host
@@ -125,7 +127,7 @@ export class Probes {
     }
   }
 
-  #icmp({ ip, from, target, detail, expect }: Plan, what: string): Shot {
+  #icmp({ ip, from, target, detail, expect, flow }: Plan, what: string): Shot {
     const { wire } = this.#stage
     const [to, mark, id] = [this.#end(target), wire.nextMark(), wire.nextPort()]
     const [type = 0, code = 0] = what === 'ping' ? [ECHO[ip][0]] : detail.split('/').map(Number)
@@ -140,6 +142,8 @@ export class Probes {
       hosts: ends(from, to),
       launch: () => {
         const fd = wire.socket(from, ip, RAW, ICMP[ip])
+        if (to !== undefined)
+          this.#keep(flow, { kind: 'ping', fd, from, to, port: id, called: 0, ip })
         send(
           fd,
           packet.icmpBytes(ip, mine, theirs, { type, code, id: isError ? 0 : id }, words),
@@ -188,11 +192,13 @@ export class Probes {
           : packet.udpBytes(mine, theirs, { source, target: Number(detail) }, Buffer.from(mark))
     const protocol = what === 'ping' ? ICMP[ip] : what === 'tcp' ? 6 : 17
     const whole = packet.ipPacket(mine, theirs, protocol, body)
-    const receiver = to?.name ?? other
+    // To all: whoever hears it first, a neighbour. To the metadata service: whose address it is.
+    const receiver = to?.name ?? (target === 'all' ? 'e' : other)
+    const dst = target === 'all' ? 'ff:ff:ff:ff:ff:ff' : from.router
     return {
       expect,
       hosts: ends(from, to),
-      launch: () => send(from.packet, packet.frame(from.router, mac, etherOf(ip), whole)),
+      launch: () => send(from.packet, packet.frame(dst, mac, etherOf(ip), whole)),
       there: [
         what === 'tcp'
           ? `${receiver} tcp ${detail} ${source} 18`
@@ -322,6 +328,12 @@ export class Probes {
     const { from, to, ip, port, called, kind, fd } = flow
     const mark = wire.nextMark()
     const words = both(from, to, ip, mark)
+    if (kind === 'ping') {
+      const echo = { type: ECHO[ip][0], code: 0, id: port }
+      const [mine, theirs] = [this.#own(from, ip), this.#own(to, ip)]
+      const message = packet.icmpBytes(ip, mine, theirs, echo, Buffer.from(mark))
+      return { expect, hosts: ends(from, to), launch: () => send(fd, message, theirs), ...words }
+    }
     if (!back) {
       return { expect, hosts: ends(from, to), launch: () => send(fd, Buffer.from(mark)), ...words }
     }
@@ -351,6 +363,7 @@ export class Probes {
   #at(target: string, ip: Ip): string {
     if (target === 'imds') return IMDS[ip]
     if (target === 'nowhere') return NOBODY[ip]
+    if (target === 'all') return ALL[ip]
     if (target === 'router') return this.#stage.host('a').gateway
     return this.#own(this.#stage.host(target), ip)
   }

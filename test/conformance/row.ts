@@ -38,8 +38,12 @@ export type Step =
   | { readonly see: { readonly [probe: string]: Verdict } }
   /** A call that must be refused with that code. `$server` and the like stand for ids. */
   | { readonly refused: string; readonly call: string; readonly input: object }
-  /** A call that must succeed, beside what `now` can say. */
-  | { readonly call: string; readonly input: object }
+  /** A call that must succeed, beside what `now` can say; `keep` gives ids of its answer names. */
+  | {
+      readonly call: string
+      readonly input: object
+      readonly keep?: { readonly [name: string]: string }
+    }
   /** The ENI is taken out and plugged in anew while a flood runs: none of it may ever arrive. */
   | { readonly replug: EniName; readonly knock: string }
 

@@ -78,11 +78,21 @@ export class CaseRunner {
     if ('replug' in step) return this.#replug(step, ip, seen)
     const input = named(step.input, this.#stage, ip) as object
     const answer = await this.#stage.ec2.call(step.call, input).then(
-      () => 'accepted',
+      (output) => {
+        if ('keep' in step) this.#keep(step.keep ?? {}, output)
+        return 'accepted'
+      },
       (error: unknown) => codeOf(error),
     )
     const expected = 'refused' in step ? step.refused : 'accepted'
     return answer === expected ? [] : [`${step.call} was ${answer}, not ${expected}`]
+  }
+
+  #keep(names: { readonly [name: string]: string }, output: unknown): void {
+    for (const [name, path] of Object.entries(names)) {
+      const at = (value: unknown, key: string): unknown => (value as Record<string, unknown>)[key]
+      this.#stage.ids.set(name, String(path.split('.').reduce(at, output)))
+    }
   }
 
   #see(see: Record<string, Verdict>, ip: Ip, seen: { probes: number }): string[] {

@@ -41,7 +41,7 @@ export class Rules {
   async apply(given: Given, ip: Ip): Promise<void> {
     const { groups = {}, wear = {}, acls = {}, lists = {}, unchecked = [] } = given
     await Promise.all(
-      (['list4', 'list6'] as const).map((name) => this.#list(name, lists[name] ?? [], ip)),
+      ([4, 6] as const).map((family) => this.#list(family, lists[`list${family}`] ?? [])),
     )
     await Promise.all(
       [...GROUPS, 'default' as const].flatMap((name) => {
@@ -84,9 +84,10 @@ export class Rules {
     this.#rules.set(key, after)
   }
 
-  async #list(name: string, texts: readonly string[], ip: Ip): Promise<void> {
+  async #list(family: Ip, texts: readonly string[]): Promise<void> {
+    const name = `list${family}`
     const before = this.#listed.get(name) ?? new Set()
-    const after = new Set(texts.map((text) => block(text, ip, this.#stage)))
+    const after = new Set(texts.map((text) => block(text, family, this.#stage)))
     const AddEntries = [...after].filter((cidr) => !before.has(cidr)).map((Cidr) => ({ Cidr }))
     const RemoveEntries = [...before].filter((cidr) => !after.has(cidr)).map((Cidr) => ({ Cidr }))
     if (AddEntries.length + RemoveEntries.length === 0) return

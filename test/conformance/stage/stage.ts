@@ -42,7 +42,7 @@ export class Stage implements Names {
   /** Ids of groups (and `default`), lists and ACLs (by their subnet's name), by name. */
   readonly ids = new Map<string, string>()
   readonly #mark = `conform-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
-  readonly #undo: (() => Promise<unknown> | void)[] = []
+  readonly #undo: (() => Promise<unknown>)[] = []
   #instance = ''
   #vpc = { id: '', ipv4: '', ipv6: '' }
   #nextIndex = 1
@@ -147,6 +147,7 @@ export class Stage implements Names {
     const { Vpcs } = await this.ec2.call<Found>('DescribeVpcs', { VpcIds: [vpcId] })
     const ipv6 = Vpcs[0]?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock
     if (ipv6 === undefined) throw new Error(`${vpcId} has no IPv6 block`)
+    this.ids.set('vpc', vpcId)
     this.#vpc = { id: vpcId, ipv4: Vpcs[0]?.CidrBlock ?? '', ipv6 }
   }
 
