@@ -104,7 +104,12 @@ export class Probes {
         if (to !== undefined)
           this.#keep(flow, { kind: 'tcp', fd, from, to, port: source, called, ip })
       },
-      there: to === undefined ? [] : [`${to.name} tcp ${source} ${detail} 2`],
+      // Of who is no ENI only the answer is known; a refusal (RST, ACK) is one, and no pass.
+      there: [
+        to === undefined
+          ? `${from.name} tcp ${detail} ${source} 20`
+          : `${to.name} tcp ${source} ${detail} 2`,
+      ],
       back: `${from.name} tcp ${detail} ${source} 18`,
     }
   }

@@ -33,17 +33,14 @@ export function casesOf(rows: readonly Row[]): Case[] {
 /** Runs cases one after another on one stage, told of each result as it comes. */
 export class CaseRunner {
   readonly #stage: Stage
-  readonly #rules: Rules
+  readonly rules: Rules
   readonly #probes: Probes
 
   constructor(stage: Stage) {
     this.#stage = stage
-    this.#rules = new Rules(stage)
+    this.rules = new Rules(stage)
     this.#probes = new Probes(stage)
   }
-
-  /** Everything as EC2 makes it, for whoever comes next. */
-  restore = (): Promise<void> => this.#rules.restore()
 
   async run({ name, row, ip }: Case): Promise<CaseResult> {
     const startedAt = performance.now()
@@ -63,7 +60,7 @@ export class CaseRunner {
   }
 
   async #play(row: Row, ip: Ip, seen: { probes: number }): Promise<string[]> {
-    await this.#rules.apply(row.given ?? {}, ip)
+    await this.rules.apply(row.given ?? {}, ip)
     const wrong: string[] = []
     for (const step of row.steps) wrong.push(...(await this.#step(step, ip, seen)))
     return wrong
@@ -71,7 +68,7 @@ export class CaseRunner {
 
   async #step(step: Step, ip: Ip, seen: { probes: number }): Promise<string[]> {
     if ('now' in step) {
-      await this.#rules.apply(step.now, ip)
+      await this.rules.apply(step.now, ip)
       return []
     }
     if ('see' in step) return this.#see(step.see, ip, seen)
