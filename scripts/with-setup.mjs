@@ -2,7 +2,7 @@
 // that; then the given script runs under the project's own Node. Plain JavaScript without any
 // dependency, because it is the one file that must run on a fresh machine with Node 20.
 //
-//   with-setup.mjs [--npm-only] [--also COMMAND]… SCRIPT [ARGUMENT]…
+//   with-setup.mjs [--npm-only | --no-docker] [--also COMMAND]… SCRIPT [ARGUMENT]…
 //     apt packages ─▶ npm ci ─▶ dockerd ─▶ node_modules/.bin/node SCRIPT ─▶ stop our dockerd
 //
 // It speaks on stderr only: stdout belongs to the script, whose last line and exit code are ours.
@@ -20,12 +20,16 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Reads our own arguments; everything from the script's name on belongs to the script. */
 function parse(argv) {
-  const options = { npmOnly: false, also: [], script: '', rest: [] }
+  const options = { npmOnly: false, noDocker: false, also: [], script: '', rest: [] }
   let i = 0
   for (; argv[i]?.startsWith('--'); i++) {
     if (argv[i] === '--npm-only') options.npmOnly = true
+    else if (argv[i] === '--no-docker') options.noDocker = true
     else if (argv[i] === '--also' && argv[i + 1]) options.also.push(argv[++i])
-    else throw new Refusal(`with-setup: unknown flag ${argv[i]}: --npm-only and --also are known`)
+    else {
+      const known = '--npm-only, --no-docker and --also are known'
+      throw new Refusal(`with-setup: unknown flag ${argv[i]}: ${known}`)
+    }
   }
   options.script = argv[i] ?? ''
   options.rest = argv.slice(i + 1)
@@ -74,8 +78,9 @@ async function main() {
     return runScript(options)
   }
   checkMachine(command)
-  await ensurePackages(options.also)
+  await ensurePackages(options.also, { docker: !options.noDocker })
   await ensureModules(root)
+  if (options.noDocker) return runScript(options)
   const giveBack = await borrowDocker()
   try {
     return await runScript(options)

@@ -86,6 +86,36 @@ describe('dependencies point one way', () => {
     expect(found, 'the API writes to the journal and gives orders; it does not act').toEqual([])
   })
 
+  /** What a file of the conformance suite imports, by its own statements alone. */
+  const declared = ({ path, text }: Source): string[] =>
+    [...text.matchAll(/^(?:import .*|\} )from '([^']+)'/gm)].map(([, name = '']) =>
+      name.startsWith('.') ? relative(root, resolve(root, dirname(path), name)) : name,
+    )
+  const conformance = tests.filter(({ path }) => path.startsWith('test/conformance'))
+
+  test('the conformance suite shares no code with the lab that it examines', () => {
+    const ours = /^(agent|api|cli|lab|scripts|state)\/|^test\/(?!conformance)/
+    const found = conformance.flatMap((source) =>
+      declared(source)
+        .filter((i) => ours.test(i))
+        .map((i) => `${source.path}: ${i}`),
+    )
+    expect(conformance.length).toBeGreaterThan(20)
+    expect(found, 'a shared piece would share its bug').toEqual([])
+  })
+
+  test('its model shares no code with what turns rules into calls', () => {
+    const model = conformance.filter(({ path }) => /property\/(model|chance)\.ts$/.test(path))
+    const allowed = /^node:net$|property\/(model|world)\.ts$|conformance\/row\.ts$/
+    const found = model.flatMap((source) =>
+      declared(source)
+        .filter((i) => !allowed.test(i))
+        .map((i) => `${source.path}: ${i}`),
+    )
+    expect(model).toHaveLength(2)
+    expect(found, 'it is written from the documentation alone').toEqual([])
+  })
+
   test('nothing but the command imports the composition root', () => {
     expect(offenders(/^agent\/main\.ts$/, under('cli', 'scripts'))).toEqual([])
   })

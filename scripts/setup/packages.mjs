@@ -45,13 +45,14 @@ async function missing(needs) {
   return needs.filter((_, i) => !there[i])
 }
 
-/** Installs what `needs` lacks. Throws a Refusal that says what to do where apt cannot. */
-export async function ensurePackages(also) {
+/** Installs what is lacking; Docker only where told. Throws a Refusal that says what to do where apt cannot. */
+export async function ensurePackages(also, { docker }) {
   const unknown = also.find((name) => OPTIONAL[name] === undefined)
   if (unknown !== undefined) {
     throw new Refusal(`--also ${unknown}: known are ${Object.keys(OPTIONAL).join(', ')}`)
   }
-  const needs = [...NEEDED, ...also.flatMap((name) => OPTIONAL[name])]
+  const always = NEEDED.filter((need) => docker || need.package !== 'docker.io')
+  const needs = [...always, ...also.flatMap((name) => OPTIONAL[name])]
   const lacking = await missing(needs)
   if (lacking.length === 0) return
 

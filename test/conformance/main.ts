@@ -12,7 +12,7 @@ const USAGE = `npm run conformance [-- OPTIONS]
                    ENIs attached to the instance must appear in this process's network namespace
   --instance ID    which of its instances this host is, where it has several
   --settle MS      how long a change may take after its call; 0
-  --only TEXT      only cases whose name holds TEXT, and no random probes
+  --only TEXT      only cases (or mutants) whose name holds TEXT, and no random probes
   --seed N         of the random worlds; a new one each time, printed
   --probes N       random probes; 2000
   --rounds N       all of it so many times, each on a new stage; 1
@@ -85,7 +85,8 @@ async function rounds(): Promise<number> {
 }
 
 async function mutants(): Promise<number> {
-  const results = await runMutants(MUTANTS, (result) => {
+  const wanted = MUTANTS.filter(({ name }) => name.includes(values.only ?? ''))
+  const results = await runMutants(wanted, (result) => {
     if (!values.json)
       console.log(`${result.caught ? 'caught  ' : 'SURVIVED'} ${result.name}: ${result.how}`)
   })

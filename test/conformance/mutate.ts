@@ -32,6 +32,13 @@ export type Mutant = {
 /** Whether it was caught, and by what. */
 export type MutantResult = { readonly name: string; readonly caught: boolean; readonly how: string }
 
+/** The lab's own proof at its start would refuse the worst of them: here the suite is on trial. */
+const NO_PROOF: Patch = {
+  file: 'lab/fabric/prove.ts',
+  find: 'if (result.leaked.length > 0 || result.missing.length > 0) {',
+  put: 'if (result.leaked.length < 0) {',
+}
+
 /** Runs each mutant, told of each as it ends. */
 export async function runMutants(
   mutants: readonly Mutant[],
@@ -81,7 +88,7 @@ export function mutatedTree({ name, patches }: Mutant): string {
     cpSync(join(REPOSITORY, part), join(tree, part), { recursive: true })
   }
   symlinkSync(join(REPOSITORY, 'node_modules'), join(tree, 'node_modules'))
-  for (const { file, find, put } of patches) {
+  for (const { file, find, put } of [NO_PROOF, ...patches]) {
     const path = join(tree, file)
     const text = readFileSync(path, 'utf8')
     const count = text.split(find).length - 1

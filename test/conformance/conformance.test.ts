@@ -1,0 +1,98 @@
+// Goal: the lab's packets do what AWS documents, case by case and for made-up worlds; and the
+// documents say what is covered and what is refused. Method: the suite itself, as anybody runs it.
+
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { examine, REPOSITORY, type Report } from './conformance.ts'
+import { MUTANTS } from './mutants.ts'
+import { catchersOf, mutatedTree } from './mutate.ts'
+import { ROWS } from './rows/rows.ts'
+import { casesOf } from './run-rows.ts'
+import { areas, coveredLines, refusedLines } from './tables.ts'
+
+const seed = Number(process.env.CONFORMANCE_SEED ?? Math.floor(Math.random() * 2 ** 31))
+let report: Report
+
+beforeAll(async () => {
+  report = await examine({ seed, probes: 2000 })
+}, 150_000)
+
+describe('the lab', () => {
+  // P280
+  test.each(areas())('does what AWS documents: $area, $cases cases', ({ area, cases }) => {
+    const mine = report.cases.filter((result) => result.area === area)
+    expect(mine.filter(({ failure }) => failure !== undefined)).toEqual([])
+    expect(mine).toHaveLength(cases)
+  })
+
+  // P281
+  test('agrees with the documentation’s model on two thousand random probes', () => {
+    const { property } = report
+    expect(property?.counterexample, `CONFORMANCE_SEED=${seed}`).toBeUndefined()
+    expect(property?.probes).toBeGreaterThanOrEqual(2000)
+    // A world in which everything is dropped would agree with a model that says so.
+    for (const verdict of ['both', 'there', 'none', 'flow both', 'flow none']) {
+      expect(property?.verdicts[verdict], `${verdict}, seed ${seed}`).toBeGreaterThan(0)
+    }
+  })
+
+  // P282
+  test('refuses by name what it does not do', () => {
+    expect(report.refusals.filter(({ failure }) => failure !== undefined)).toEqual([])
+    expect(report.refusals.length).toBeGreaterThan(0)
+  })
+
+  test('takes down what it was asked to make', () => {
+    expect(report.trouble).toEqual([])
+  })
+})
+
+describe('the rows', () => {
+  test('are two hundred cases at least, each with its own name, reason and document', () => {
+    const ids = ROWS.map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(casesOf(ROWS).length).toBeGreaterThanOrEqual(200)
+    const bare = ROWS.filter(({ why, doc }) => why.length < 10 || !/^https:\/\/\S+$/.test(doc))
+    expect(bare.map(({ id }) => id)).toEqual([])
+  })
+
+  test('hold each bug of the other emulators', () => {
+    for (let bug = 1; bug <= 13; bug++) {
+      expect(
+        ROWS.some(({ id }) => id.startsWith(`bug-${bug}-`)),
+        `bug ${bug}`,
+      ).toBe(true)
+      expect(
+        MUTANTS.some((mutant) => mutant.bug === `bug-${bug}`),
+        `mutant of ${bug}`,
+      ).toBe(true)
+    }
+  })
+
+  test('are named by mutants whose anchors still match', () => {
+    for (const mutant of MUTANTS) {
+      expect(catchersOf(mutant).length, mutant.name).toBeGreaterThan(0)
+      rmSync(mutatedTree(mutant), { recursive: true })
+    }
+  })
+})
+
+describe('docs/lab.md', () => {
+  const text = readFileSync(join(REPOSITORY, 'docs/lab.md'), 'utf8')
+  const section = text.split('\n## Conformance\n')[1]?.split('\n## ')[0] ?? ''
+  const linesWith = (columns: number): string[] =>
+    section
+      .split('\n')
+      .filter((line) => line.startsWith('| ') && line.split('|').length === columns + 2)
+
+  // P283
+  test('has the table of what is covered', () => {
+    expect(linesWith(2).slice(1)).toEqual(coveredLines())
+  })
+
+  // P283
+  test('has the table of what is refused', () => {
+    expect(linesWith(3).slice(1)).toEqual(refusedLines())
+  })
+})
