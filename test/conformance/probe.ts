@@ -79,9 +79,11 @@ export class Probes {
     const { wire } = this.#stage
     const from = this.#stage.host(source)
     const address = this.#at(target, ip)
-    const fd = wire.socket(from, ip, DATAGRAM, 0, wire.nextPort())
+    // Opened by the first call: taking an ENI's namespace out ends all flows.
+    let fd: number | undefined
     return {
       send: () => {
+        fd ??= wire.socket(from, ip, DATAGRAM, 0, wire.nextPort())
         const mark = wire.nextMark()
         send(fd, Buffer.from(mark), address, Number(port))
         return mark

@@ -438,7 +438,7 @@ export const CALLS: readonly Row[] = [
     id: 'plugged-closed',
     area: 'closed until it applies',
     given: {},
-    steps: [{ replug: 'e', knock: 'a>e udp 80' }, { see: { 'a>e udp 80': 'none' } }],
+    steps: [{ replug: 'e', knock: 'd>e udp 80' }, { see: { 'a>e udp 80': 'none' } }],
     why: 'An ENI that appears is closed from its first packet on: nothing of a flood gets in.',
     doc: DOC.groups,
   },

@@ -130,7 +130,7 @@ export const EMULATOR_BUGS: readonly Row[] = [
     area,
     given: {},
     steps: [
-      { replug: 'e', knock: 'a>e udp 80' },
+      { replug: 'e', knock: 'd>e udp 80' },
       { replug: 'g', knock: 'a>g udp 80' },
     ],
     why: 'An ENI passes nothing before its groups apply (mulgadc/spinifex#201).',

@@ -2,7 +2,8 @@
 // appear, moved into a namespace of its own and configured there as an instance would do it. By
 // iproute2, arguments only; the same against the lab, another emulator, or an instance on EC2.
 
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import { within } from '../wire/libc.ts'
 
@@ -26,13 +27,13 @@ type Link = { readonly ifname: string; readonly ifindex: number; readonly addres
 export async function takeIn(guest: Guest): Promise<{ netns: string; ifindex: number }> {
   const { namespace, mac, ipv4, ipv4Bits, ipv6, gateway } = guest
   const { ifname } = await appeared(mac)
-  ip([], [`netns add ${namespace}`, `link set dev ${ifname} netns ${namespace}`])
+  await ip([], [`netns add ${namespace}`, `link set dev ${ifname} netns ${namespace}`])
   const netns = `/run/netns/${namespace}`
   makeReady(netns)
-  const [link] = links(namespace).filter(({ address }) => address === mac)
+  const link = (await links(namespace)).find(({ address }) => address === mac)
   if (link === undefined) throw new Error(`${ifname} did not move into ${namespace}`)
   const dev = link.ifname
-  ip(
+  await ip(
     ['-n', namespace],
     [
       'link set lo up',
@@ -47,23 +48,23 @@ export async function takeIn(guest: Guest): Promise<{ netns: string; ifindex: nu
 }
 
 /** Takes the namespace away; an interface that is in it goes where its owner wants it. */
-export function letGo(namespace: string): void {
-  ip([], [`netns delete ${namespace}`])
+export async function letGo(namespace: string): Promise<void> {
+  await ip([], [`netns delete ${namespace}`])
 }
 
 async function appeared(mac: string): Promise<Link> {
   const deadline = performance.now() + APPEARS_MS
   for (;;) {
-    const found = links().find(({ address }) => address === mac)
+    const found = (await links()).find(({ address }) => address === mac)
     if (found !== undefined) return found
     if (performance.now() > deadline) throw new Error(`no interface with MAC ${mac} appeared`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
-function links(namespace?: string): Link[] {
+async function links(namespace?: string): Promise<Link[]> {
   const where = namespace === undefined ? [] : ['-n', namespace]
-  return JSON.parse(run([...where, '-j', 'link'], '')) as Link[]
+  return JSON.parse(await run([...where, '-j', 'link'])) as Link[]
 }
 
 /** Addresses are usable at once, and nobody's source is checked but by the fabric. */
@@ -84,11 +85,21 @@ function makeReady(netns: string): void {
   fs.closeSync(fd)
 }
 
-const ip = (flags: string[], lines: string[]): string =>
+const ip = (flags: string[], lines: string[]): Promise<string> =>
   run([...flags, '-batch', '-'], `${lines.join('\n')}\n`)
 
-function run(args: string[], input: string): string {
-  const { status, stdout, stderr, error } = spawnSync('ip', args, { input, encoding: 'utf8' })
-  if (status === 0) return stdout
-  throw new Error(`ip ${args.join(' ')}: ${error?.message ?? stderr}\n${input}`)
+/** Not synchronous: while an ENI is plugged in anew, a flood goes on. */
+async function run(args: string[], input = ''): Promise<string> {
+  const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.on('error', () => {}) // It may end before it has read all: its status tells.
+  const said = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text
+    })
+  }
+  child.stdin.end(input)
+  const [status] = await once(child, 'close')
+  if (status === 0) return said.stdout
+  throw new Error(`ip ${args.join(' ')}: ${said.stderr}\n${input}`)
 }

@@ -96,7 +96,7 @@ export class Stage implements Names {
     if (eni === undefined) throw new Error(`no ENI ${name}`)
     this.wire.removeHost(eni.host)
     await this.ec2.call('DetachNetworkInterface', { AttachmentId: eni.attachmentId })
-    letGo(eni.namespace)
+    await letGo(eni.namespace)
     await this.#available(eni.eniId)
     const flood = setInterval(knock, 1)
     try {
@@ -262,7 +262,7 @@ export class Stage implements Names {
     this.enis.set(name, eni)
     this.#undo.push(async () => {
       await this.ec2.call('DetachNetworkInterface', { AttachmentId: eni.attachmentId })
-      letGo(eni.namespace)
+      await letGo(eni.namespace)
     })
   }
 

@@ -265,6 +265,7 @@ export class Wire {
       for (let left = 100; left > 0; left = until - performance.now()) {
         readable([host.packet], Math.ceil(left))
         for (let got = receive(host.packet); got !== undefined; got = receive(host.packet)) {
+          for (const words of parseFrame(got)) this.#heard.add(`${host.name} ${words}`)
           const isArp = got.readUInt16BE(12) === 0x0806 && got.readUInt16BE(20) === 2
           if (!isArp || !got.subarray(28, 32).equals(answer.subarray(8))) continue
           return [...got.subarray(22, 28)].map((b) => b.toString(16).padStart(2, '0')).join(':')
