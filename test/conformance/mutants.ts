@@ -10,6 +10,9 @@ const BORDER = 'lab/fabric/border.ts'
 const RULESET = 'lab/fabric/ruleset.ts'
 const TRACKING = 'lab/fabric/tracking.ts'
 const FABRIC = 'lab/fabric/namespace-fabric.ts'
+const SERVICES = 'lab/fabric/services.ts'
+const IMDS_4 = "rule(chain, match(payload('ip', address), IMDS.ipv4),"
+const IMDS_6 = "rule(chain, match(payload('ip6', address), IMDS.ipv6),"
 const PERMISSION = 'lab/model/permission.ts'
 const PLAN = 'lab/model/fabric-plan.ts'
 const MODEL_GROUP = 'lab/model/security-group.ts'
@@ -22,8 +25,11 @@ const inIngressGate = (statement: string): Patch => ({
   find: '...passTracked(`${direction}_gate`, direction),',
   put: `...(direction === 'ingress' ? [rule('ingress_gate', ${statement})] : []), ...passTracked(\`\${direction}_gate\`, direction),`,
 })
-const MARKED = "match(meta('mark'), 99), accept"
-const MARK = "{ mangle: { key: { meta: { key: 'mark' } }, value: 99 } }"
+/** A bit of the flow's mark that the lab does not use. */
+const MARKED =
+  "{ match: { op: '==', left: { '&': [{ ct: { key: 'mark' } }, 64] }, right: 64 } }, accept"
+const MARK =
+  "{ mangle: { key: { ct: { key: 'mark' } }, value: { '|': [{ ct: { key: 'mark' } }, 64] } } }"
 
 const BUGS: readonly Mutant[] = [
   {
@@ -59,6 +65,11 @@ const BUGS: readonly Mutant[] = [
         file: 'lab/fabric/nft.ts',
         find: "type: 'filter', hook, prio, policy: 'drop' },",
         put: "type: 'filter', hook, prio, policy: 'accept' },",
+      },
+      {
+        file: 'lab/fabric/reason.ts',
+        find: 'log(LOG_GROUP, `drop ${gate} ${reason}`),\n  drop,',
+        put: 'log(LOG_GROUP, `drop ${gate} ${reason}`),\n  { accept: null },',
       },
     ],
     caughtBy: ['bug-3-enforced-on-paper'],
@@ -151,8 +162,8 @@ const BUGS: readonly Mutant[] = [
     patches: [
       {
         file: ACL,
-        find: "action === 'allow' ? accept : drop,",
-        put: `...(action === 'allow' ? [${MARK}, accept] : [drop]),`,
+        find: '? [...passedBy(name), goTo(allowedChain(direction))]',
+        put: `? [${MARK}, ...passedBy(name), goTo(allowedChain(direction))]`,
       },
       inIngressGate(MARKED),
     ],
@@ -185,7 +196,7 @@ const BUGS: readonly Mutant[] = [
       {
         file: GATES,
         find: "addGate(chain, 'prerouting', BEFORE_DEFRAG),",
-        put: "addGate(chain, 'prerouting', BEFORE_DEFRAG), rule(chain, match(payload('ip', 'daddr'), IMDS.ipv4), accept), rule(chain, match(payload('ip6', 'daddr'), IMDS.ipv6), accept),",
+        put: "addGate(chain, 'prerouting', BEFORE_DEFRAG), rule(chain, match(payload('ip', 'daddr'), '169.254.169.254'), accept), rule(chain, match(payload('ip6', 'daddr'), 'fd00:ec2::254'), accept),",
       },
     ],
     caughtBy: ['bug-10-imds-for-a-wrong-source', 'imds-not-for-another'],
@@ -315,7 +326,11 @@ const OTHERS: readonly Mutant[] = [
   {
     name: 'a rule of one IP version matches the other',
     patches: [
-      { file: GROUP, find: "match(meta('nfproto'), version),\n        ...peer,", put: '...peer,' },
+      {
+        file: GROUP,
+        find: "match(meta('nfproto'), version),\n          ...peer,",
+        put: '...peer,',
+      },
     ],
     caughtBy: ['protocol-other-version', 'protocol-all-of-the-other-version'],
   },
@@ -335,8 +350,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: GROUP,
-        find: 'return length === 0 ? [] : [match(field, prefix(address, length))]',
-        put: 'return length === 0 ? [] : [match(field, prefix(address, length - 1))]',
+        find: 'match(field, prefix(address, length))',
+        put: 'match(field, prefix(address, length - 1))',
       },
     ],
     caughtBy: ['block-one-address', 'block-other-half'],
@@ -344,7 +359,11 @@ const OTHERS: readonly Mutant[] = [
   {
     name: 'outbound rules look at the sender',
     patches: [
-      { file: GROUP, find: "direction === 'ingress' ? 'saddr' : 'daddr',", put: "'saddr'," },
+      {
+        file: GROUP,
+        find: "const end = direction === 'ingress' ? 'saddr' : 'daddr'",
+        put: "const end = 'saddr'",
+      },
     ],
     caughtBy: ['block-out', 'list-out'],
   },
@@ -364,8 +383,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: RULESET,
-        find: '...[...new Set(groupIds)].map((groupId) => inet(memberSet(groupId, version), address)),',
-        put: '...groupIds.slice(0, 1).map((groupId) => inet(memberSet(groupId, version), address)),',
+        find: '...wears.map((groupId) => inet(memberSet(groupId, version), address)),',
+        put: '...wears.slice(0, 1).map((groupId) => inet(memberSet(groupId, version), address)),',
       },
     ],
     caughtBy: ['several-groups-member-by-second', 'group-joined-and-left'],
@@ -467,7 +486,13 @@ const OTHERS: readonly Mutant[] = [
   },
   {
     name: 'an ACL denies nothing that an entry names',
-    patches: [{ file: ACL, find: "action === 'allow' ? accept : drop,", put: 'accept,' }],
+    patches: [
+      {
+        file: ACL,
+        find: ': dropped(GATE_OF[direction], name)',
+        put: ': [...passedBy(name), goTo(allowedChain(direction))]',
+      },
+    ],
     caughtBy: ['acl-first-denies', 'acl-deny-a-block', 'acl-icmp-code', 'fragments-at-a-border'],
   },
   {
@@ -529,7 +554,7 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: GATES,
-        find: "rule(match(concat(iif, etherSource), inSet('mac'), '!='), drop),",
+        find: "refuse('frames', 'frames', 'spoofed MAC', match(concat(iif, etherSource), inSet('mac'), '!=')),",
         put: '',
       },
       {
@@ -545,7 +570,7 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: GATES,
-        find: "rule(match(concat(iif, sender, payload('arp', 'saddr ip')), inSet('arp_sender')), accept),",
+        find: "rule(match(concat(iif, sender, address), inSet('arp_sender')), accept),",
         put: "rule(match(payload('ether', 'type'), 'arp'), accept),",
       },
     ],
@@ -576,27 +601,16 @@ const OTHERS: readonly Mutant[] = [
   {
     name: 'the router lets nobody at IMDS',
     patches: [
-      {
-        file: GATES,
-        find: "...(hook === 'input' ? imds(hook, 'daddr', 'dport') : imds(hook, 'saddr', 'sport')),",
-        put: '',
-      },
+      { file: SERVICES, find: `${IMDS_4} match(payload('tcp', port), 80), accept),`, put: '' },
+      { file: SERVICES, find: `${IMDS_6} match(payload('tcp', port), 80), accept),`, put: '' },
     ],
     caughtBy: ['imds-whatever-the-groups', 'imds-whatever-the-acl'],
   },
   {
     name: 'the router answers on every port',
     patches: [
-      {
-        file: GATES,
-        find: "match(payload('ip', address), IMDS.ipv4), match(payload('tcp', port), 80), accept",
-        put: "match(payload('ip', address), IMDS.ipv4), accept",
-      },
-      {
-        file: GATES,
-        find: "match(payload('ip6', address), IMDS.ipv6), match(payload('tcp', port), 80), accept",
-        put: "match(payload('ip6', address), IMDS.ipv6), accept",
-      },
+      { file: SERVICES, find: `${IMDS_4} match(payload('tcp', port), 80),`, put: IMDS_4 },
+      { file: SERVICES, find: `${IMDS_6} match(payload('tcp', port), 80),`, put: IMDS_6 },
     ],
     caughtBy: ['imds-one-port'],
   },

@@ -75,6 +75,8 @@ async function runMutant(mutant: Mutant): Promise<MutantResult> {
       ? `${names.join(', ')} (${first?.failure?.split('; ')[0]})`
       : `not by ${passed.join(', ')}`
     return { name: mutant.name, caught, how }
+  } catch (error) {
+    return { name: mutant.name, caught: false, how: `it did not run: ${String(error)}` }
   } finally {
     rmSync(tree, { recursive: true, force: true })
   }
