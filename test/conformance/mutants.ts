@@ -390,6 +390,28 @@ const OTHERS: readonly Mutant[] = [
     caughtBy: ['several-groups-member-by-second', 'group-joined-and-left'],
   },
   {
+    name: 'a secondary address is no member of its groups',
+    patches: [
+      {
+        file: RULESET,
+        find: '...wears.map((groupId) => inet(memberSet(groupId, version), address)),',
+        put: '...(address === addresses[0] ? wears : []).map((groupId) => inet(memberSet(groupId, version), address)),',
+      },
+    ],
+    caughtBy: ['address-secondary-is-a-member-4'],
+  },
+  {
+    name: 'the resolver lets nobody ask',
+    patches: [
+      {
+        file: SERVICES,
+        find: "rule(chain, match(payload('ip', address), '@resolver_ipv4'), ...dns),",
+        put: '',
+      },
+    ],
+    caughtBy: ['resolver-whatever-the-groups/v4', 'resolver-link-local'],
+  },
+  {
     name: 'of several groups the first alone is asked',
     patches: [
       {

@@ -5,9 +5,12 @@
 //   WHAT   tcp P · udp P · ping · icmp T/C · proto N · parts P (a UDP datagram in two fragments) ·
 //          tail P (its second fragment alone) · ethertype H · vlan N · arp · claim (an unasked ARP reply
 //          or neighbour advertisement)
-//   TO     an ENI, `router`, `imds`, or `nowhere` (an address of nobody's)
+//          dns (a question for a name of EC2's)
+//   TO     an ENI, `router`, `imds`, `resolver` (VPC+2), `resolver2`, `nowhere` (an address of nobody's);
+//          `b@X50` is b at the 50th address of subnet X
 //   #flow  names a flow that is there to be spoken on again: `#flow` from its client, `#flow back`
 
+import { hostIn } from './stage/blocks.ts'
 import type { Stage } from './stage/stage.ts'
 import { bytesOf, connectTo, DATAGRAM, type Ip, RAW, STREAM, send } from './wire/libc.ts'
 import * as packet from './wire/packet.ts'
@@ -15,6 +18,9 @@ import type { Host, Shot, Verdict } from './wire/wire.ts'
 
 /** Where the instance metadata service is (EC2 user guide, "Access instance metadata"). */
 const IMDS = { 4: '169.254.169.254', 6: 'fd00:ec2::254' } as const
+/** The resolver beside VPC+2 (VPC user guide, "Amazon DNS server"). */
+const RESOLVER: Readonly<Record<Ip, string | undefined>> = { 4: undefined, 6: 'fd00:ec2::253' }
+const RESOLVER_LINK_LOCAL = '169.254.169.253'
 /** RFC 5737 and RFC 3849: nobody's. */
 const NOBODY = { 4: '192.0.2.7', 6: '2001:db8:ffff::7' } as const
 /** Everybody on the link: the limited broadcast, and all nodes (RFC 919, RFC 4291). */
@@ -56,7 +62,9 @@ export class Probes {
     const spoken = /^#(\w+)( back)?$/.exec(text)
     if (spoken !== null) return this.#speak(spoken[1] ?? '', spoken[2] !== undefined, expect)
     const found =
-      /^(\w)(?:\((as|mac) (\w+)\))?(?::(\d+))?>(\w+) (\w+)(?: ([\w/]+))?(?: #(\w+))?$/.exec(text)
+      /^(\w)(?:\((as|mac) (\w+)\))?(?::(\d+))?>(\w+(?:@\w+)?) (\w+)(?: ([\w/]+))?(?: #(\w+))?$/.exec(
+        text,
+      )
     if (found === null) throw new Error(`'${text}' is no probe`)
     const [, source = '', by, other = '', port, target = '', what = '', detail = '', flow] = found
     const from = this.#stage.host(source)
@@ -68,6 +76,7 @@ export class Probes {
     if (what === 'parts' || what === 'tail') return this.#parts(plan, what)
     if (what === 'tcp') return this.#tcp(plan)
     if (what === 'udp') return this.#udp(plan)
+    if (what === 'dns') return this.#dns(plan)
     if (what === 'ping' || what === 'icmp') return this.#icmp(plan, what)
     if (what === 'proto') return this.#protocol(plan)
     throw new Error(`'${text}': what is '${what}'?`)
@@ -118,7 +127,7 @@ export class Probes {
 
   #udp({ ip, from, target, detail, expect, flow, port }: Plan): Shot {
     const { wire } = this.#stage
-    const [to, mark, called] = [this.#stage.host(target), wire.nextMark(), Number(detail)]
+    const [to, mark, called] = [this.#known(target), wire.nextMark(), Number(detail)]
     wire.answer(to, ip, 'udp', called)
     return {
       expect,
@@ -163,9 +172,25 @@ export class Probes {
     }
   }
 
+  #dns({ ip, from, target, expect }: Plan): Shot {
+    const { wire } = this.#stage
+    const source = wire.nextPort()
+    return {
+      expect,
+      hosts: [from],
+      launch: () => {
+        const fd = wire.socket(from, ip, DATAGRAM, 0, source)
+        connectTo(fd, this.#at(target, ip), 53)
+        send(fd, packet.dnsQuestion(source, 'ip-10-0-0-4.ec2.internal'))
+      },
+      there: [],
+      back: `${from.name} udp 53 ${source}`,
+    }
+  }
+
   #protocol({ ip, from, target, detail, expect }: Plan): Shot {
     const { wire } = this.#stage
-    const [to, mark] = [this.#stage.host(target), wire.nextMark()]
+    const [to, mark] = [this.#known(target), wire.nextMark()]
     wire.answer(to, ip, 'raw', Number(detail))
     return {
       expect,
@@ -216,7 +241,7 @@ export class Probes {
 
   #parts({ ip, from, target, detail, expect }: Plan, what: string): Shot {
     const { wire } = this.#stage
-    const to = this.#stage.host(target)
+    const to = this.#known(target)
     const [first, later, id] = [wire.nextMark(), wire.nextMark(), wire.nextPort()]
     const [mine, theirs] = [this.#own(from, ip), this.#at(target, ip)]
     // The first fragment holds 8 bytes of UDP and 1,000 of words; the second begins with its mark.
@@ -363,8 +388,10 @@ export class Probes {
 
   #own = (host: Host, ip: Ip): string => (ip === 4 ? host.ipv4 : host.ipv6)
 
+  #known = (target: string): Host => this.#stage.host(target.split('@')[0] ?? '')
+
   #end(target: string): Host | undefined {
-    return this.#stage.enis.get(target as 'a')?.host
+    return this.#stage.enis.get(target.split('@')[0] as 'a')?.host
   }
 
   #at(target: string, ip: Ip): string {
@@ -372,7 +399,11 @@ export class Probes {
     if (target === 'nowhere') return NOBODY[ip]
     if (target === 'all') return ALL[ip]
     if (target === 'router') return this.#stage.host('a').gateway
-    return this.#own(this.#stage.host(target), ip)
+    if (target === 'resolver') return RESOLVER[ip] ?? hostIn(this.#stage.block('vpc', 4) ?? '', 2)
+    if (target === 'resolver2') return RESOLVER_LINK_LOCAL
+    const address = this.#stage.address(target.split('@').at(-1) ?? '', ip)
+    if (address === undefined) throw new Error(`'${target}' is nobody`)
+    return address
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Row } from '../row.ts'
 import { ACLS } from './acls.ts'
+import { ADDRESSES } from './addresses.ts'
 import { CALLS } from './calls.ts'
 import { EMULATOR_BUGS } from './emulator-bugs.ts'
 import { FLOWS } from './flows.ts'
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   ...FLOWS,
   ...FRAMES,
   ...ACLS,
+  ...ADDRESSES,
   ...CALLS,
   ...EMULATOR_BUGS,
 ]

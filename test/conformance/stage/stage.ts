@@ -64,7 +64,10 @@ export class Stage implements Names {
     }
   }
 
+  /** An ENI's address, or one by its number in a subnet: `X50`. */
   address(name: string, ip: Ip): string | undefined {
+    const [, subnet = '', number] = /^([XYZ])(\d+)$/.exec(name) ?? []
+    if (number !== undefined) return hostIn(this.block(subnet, ip) ?? '', Number(number))
     const host = this.enis.get(name as EniName)?.host
     return ip === 4 ? host?.ipv4 : host?.ipv6
   }

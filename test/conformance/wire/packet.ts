@@ -54,6 +54,16 @@ export function synBytes(
   return summed(from, to, 6, head, 16)
 }
 
+/** A question to a resolver: the IPv4 address of a name (RFC 1035). */
+export function dnsQuestion(id: number, name: string): Buffer {
+  const head = Buffer.alloc(12)
+  head.writeUInt16BE(id, 0)
+  head.set([1, 0, 0, 1], 2) // Recursion desired; one question.
+  const labels = name.split('.').map((label) => Buffer.from(`\0${label}`))
+  for (const label of labels) label[0] = label.length - 1
+  return Buffer.concat([head, ...labels, Buffer.of(0, 0, 1, 0, 1)])
+}
+
 /** An ICMP message's bytes; of an error, `words` are the packet that it is about. */
 export function icmpBytes(
   ip: Ip,

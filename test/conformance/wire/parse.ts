@@ -2,6 +2,7 @@
 //
 //   a mark, and who sent it      `m0000a1 from 0a000064`   UDP, TCP with data, ICMP, any protocol
 //   a segment without data       `tcp 40001 80 2`          ports and SYN (2), ACK (16), RST (4)
+//   a datagram by its ports          `udp 53 40001`         for answers without our words
 //   ICMP by its own              `icmp 14 4711`            type and id, for answers without our words
 //   a fragment that is no first  `part m0000a1 from …`
 //   ARP                          `arp 2 0a000001 0a000064` operation, sender, target
@@ -49,7 +50,9 @@ function transport(ip: 4 | 6, protocol: number, body: Buffer, source: string): s
     const mark = markAt(body, at)
     return mark === '' ? [] : [`${mark} from ${source}`]
   }
-  if (protocol === 17) return marked(8)
+  if (protocol === 17 && body.length >= 8) {
+    return [...marked(8), `udp ${body.readUInt16BE(0)} ${body.readUInt16BE(2)}`]
+  }
   if (protocol === 6 && body.length >= 20) {
     const words = marked(((body[12] ?? 0) >>> 4) * 4)
     const flags = (body[13] ?? 0) & 0x16
