@@ -24,7 +24,10 @@ const tcp = { IpProtocol: 'tcp', FromPort: 80, ToPort: 80 }
 
 /** The table. */
 export const REFUSED: readonly Refused[] = [
-  action('instances that EC2 runs', 'RunInstances', { MinCount: 1, MaxCount: 1 }),
+  action('launch templates', 'CreateLaunchTemplate', {
+    LaunchTemplateName: 'abc',
+    LaunchTemplateData: {},
+  }),
   action('peering of VPCs', 'CreateVpcPeeringConnection', { VpcId: 'vpc-00000000000000000' }),
   action('transit gateways', 'CreateTransitGateway', {}),
   action('VPN connections', 'CreateVpnConnection', { CustomerGatewayId: 'cgw-0', Type: 'ipsec.1' }),
