@@ -10,7 +10,8 @@ import { columns, coveredTable, refusedTable } from './tables.ts'
 const USAGE = `npm run conformance [-- OPTIONS]
   --endpoint URL   examine whoever speaks the EC2 API there; else a lab of its own. Interfaces of
                    ENIs attached to the instance must appear in this process's network namespace
-  --instance ID    which of its instances this host is, where it has several
+  --instance ID    which of its instances this host is, where it has several; else as
+                   AWS_EC2_METADATA_SERVICE_ENDPOINT says
   --settle MS      how long a change may take after its call; 0
   --only TEXT      only cases (or mutants) whose name holds TEXT, and no random probes
   --seed N         of the random worlds; a new one each time, printed

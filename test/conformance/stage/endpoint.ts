@@ -45,6 +45,21 @@ export class Ec2 {
   }
 }
 
+/**
+ * The instance that this host is, as its metadata service says (AWS_EC2_METADATA_SERVICE_ENDPOINT, as
+ * every SDK has it); undefined where none is named.
+ */
+export async function ownInstanceId(): Promise<string | undefined> {
+  const service = process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT
+  if (service === undefined) return undefined
+  const ttl = { 'X-aws-ec2-metadata-token-ttl-seconds': '60' }
+  const token = await fetch(`${service}/latest/api/token`, { method: 'PUT', headers: ttl })
+  const headers = { 'X-aws-ec2-metadata-token': await token.text() }
+  const answer = await fetch(`${service}/latest/meta-data/instance-id`, { headers })
+  if (!answer.ok) throw new Error(`${service} tells no instance-id: HTTP ${answer.status}`)
+  return answer.text()
+}
+
 /** The code of a refusal, or what else went wrong. */
 export const codeOf = (error: unknown): string =>
   error instanceof Error ? (error.name === 'Error' ? error.message : error.name) : String(error)

@@ -7,7 +7,7 @@ import type { Names } from '../text.ts'
 import type { Ip } from '../wire/libc.ts'
 import { type Host, Wire } from '../wire/wire.ts'
 import { freeBlocks, hostIn } from './blocks.ts'
-import type { Ec2 } from './endpoint.ts'
+import { type Ec2, ownInstanceId } from './endpoint.ts'
 import { letGo, takeIn } from './namespaces.ts'
 
 export const SUBNETS = ['X', 'Y', 'Z'] as const
@@ -131,10 +131,13 @@ export class Stage implements Names {
       Filters: [{ Name: 'instance-state-name', Values: ['running'] }],
     })
     const all = Reservations.flatMap(({ Instances }) => Instances)
-    const found = wanted === undefined ? all : all.filter(({ InstanceId }) => InstanceId === wanted)
+    const mine = wanted ?? (all.length > 1 ? await ownInstanceId() : undefined)
+    const found = mine === undefined ? all : all.filter(({ InstanceId }) => InstanceId === mine)
     const [instance] = found
     if (instance === undefined || found.length > 1) {
-      throw new Error(`${found.length} running instances: name the one that is this host`)
+      throw new Error(
+        `${found.length} running instances: name the one that is this host with --instance`,
+      )
     }
     this.#instance = instance.InstanceId
     const indexes = instance.NetworkInterfaces.map((each) => each.Attachment?.DeviceIndex ?? 0)
