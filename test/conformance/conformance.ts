@@ -47,6 +47,8 @@ export const REPOSITORY = join(import.meta.dirname, '../..')
 /** Examines an endpoint. Rejects when no stage can be set; what fails on it is in the report. */
 export async function examine(plan: Plan): Promise<Report> {
   const startedAt = performance.now()
+  const asked = casesOf(ROWS).filter(({ name }) => wanted(plan, name))
+  if (asked.length === 0 && plan.probes === 0) throw new Error('no case has such a name')
   const own =
     plan.endpoint === undefined
       ? await startLab(`conform-${process.pid}`, plan.tree ?? REPOSITORY)

@@ -87,6 +87,7 @@ async function rounds(): Promise<number> {
 
 async function mutants(): Promise<number> {
   const wanted = MUTANTS.filter(({ name }) => name.includes(values.only ?? ''))
+  if (wanted.length === 0) throw new Error('no mutant has such a name')
   const results = await runMutants(wanted, (result) => {
     if (!values.json)
       console.log(`${result.caught ? 'caught  ' : 'SURVIVED'} ${result.name}: ${result.how}`)

@@ -71,9 +71,13 @@ const REPOSITORY = join(import.meta.dirname, '../../..')
 
 /** Starts a lab from a checkout (this one, unless told). Rejects with what it said. */
 export async function startLab(name: string, tree = REPOSITORY): Promise<OwnLab> {
-  const child = spawn(process.execPath, [join(tree, 'test/net/lab-child.ts'), name, '0'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [join(tree, 'test/net/lab-child.ts'), name, '0', '--fresh'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let said = ''
   child.stderr.on('data', (data: Buffer) => {
     said += data
