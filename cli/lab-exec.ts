@@ -29,23 +29,31 @@ export async function execInLab(lab: LabConnection, call: Call): Promise<number>
       child?.kill(signal)
     })
   }
+  if (call.on('internet')) {
+    const status = (await lab.ask('GET', '/lab/status')) as { internet: { netnsPath: string } }
+    if (ended !== undefined) return 128 + constants.signals[ended]
+    child = enter(status.internet.netnsPath, call)
+    return await exitCodeOf(child, 'ip: install iproute2')
+  }
   const groups = call.all('group')
   const subnetId = call.one('subnet')
   const probe = (await lab.ask('POST', '/lab/probes', {
     groupIds: groups.filter((group) => group.startsWith('sg-')),
     groupNames: groups.filter((group) => !group.startsWith('sg-')),
     ...(subnetId === undefined ? {} : { subnetId }),
+    ...(call.on('public') ? { public: true } : {}),
   })) as { probeId: string; netnsPath: string; ipv4: string }
   try {
     if (ended !== undefined) return 128 + constants.signals[ended]
-    child = spawn('ip', ['netns', 'exec', basename(probe.netnsPath), ...call.rest], {
-      stdio: 'inherit',
-    })
+    child = enter(probe.netnsPath, call)
     return await exitCodeOf(child, 'ip: install iproute2')
   } finally {
     await lab.ask('DELETE', `/lab/probes/${probe.probeId}`)
   }
 }
+
+const enter = (netnsPath: string, { rest }: Call): ReturnType<typeof spawn> =>
+  spawn('ip', ['netns', 'exec', basename(netnsPath), ...rest], { stdio: 'inherit' })
 
 /** What a command's end is to us: its exit code, or 128 + n when a signal ended it. */
 export function exitCodeOf(child: ReturnType<typeof spawn>, remedy: string): Promise<number> {

@@ -47,6 +47,8 @@ export const lab: Command = {
       multiple: true,
       text: "exec, host add: security group; the VPC's default one. fault: the group (ID) it is about",
     },
+    public: { text: 'exec: with a public address, so that the Internet is in reach' },
+    internet: { text: "exec: speak from the lab's Internet, and not from the VPC" },
     subnet: { value: 'ID', text: 'exec, host add: where it speaks from. fault: which' },
     json: { text: 'env, status, host, fault, profile: print one JSON document' },
     ...HOST_FLAGS,
@@ -106,8 +108,9 @@ async function start(call: Call): Promise<number> {
     process.on(signal, () => ended.abort())
   }
   const type = instanceType === undefined ? {} : { instanceType }
-  const fresh = call.on('fresh')
-  const options = { name: labName(call), ...port, ...type, ...flowLog, fresh, onReady: sayReady }
+  const [fresh, internet] = [call.on('fresh'), call.on('internet')]
+  const ways = { ...port, ...type, ...flowLog, internet }
+  const options = { name: labName(call), ...ways, fresh, onReady: sayReady }
   try {
     await runLab(options, ended.signal)
     return EXIT.ok

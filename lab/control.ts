@@ -76,10 +76,11 @@ export function readProbeWish(body: unknown): ProbeWish {
     ...optional('subnetId', text(fields, 'subnetId')),
     ...optional('groupIds', texts(fields, 'groupIds')),
     ...optional('groupNames', texts(fields, 'groupNames')),
+    ...optional('public', flag(fields, 'public')),
   }
   const [unknown] = fields.keys()
   if (unknown !== undefined) {
-    throw bad(`Unknown field '${unknown}'. Allowed: name, subnetId, groupIds, groupNames.`)
+    throw bad(`Unknown field '${unknown}'. Allowed: name, subnetId, groupIds, groupNames, public.`)
   }
   if (wish.name !== undefined && !/^[a-z0-9][a-z0-9-]{0,31}$/.test(wish.name)) {
     throw bad(`name is '${wish.name}'; use lower-case letters, digits and '-', at most 32.`)
@@ -111,6 +112,13 @@ function texts(fields: Map<string, unknown>, name: string): string[] | undefined
   if (value === undefined) return undefined
   if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
   throw bad(`${name} must be a list of texts.`)
+}
+
+function flag(fields: Map<string, unknown>, name: string): boolean | undefined {
+  const value = fields.get(name)
+  fields.delete(name)
+  if (value === undefined || typeof value === 'boolean') return value
+  throw bad(`${name} must be true or false.`)
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [k in K]?: V } {

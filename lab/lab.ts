@@ -131,6 +131,7 @@ export class Lab {
       startedAt: this.startedAt.toISOString(),
       enforcement: 'proven', // The fabric dropped and passed probes of its own before it opened.
       netns: this.#fabric.netnsPath,
+      internet: this.#fabric.ways.internet,
       accountId: ACCOUNT_ID,
       region: REGION,
       instance: { instanceId, instanceType, zone },

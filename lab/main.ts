@@ -14,6 +14,7 @@ import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts
 import { FLOW_LOG_INTERVAL_S, FlowLogFile, type FlowLogOptions } from './flows/flow-log-file.ts'
 import { hostParts } from './hosts/parts.ts'
 import { closeImds, openImds } from './imds/listeners.ts'
+import { openInternet } from './internet.ts'
 import { Lab, type Remembered } from './lab.ts'
 import { emptyWorld } from './model/fresh-world.ts'
 import { INSTANCE_TYPES, LAB_TYPE } from './model/instance-type.ts'
@@ -40,6 +41,8 @@ export type RunLabOptions = {
   readonly hostRoute?: boolean
   /** Where flow log records go, and how often; absent: there are none. */
   readonly flowLog?: FlowLogOptions
+  /** A way from the VPC to the real Internet: not built, and refused by name. */
+  readonly internet?: boolean
   /** pino's level: `info` logs every EC2 call. */
   readonly logLevel?: string
   /** Told where the lab listens, once it is ready. */
@@ -121,6 +124,7 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => resolver.close())
   const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world, log)
   up.defer(() => dhcp.close())
+  up.defer(await openInternet(fabric))
   const server = makeServer(lab, (kept) => {
     keep = kept
     stop.abort()
@@ -163,7 +167,7 @@ function recall(store: WorldStore, { instanceType, name }: RunLabOptions): Remem
 }
 
 function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions): void {
-  const { instanceType = LAB_TYPE, hostRoute = false } = options
+  const { instanceType = LAB_TYPE, hostRoute = false, internet = false } = options
   if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) {
     throw new Error(`lab name is '${name}'; use lower-case letters, digits and '-', at most 32`)
   }
@@ -181,6 +185,12 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
   if (hostRoute) {
     throw new Error(
       'the lab gives the host no route into the VPC; use `enid lab exec` to speak from inside it',
+    )
+  }
+  if (internet) {
+    throw new Error(
+      'the lab has no way to the real Internet; its own has a host that answers at 203.0.113.10, ' +
+        'and `enid lab exec --internet` speaks from there',
     )
   }
 }

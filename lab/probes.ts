@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { LabFabric } from './fabric/open.ts'
+import { RESERVED_NAMES } from './fabric/outside.ts'
 import { knownCidr } from './model/addresses.ts'
 import { resolvConf } from './model/dns-name.ts'
 import { newId } from './model/ids.ts'
@@ -11,6 +12,7 @@ import { findSubnet } from './model/look-up.ts'
 import { makeEni, routerOf } from './model/network-interface.ts'
 import { homeSubnet, namedGroups } from './model/place.ts'
 import type { Probe } from './model/probe.ts'
+import { addressFor, launchAddress } from './model/public-address.ts'
 import { Refusal } from './model/refusal.ts'
 import {
   drop,
@@ -31,6 +33,8 @@ export type ProbeWish = {
   readonly subnetId?: string
   readonly groupIds?: readonly string[]
   readonly groupNames?: readonly string[]
+  /** With a public address for as long as it stands; else as its subnet says of what is launched. */
+  readonly public?: boolean
 }
 
 /** A probe that stands: run a command in its namespace and it speaks from the VPC. */
@@ -62,13 +66,16 @@ export class Probes {
       if (this.all().some((probe) => probe.name === name)) {
         throw new Refusal('InvalidName', `A probe named '${name}' stands already.`, 409)
       }
+      if (RESERVED_NAMES.includes(name)) {
+        throw new Refusal('InvalidName', `'${name}' is a part of the lab: choose another name.`)
+      }
       const { world } = this.#region
       const netnsPath = await this.#fabric.makeNetns(name, resolvConf(world, world.homeVpcId))
       let eniId: string | undefined
       try {
         const eni = await this.#region.change((world) => plugIn(world, wish, netnsPath))
         eniId = eni.eniId
-        const probe: Probe = { probeId, name, netnsPath, ...described(eni) }
+        const probe: Probe = { probeId, name, netnsPath, ...described(this.#region.world, eni) }
         await this.#configure(probe)
         // Only now: an ENI of no probe is taken away where a lab that died left one (restore.ts).
         await this.#region.change((world) => ({
@@ -156,12 +163,22 @@ function plugIn(world: World, wish: ProbeWish, netns: string): Change<NetworkInt
       netns,
     },
   }
-  return { world: withEni(made.world, eni), output: eni }
+  const next = withEni(made.world, eni)
+  const isPublic = wish.public ?? subnet.mapPublicIpOnLaunch
+  return { world: isPublic ? launchAddress(next, eni, randomBytes) : next, output: eni }
 }
 
-function described(eni: NetworkInterface): Omit<Probe, 'probeId' | 'name' | 'netnsPath'> {
+function described(
+  world: World,
+  eni: NetworkInterface,
+): Omit<Probe, 'probeId' | 'name' | 'netnsPath'> {
   const [ipv4 = ''] = eni.ipv4
   const [ipv6] = eni.ipv6
   const { eniId, mac, subnetId, groupIds } = eni
-  return { eniId, mac, subnetId, groupIds, ipv4, ...(ipv6 === undefined ? {} : { ipv6 }) }
+  const publicIp = addressFor(world, eniId, ipv4)?.publicIp
+  return {
+    ...{ eniId, mac, subnetId, groupIds, ipv4 },
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(publicIp === undefined ? {} : { publicIp }),
+  }
 }

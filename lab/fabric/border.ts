@@ -8,7 +8,8 @@
 // send from any. A packet whose other end is in the same subnet crosses no border. What a port
 // exchanges with the router itself (IMDS, ARP, NDP) is not forwarded, so no ACL sees it; that is
 // EC2's rule as well (VPC user guide, "Network ACLs"). A change of an ACL, or of which one a subnet
-// has, touches two chains, however many ports there are.
+// has, touches two chains, however many ports there are. A third chain says by a mark which route
+// table the subnet's packets ask (routing.ts).
 
 import type { AclEntry, Subnet } from './fabric.ts'
 import { aclChain, allowedChain, entryName, GATE_OF } from './network-acl.ts'
@@ -30,6 +31,7 @@ import {
   jump,
   match,
   meta,
+  set,
 } from './nft.ts'
 import { dropped, firstOfFlow, passed } from './reason.ts'
 import { checkId } from './security-group.ts'
@@ -42,13 +44,16 @@ const oif = meta('oifname')
 
 const borderChain = (subnetId: string, direction: Direction): string =>
   `${direction === 'egress' ? 'leaving' : 'entering'}-${subnetId}`
-const linkSet = (subnetId: string): string => `links-of-${subnetId}`
+const routeChain = (subnetId: string): string => `route-${subnetId}`
+/** The links of the ports that are in a subnet. */
+export const linkSet = (subnetId: string): string => `links-of-${subnetId}`
 
 /** The two gates and the maps that lead from a port to its subnet: empty, so closed. */
 export function borderGates(): Command[] {
   return [
     addVerdictMap('border_out_subnet', 'ifname'),
     addVerdictMap('border_in_subnet', 'ifname'),
+    addVerdictMap('route_of', 'ifname'),
     addGate('border_out', 'forward', -16),
     addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),
     addGate('border_in', 'forward', -14),
@@ -64,8 +69,11 @@ export function borderGates(): Command[] {
   ]
 }
 
-/** Creates a subnet's border, or associates it with another ACL, which must be there. */
-export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
+/**
+ * Creates a subnet's border, or associates it with another ACL, which must be there, or with
+ * another route table: `mark` is its number, none where nothing leads out.
+ */
+export function putBorder(subnet: Subnet, isNew: boolean, mark = 0): Command[] {
   const { subnetId, aclId } = subnet
   checkId('subnetId', subnetId)
   const chain = (direction: Direction, otherEnd: typeof iif): Command[] => {
@@ -84,6 +92,8 @@ export function putBorder(subnet: Subnet, isNew: boolean): Command[] {
       : []),
     ...chain('egress', oif),
     ...chain('ingress', iif),
+    isNew ? addChain('inet', routeChain(subnetId)) : flushChain('inet', routeChain(subnetId)),
+    addRule('inet', routeChain(subnetId), [set(meta('mark'), mark)]),
   ]
 }
 
@@ -94,6 +104,7 @@ export function dropBorder(subnet: Subnet): Command[] {
     ...changeRouter('delete', subnet),
     deleteChain('inet', borderChain(subnetId, 'egress')),
     deleteChain('inet', borderChain(subnetId, 'ingress')),
+    deleteChain('inet', routeChain(subnetId)),
     deleteSet('inet', linkSet(subnetId)),
   ]
 }
@@ -105,6 +116,7 @@ export function borderElements(subnetId: string, link: string): Element[] {
     { ...inet, set: linkSet(subnetId) },
     { ...inet, set: 'border_out_subnet', to: borderChain(subnetId, 'egress') },
     { ...inet, set: 'border_in_subnet', to: borderChain(subnetId, 'ingress') },
+    { ...inet, set: 'route_of', to: routeChain(subnetId) },
   ]
 }
 

@@ -17,8 +17,11 @@ export class Borders {
     throw new Error(`port ${eniId}: subnet ${subnetId} is not known; put the subnet first`)
   }
 
-  /** Creates a subnet, or gives it another gateway or ACL. */
-  async putSubnet(kernel: FabricKernel, subnet: Subnet): Promise<void> {
+  /** The subnets that there are. */
+  subnets = (): Subnet[] => [...this.#subnets.values()]
+
+  /** Creates a subnet, or gives it another gateway, ACL or route table (`mark` is its number). */
+  async putSubnet(kernel: FabricKernel, subnet: Subnet, mark: number): Promise<void> {
     const { subnetId, ipv4Gateway, aclId } = subnet
     if (ipv4Gateway !== undefined && familyOf(ipv4Gateway) !== 'ipv4') {
       throw new Error(`subnet ${subnetId}: ipv4Gateway '${ipv4Gateway}' is no ipv4 address`)
@@ -31,8 +34,8 @@ export class Borders {
     const comes = ipv4Gateway === was ? undefined : ipv4Gateway
     if (comes !== undefined) await kernel.call('changeGateway', 'add', comes)
     try {
-      if (before?.aclId !== aclId) {
-        await kernel.call('apply', putBorder(subnet, before === undefined))
+      if (before?.aclId !== aclId || before.routeTableId !== subnet.routeTableId) {
+        await kernel.call('apply', putBorder(subnet, before === undefined, mark))
       }
     } catch (error) {
       if (comes !== undefined) await kernel.call('changeGateway', 'remove', comes)
@@ -44,12 +47,17 @@ export class Borders {
     }
   }
 
+  /** Throws, naming who, while a port is in the subnet. */
+  checkEmpty(subnetId: string, ports: readonly Port[]): void {
+    const inside = ports.find((port) => port.subnetId === subnetId)
+    if (inside !== undefined) throw new Error(`subnet ${subnetId} has port ${inside.eniId} in it`)
+  }
+
   /** Takes a subnet away; throws, naming who, while a port is in it. */
   async dropSubnet(kernel: FabricKernel, subnetId: string, ports: readonly Port[]): Promise<void> {
     const subnet = this.#subnets.get(subnetId)
     if (subnet === undefined) return
-    const inside = ports.find((port) => port.subnetId === subnetId)
-    if (inside !== undefined) throw new Error(`subnet ${subnetId} has port ${inside.eniId} in it`)
+    this.checkEmpty(subnetId, ports)
     await kernel.call('apply', dropBorder(subnet))
     this.#subnets.delete(subnetId)
     const { ipv4Gateway } = subnet

@@ -7,7 +7,7 @@ import { dump, transact } from './netlink-socket.ts'
 
 const GET = (1 << 8) | 1 // NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET
 const DELETE = (1 << 8) | 2
-const CTA = { ORIGINAL: 1, REPLY: 2, ID: 12 }
+const CTA = { ORIGINAL: 1, REPLY: 2, ID: 12, ZONE: 18 }
 const TUPLE_IP = 1
 const HEADER_BYTES = 4 // struct nfgenmsg: family, version, resource id.
 
@@ -57,12 +57,15 @@ function addressesOf(entry: Buffer): string[] {
 function deletion(entry: Buffer): Message {
   const found = attributes(entry, HEADER_BYTES)
   const nested = 0x8000
+  const zone = found.get(CTA.ZONE)
   return order(
     DELETE,
     'delete a tracked flow',
     header(entry[0] ?? 0),
     attribute(CTA.ORIGINAL | nested, found.get(CTA.ORIGINAL) ?? Buffer.of()),
     attribute(CTA.ID, found.get(CTA.ID) ?? Buffer.of()),
+    // A flow that goes by an appliance is in a zone (routing.ts), and not to be found without it.
+    ...(zone === undefined ? [] : [attribute(CTA.ZONE, zone)]),
   )
 }
 

@@ -31,6 +31,9 @@ const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
   ['ipv4/ip_forward', '1'],
   ...(['all', 'default'] as const).flatMap((scope): [string, string][] => [
     [`ipv4/conf/${scope}/rp_filter`, '0'], // The source check is ours, and stricter.
+    // The kernel's own check of sources asks the routes twice for a packet once there are policy
+    // rules, but not where local sources are accepted: the source check is ours in any case.
+    [`ipv4/conf/${scope}/accept_local`, '1'],
     [`ipv4/conf/${scope}/send_redirects`, '0'],
     [`ipv4/conf/${scope}/accept_redirects`, '0'],
     [`ipv4/conf/${scope}/accept_source_route`, '0'],

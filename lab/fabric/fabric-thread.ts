@@ -38,10 +38,13 @@ import type { Message } from './netlink-message.ts'
 import { news, openNetlink, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import { encodeBatch } from './nft-direct.ts'
+import { closeOutside, type Outside, openOutside } from './outside-namespaces.ts'
+import { changePolicy, type PolicyChange } from './policy.ts'
 import { type LinkPlan, links, type PluggedLink, plugLink, reach, unplugLink } from './port-link.ts'
 import { probe } from './probe.ts'
 import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
 import { listenIn } from './socket.ts'
+import { openTranslator } from './translator.ts'
 import type { Lost, Verdict } from './verdict.ts'
 
 /** How often the thread looks whether a link died. A look that finds nothing costs microseconds. */
@@ -53,6 +56,7 @@ const WATCH_INTERVAL_MS = 25
 const LOG_READS_MAX = 12
 
 let open: OpenFabric | undefined
+let outside: Outside | undefined
 let watch: NodeJS.Timeout | undefined
 let hearing: Hearing | undefined
 /** Hears of flows that end, once somebody counts them. */
@@ -63,7 +67,15 @@ let adoption: Adoption | undefined
 const calls = {
   /** With `adopt` a dead lab's namespace is entered as it is, until `seal` puts right what differs. */
   open(name: string, hostNetns: string, adopt: boolean): void {
-    open = openNamespace(name, hostNetns, adopt)
+    const opened = openNamespace(name, hostNetns, adopt)
+    try {
+      outside = openOutside(opened)
+    } catch (error) {
+      if (adopt) releaseNamespace(opened)
+      else closeNamespace(opened)
+      throw error
+    }
+    open = opened
     hearing = new Hearing(open.log, {
       links: () =>
         links(fabric().netlink).map(({ ifindex, alias }) => [ifindex, eniOf(name, alias)] as const),
@@ -90,6 +102,8 @@ const calls = {
 
   close(): void {
     clearInterval(watch)
+    if (outside !== undefined) closeOutside(outside)
+    outside = undefined
     if (open !== undefined) closeNamespace(open)
     open = undefined
     hearing = undefined
@@ -119,6 +133,17 @@ const calls = {
     if (batch === undefined) within(namespaceFd, () => nftables.run(exact))
     else transact(conntrack, batch)
   },
+
+  /** The same at the edge; flows from or to `addresses` are translated anew from then on. */
+  applyAtEdge(commands: readonly Command[], addresses: readonly string[]): void {
+    const { edgeFd, nftables, conntrack } = beyond()
+    within(edgeFd, () => nftables.run(commands))
+    forgetFlows(conntrack, addresses.map(blockOf))
+  },
+
+  changePolicy: (change: PolicyChange) => changePolicy(fabric().netlink, beyond().ifindex, change),
+
+  openTranslator,
 
   /** Reports all that the log says up to now. */
   hear: (): void => reportLog(Number.POSITIVE_INFINITY),
@@ -209,6 +234,11 @@ export type Reply =
 function fabric(): OpenFabric {
   if (open === undefined) throw new Error('the fabric is closed')
   return open
+}
+
+function beyond(): Outside {
+  if (outside === undefined) throw new Error('the fabric is closed')
+  return outside
 }
 
 /** Has the kernel do it, or writes it down. Nothing asks for less before an adoption is sealed. */

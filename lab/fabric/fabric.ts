@@ -49,6 +49,42 @@ export type Subnet = {
   readonly ipv4Gateway?: string
   readonly ipv6Cidr?: string
   readonly aclId: string
+  /** What leads out of it. Absent: nothing does, and its guests reach what is plugged in alone. */
+  readonly routeTableId?: string
+}
+
+/** One route: the most specific that matches decides. */
+export type Route = {
+  readonly cidr: string
+  /** A port that is not plugged in is nowhere. */
+  readonly to:
+    | { readonly kind: 'internet' | 'egress-only' | 'nowhere' }
+    | { readonly kind: 'port'; readonly eniId: string }
+}
+
+/**
+ * A route table: where packets go that are for none of the VPC's own `blocks`, or for a part of them
+ * (or a whole one) that a route diverts. The rest of the blocks is local, as in every table.
+ */
+export type RouteTable = {
+  readonly routeTableId: string
+  readonly blocks: readonly string[]
+  readonly routes: readonly Route[]
+}
+
+/** A public address, and the private one it is translated to and from at the internet gateway. */
+export type PublicAddress = { readonly publicIp: string; readonly privateIp: string }
+
+/** A NAT gateway: an ENI of its own, behind which IPv4 is translated to its private address. */
+export type NatGateway = {
+  readonly natGatewayId: string
+  readonly eniId: string
+  readonly subnetId: string
+  readonly mac: string
+  readonly ipv4: string
+  /** The subnet's router and prefix length. */
+  readonly ipv4Gateway: string
+  readonly prefixLength: number
 }
 
 /** An ENI that is plugged in: its addresses, its groups, and the namespace its link appears in. */
@@ -63,6 +99,8 @@ export type Port = {
   readonly prefixes?: readonly string[]
   readonly groupIds: readonly string[]
   readonly sourceDestCheck: boolean
+  /** Its guest is a NAT gateway: no group judges it, and it sends on what others sent. */
+  readonly translates?: true
   /** The namespace in which the link is born: a path such as `/proc/self/ns/net` or `/run/netns/x`. */
   readonly netns: string
 }
@@ -70,7 +108,21 @@ export type Port = {
 /** What became of a port's guest end, as the kernel tells it. */
 export type PortEvent = { readonly eniId: string; readonly what: 'replugged' | 'gone' }
 
+/** What leads out of the VPC: the part of the contract that speaks of routes and gateways. */
+export interface FabricWays {
+  /** Creates the route table or replaces its routes. */
+  putRouteTable(table: RouteTable): Promise<void>
+  dropRouteTable(routeTableId: string): Promise<void>
+  /** Has the internet gateway translate; running flows of either address are cut. */
+  putPublicAddress(address: PublicAddress): Promise<void>
+  dropPublicAddress(publicIp: string): Promise<void>
+  /** Makes a NAT gateway and plugs its ENI in. */
+  putNatGateway(nat: NatGateway): Promise<void>
+  dropNatGateway(natGatewayId: string): Promise<void>
+}
+
 export interface Fabric {
+  readonly ways: FabricWays
   /** Makes the namespace (or sweeps a dead lab's and makes it anew), the table, and proves enforcement. */
   open(): Promise<void>
   /** The namespace's path, for listeners born in it and for the tests' oracle. */
@@ -78,7 +130,7 @@ export interface Fabric {
   /** Creates the ACL or replaces its entries, in one transaction. */
   putAcl(acl: Acl): Promise<void>
   dropAcl(aclId: string): Promise<void>
-  /** Creates the subnet, or gives it another gateway or ACL; the ACL must be there. */
+  /** Creates the subnet, or gives it another gateway, ACL or route table; both must be there. */
   putSubnet(subnet: Subnet): Promise<void>
   dropSubnet(subnetId: string): Promise<void>
   /** Opens the resolver's port, at the VPC's own address and at those that all VPCs have. It must be closed. */

@@ -5,6 +5,8 @@
 //            its MAC, IP, ARP   its address     (forward -30)        (-20)
 //                                    └──▶ input: NDP, and the router's services (services.ts)
 //
+//   routing (routing.ts) stands between source_check and the kernel's own decision, by its mark.
+//
 //   … ─▶ border_out ─▶ border_in ─▶ ingress_gate ─▶ guest
 //        (-16)         (-14)        (-10)            (border.ts has the two in the middle)
 //
@@ -26,7 +28,11 @@ import {
   anyOf,
   byMap,
   type Command,
+  changeElement,
   concat,
+  ct,
+  fib,
+  flowIs,
   inSet,
   match,
   meta,
@@ -34,8 +40,11 @@ import {
   prefix,
   type Statement,
 } from './nft.ts'
+import { EDGE, LINK } from './outside.ts'
 import { dropped, type Gate } from './reason.ts'
+import { routingChains } from './routing.ts'
 import { leaseQuestion, serviceInput, serviceOutput, serviceSets } from './services.ts'
+import { TOLD_TOO_BIG } from './too-big.ts'
 import { agreedChains, passTracked } from './tracking.ts'
 
 const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour solicitation, advert.
@@ -43,9 +52,22 @@ const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour so
 /** Conntrack puts fragments together at -400: each must be its sender's own before that. */
 const BEFORE_DEFRAG = -450
 
-/** The tables, gates and empty sets: everything is closed. */
+/** Where a gateway's link is sent to by gates that do not judge it. */
+export const OPEN = 'open'
+const NO_ROUTE = 'no route'
+
+/** The tables, gates and empty sets: everything is closed but the links of the gateways. */
 export function baseRuleset(): Command[] {
-  return [...sets(), ...frames(), ...sourceCheck(), ...router(), ...forwarding(), ...borderGates()]
+  return [
+    ...sets(),
+    ...frames(),
+    ...sourceCheck(),
+    ...router(),
+    ...forwarding(),
+    ...borderGates(),
+    ...routingChains(),
+    ...gateways(),
+  ]
 }
 
 const iif = meta('iifname')
@@ -67,6 +89,7 @@ function sets(): Command[] {
     addSet('inet', 'link_local', ['ifname', 'ether_addr', 'ipv6_addr']),
     addSet('inet', 'unchecked_source', ['ifname', 'ether_addr']),
     addSet('inet', 'unchecked_destination', ['ifname']),
+    addSet('inet', 'gateways', ['ifname']),
     ...(['ipv4', 'ipv6'] as const).flatMap((version) => [
       addSet('inet', `source_${version}`, ['ifname', 'ether_addr', `${version}_addr`]),
       addSet('inet', `destination_${version}`, ['ifname', `${version}_addr`]),
@@ -116,7 +139,20 @@ function sourceCheck(): Command[] {
       match(payload('icmpv6', 'type'), anyOf(...NEIGHBOUR_DISCOVERY)),
       accept,
     ),
-    rule(chain, from('unchecked_source'), accept),
+    // From anywhere, but not in the router's name, nor in that of the way out.
+    ...[
+      match(payload('ip', 'saddr'), EDGE.ipv4, '!='),
+      match(payload('ip6', 'saddr'), EDGE.ipv6, '!='),
+    ].map((isNotEdge) =>
+      rule(
+        chain,
+        from('unchecked_source'),
+        match(fib('type', 'saddr'), 'local', '!='),
+        isNotEdge,
+        accept,
+      ),
+    ),
+    rule(chain, match(iif, inSet('gateways')), accept),
     refuse(chain, 'source', 'link-local', from('link_local', payload('ip6', 'saddr'))),
     refuse(chain, 'source', 'spoofed source'),
   ]
@@ -144,6 +180,9 @@ function forwarding(): Command[] {
   const gate = (direction: 'egress' | 'ingress', prio: number, link: typeof iif) => [
     addGate(`${direction}_gate`, 'forward', prio),
     ...passTracked(`${direction}_gate`, direction),
+    ...(direction === 'ingress'
+      ? Object.values(TOLD_TOO_BIG).map((isTold) => rule('ingress_gate', ...isTold, accept))
+      : []),
     rule(`${direction}_gate`, byMap(link, `${direction}_groups`)),
     refuse(`${direction}_gate`, direction, `no group rule, ${direction}`),
   ]
@@ -164,8 +203,47 @@ function forwarding(): Command[] {
       ),
     ),
     rule(check, match(oif, inSet('unchecked_destination')), accept),
+    refuse(check, 'destination', NO_ROUTE, match(oif, LINK.nowhere)),
     refuse(check, 'destination', 'source/dest check'),
     ...gate('egress', -20, iif),
     ...gate('ingress', -10, oif),
+  ]
+}
+
+/**
+ * The links of the gateways: they go everywhere, since no group and no ACL is theirs; but from the
+ * Internet only what goes back there by its receiver's own route table, and by an egress-only
+ * gateway only answers (VPC user guide, "Enable internet access").
+ */
+function gateways(): Command[] {
+  const chain = 'from_internet'
+  const wayBack = (link: string) => match(fib('oifname', 'saddr'), link)
+  const inet = (set: string, link: string, to?: string): Command =>
+    changeElement('add', { family: 'inet', set, key: [link], ...(to === undefined ? {} : { to }) })
+  const outward = (link: string): Command[] => [
+    inet('unchecked_destination', link),
+    inet('ingress_groups', link, OPEN),
+    inet('border_in_subnet', link, OPEN),
+  ]
+  return [
+    addChain('inet', OPEN),
+    rule(OPEN, accept),
+    addChain('inet', chain),
+    ...Object.values(TOLD_TOO_BIG).map((isTold) => rule(chain, ...isTold, accept)),
+    rule(chain, byMap(oif, 'route_of')),
+    rule(chain, wayBack(LINK.internet), accept),
+    rule(
+      chain,
+      flowIs('established', 'related'),
+      match(ct('direction'), 'reply'),
+      wayBack(LINK.egressOnly),
+      accept,
+    ),
+    refuse(chain, 'destination', NO_ROUTE),
+    inet('gateways', LINK.internet),
+    inet('egress_groups', LINK.internet, chain),
+    inet('border_out_subnet', LINK.internet, OPEN),
+    ...outward(LINK.internet),
+    ...outward(LINK.egressOnly),
   ]
 }

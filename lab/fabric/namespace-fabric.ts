@@ -1,13 +1,12 @@
 // The fabric in a network namespace: what is plugged and which groups there are, kept in memory and
 // in the kernel alike. Changes come one at a time, each is one nftables transaction, and the memory
-// follows only when the kernel has agreed. Decides nothing about what EC2 would allow.
-//
-// One fabric is one VPC: whatever is plugged into it can reach each other as the groups say.
+// follows only when the kernel has agreed. Decides nothing about what EC2 would allow. One fabric is
+// one VPC: what is plugged into it can reach each other as the groups say, and others by ways.ts.
 
 import { Borders } from './borders.ts'
 import type { Acl, Group, Port, PortEvent, Subnet } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
-import { checkReferences, checkUnused } from './group-check.ts'
+import { Groups } from './groups.ts'
 import type { GuestPlan } from './guest.ts'
 import { fabricNamespace, linkNames } from './names.ts'
 import type { FabricOptions, LabFabric, Restore } from './open.ts'
@@ -16,25 +15,26 @@ import { PortLinks } from './port-links.ts'
 import { prove } from './prove.ts'
 import { closeResolver, openResolver } from './resolver-port.ts'
 import { unguardLink } from './ruleset.ts'
-import { dropGroup, putGroup } from './security-group.ts'
 import { VerdictFeed } from './verdict-feed.ts'
+import { Ways } from './ways.ts'
 
 /** A fabric in a namespace of its own. See the contracts in fabric.ts and open.ts. */
 export class NamespaceFabric implements LabFabric {
   readonly netnsPath: string
   readonly verdicts = new VerdictFeed((work) => this.#inTurn(work))
   readonly #options: Required<FabricOptions>
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new Groups()
   readonly #ports = new PluggedPorts()
   readonly #borders = new Borders()
   readonly #links: PortLinks
+  readonly ways = new Ways(this, (work) => this.#inTurn(work), this.#borders, this.#ports)
   #kernel: FabricKernel | undefined
   #opening: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: Required<FabricOptions>) {
     this.#options = options
-    this.#links = new PortLinks(options, this.#ports)
+    this.#links = new PortLinks(options, this.#ports, (...change) => this.ways.settle(...change))
     this.netnsPath = `/run/netns/${fabricNamespace(options.name)}`
   }
 
@@ -54,28 +54,19 @@ export class NamespaceFabric implements LabFabric {
   }
 
   putSubnet(subnet: Subnet): Promise<void> {
-    return this.#inTurn((kernel) => this.#borders.putSubnet(kernel, subnet))
+    return this.#inTurn((kernel) => this.ways.putSubnet(kernel, subnet))
   }
 
   dropSubnet(subnetId: string): Promise<void> {
-    return this.#inTurn((kernel) => this.#borders.dropSubnet(kernel, subnetId, this.#ports.all()))
+    return this.#inTurn((kernel) => this.ways.dropSubnet(kernel, subnetId))
   }
 
   putGroup(group: Group): Promise<void> {
-    return this.#inTurn(async (kernel) => {
-      checkReferences(group, this.#groups)
-      await kernel.call('apply', putGroup(group, this.#groups.get(group.groupId)))
-      this.#groups.set(group.groupId, group)
-    })
+    return this.#inTurn((kernel) => this.#groups.put(kernel, group))
   }
 
   dropGroup(groupId: string): Promise<void> {
-    return this.#inTurn(async (kernel) => {
-      if (!this.#groups.has(groupId)) return
-      checkUnused(groupId, this.#groups, this.#ports.all())
-      await kernel.call('apply', dropGroup(groupId))
-      this.#groups.delete(groupId)
-    })
+    return this.#inTurn((kernel) => this.#groups.drop(kernel, groupId, this.#ports.all()))
   }
 
   plug(port: Port): Promise<{ name: string; ifindex: number }> {
@@ -83,7 +74,7 @@ export class NamespaceFabric implements LabFabric {
       if (this.#ports.has(port.eniId)) throw new Error(`port ${port.eniId} is plugged already`)
       this.#borders.checkSubnet(port)
       const link = linkNames(this.#options.name, port.eniId).fabric
-      const linked = { port: this.#ports.checked(port, this.#groups), link }
+      const linked = { port: this.#ports.checked(port, this.#groups.all), link }
       await kernel.call('apply', this.#ports.change(undefined, linked))
       if (this.#links.restoring) {
         const kernelLink = await this.#links.adopt(kernel, linked)
@@ -93,8 +84,12 @@ export class NamespaceFabric implements LabFabric {
       try {
         const kernelLink = await this.#links.plug(kernel, linked)
         this.#ports.set({ ...linked, kernelLink })
+        await this.ways.settle(kernel, linked.port)
         return { name: kernelLink.name, ifindex: kernelLink.ifindex }
       } catch (error) {
+        const made = this.#ports.get(port.eniId)?.kernelLink
+        if (made) await kernel.call('unplugLink', made.fabricIfindex)
+        this.#ports.delete(port.eniId)
         await kernel.call('apply', this.#ports.change(linked, undefined))
         throw error
       }
@@ -111,14 +106,14 @@ export class NamespaceFabric implements LabFabric {
       const commands = [...this.#ports.change(plugged, undefined), ...unguardLink(plugged.link)]
       await kernel.call('apply', commands)
       this.#ports.delete(eniId)
+      await this.ways.settle(kernel, plugged.port)
     })
   }
 
   update(port: Port): Promise<void> {
     return this.#inTurn(async (kernel) => {
-      const before = this.#ports.get(port.eniId)
-      if (before === undefined) throw new Error(`port ${port.eniId} is not plugged`)
-      const after = { ...before, port: this.#ports.checked(port, this.#groups) }
+      const before = this.#ports.known(port.eniId)
+      const after = { ...before, port: this.#ports.checked(port, this.#groups.all) }
       for (const field of ['mac', 'netns', 'subnetId'] as const) {
         if (after.port[field] === before.port[field]) continue
         throw new Error(`port ${port.eniId}: ${field} cannot change; unplug it and plug it anew`)
@@ -129,12 +124,14 @@ export class NamespaceFabric implements LabFabric {
       await kernel.call('apply', this.#ports.change(before, after))
       try {
         await this.#changeReach(kernel, 'add', after, added)
+        this.#ports.set(after)
+        await this.ways.settle(kernel, before.port, after.port)
       } catch (error) {
+        this.#ports.set(before)
         await kernel.call('apply', this.#ports.change(after, before))
         await this.#changeReach(kernel, 'remove', before, added)
         throw error
       }
-      this.#ports.set(after)
       await this.#changeReach(kernel, 'remove', after, removed)
       await kernel.call('forgetFlows', removed)
     })
@@ -211,7 +208,7 @@ export class NamespaceFabric implements LabFabric {
       await kernel.end()
       this.#kernel = undefined
       this.#opening = undefined
-      for (const memory of [this.#groups, this.#ports, this.#borders]) memory.clear()
+      for (const each of [this.#groups, this.#ports, this.#borders, this.ways]) each.clear()
     }
   }
 

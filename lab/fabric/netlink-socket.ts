@@ -87,6 +87,7 @@ export function withNetlink<T>(fd: number, work: (fd: number) => T): T {
  * refusal, so the caller undoes; the first refusal is thrown, unless `tolerate` names its errno.
  */
 export function transact(fd: number, messages: Message[], tolerate: readonly string[] = []): void {
+  if (messages.length === 0) return
   const waiting = new Map<number, Message>()
   for (const message of messages) {
     const sequence = stamp(message)

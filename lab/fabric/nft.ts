@@ -30,6 +30,8 @@ export const drop: Statement = { drop: null }
 export const jump = (chain: string): Statement => ({ jump: { target: chain } })
 /** Like `jump`, without a way back: what that chain does not decide, the caller's caller does. */
 export const goTo = (chain: string): Statement => ({ goto: { target: chain } })
+/** Answers with a TCP reset and drops the packet. */
+export const reset: Statement = { reject: { type: 'tcp reset' } }
 /** Writes a value to the packet or to its flow; no verdict. */
 export const set = (key: Expression, value: Expression): Statement => ({ mangle: { key, value } })
 
@@ -59,6 +61,24 @@ export const range = (from: number, to: number): Expression =>
   from === to ? from : { range: [from, to] }
 export const inSet = (set: string): Expression => `@${set}`
 
+/** What the routes say of an address of the packet, asked with the packet's mark. */
+export const fib = (result: 'oifname' | 'type', address: 'saddr' | 'daddr'): Expression => ({
+  fib: { result, flags: result === 'type' ? [address] : [address, 'mark'] },
+})
+/** Gives a flow another source or destination address, as a map says of this one. */
+export const translate = (
+  verb: 'snat' | 'dnat',
+  version: 'ipv4',
+  key: Expression,
+  map: string,
+): Statement => ({
+  [verb]: { family: version === 'ipv4' ? 'ip' : version, addr: fromMap(key, map) },
+})
+/** Gives a flow that source address, and a port of that range. */
+export const snatTo = (address: string, ports?: [from: number, to: number]): Statement => ({
+  snat: { family: 'ip', addr: address, ...(ports === undefined ? {} : { port: range(...ports) }) },
+})
+
 export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
   match: { op, left, right },
 })
@@ -71,7 +91,7 @@ export const moreOftenThan = (rate: number, key: Expression, name: string): Stat
   meter: { name, key, stmt: { limit: { rate, burst: rate, per: 'second', inv: true } } },
 })
 /** What conntrack says of the packet, one of these (`in`, because the state is a bit mask). */
-export const flowIs = (...states: ('new' | 'established')[]): Statement =>
+export const flowIs = (...states: ('new' | 'established' | 'related' | 'invalid')[]): Statement =>
   match(ct('state'), states.length === 1 ? (states[0] ?? '') : states, 'in')
 /** Looks the key up in a verdict map and does what it says; no element, no effect. */
 export const byMap = (key: Expression, map: string): Statement => ({
@@ -97,6 +117,16 @@ export const addGate = (name: string, hook: string, prio: number): Command => ({
   add: {
     chain: { family: 'inet', table: TABLE, name, type: 'filter', hook, prio, policy: 'drop' },
   },
+})
+/** A chain on a hook that only takes note: what it does not drop goes on. */
+export const addLook = (name: string, hook: string, prio: number): Command => ({
+  add: {
+    chain: { family: 'inet', table: TABLE, name, type: 'filter', hook, prio, policy: 'accept' },
+  },
+})
+/** A chain that decides, at a flow's first packet, how all of it is translated. */
+export const addNatChain = (name: string, hook: string, prio: number): Command => ({
+  add: { chain: { family: 'inet', table: TABLE, name, type: 'nat', hook, prio, policy: 'accept' } },
 })
 /** A chain on everything that a device receives, whatever its ethertype. */
 export const addIngress = (name: string, dev: string): Command => ({
@@ -146,7 +176,7 @@ export const deleteSet = (family: Family, name: string): Command => ({
   delete: { set: { family, table: TABLE, name } },
 })
 
-/** Adds an element (a verdict map's with its verdict), or deletes it. */
+/** Adds an element (a map's with what it maps to), or deletes it. */
 export function changeElement(verb: 'add' | 'delete', element: Element): Command {
   const { to, value } = element
   const [first = '', ...more] = element.key

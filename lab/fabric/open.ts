@@ -1,7 +1,7 @@
 // The way in: makes a fabric, opens it, sweeps after a dead one; and what a fabric offers beyond
 // the contract in fabric.ts, for the lab's own guests and services.
 
-import type { Fabric } from './fabric.ts'
+import type { Fabric, FabricWays } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
 import type { GuestPlan } from './guest.ts'
 import { NamespaceFabric } from './namespace-fabric.ts'
@@ -23,6 +23,19 @@ export type FabricOptions = {
   }
 }
 
+/** The host on the lab's Internet. */
+export type InternetHost = {
+  readonly netnsPath: string
+  readonly ipv4: string
+  readonly ipv6: string
+}
+
+/** What lies outside the VPC, for the lab's own host there. */
+export interface Outlook {
+  /** The namespace of the lab's own Internet, and its host's addresses. */
+  readonly internet: InternetHost
+}
+
 /** The fabric and what the lab's own guests and services need of it. */
 export interface LabFabric extends Fabric {
   /**
@@ -40,6 +53,7 @@ export interface LabFabric extends Fabric {
    * it, before the fabric closes.
    */
   listenIn(netns: string, address: string, port: number, protocol?: 'tcp' | 'udp'): Promise<number>
+  readonly ways: FabricWays & Outlook
   /**
    * Makes the namespace `/run/netns/enid-lab-<lab>.<name>`, `lo` up; answers its path. A command that
    * `ip netns exec` runs in it has that resolv.conf.

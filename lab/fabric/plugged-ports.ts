@@ -21,6 +21,13 @@ export class PluggedPorts {
   clear = (): void => this.#ports.clear()
   values = (): Plugged[] => [...this.#ports.values()]
 
+  /** The port of that ENI; throws when it is not plugged. */
+  known(eniId: string): Plugged {
+    const plugged = this.#ports.get(eniId)
+    if (plugged === undefined) throw new Error(`port ${eniId} is not plugged`)
+    return plugged
+  }
+
   /** The ports themselves, but for the one with this id. */
   all(but?: string): Port[] {
     return this.values().flatMap(({ port }) => (port.eniId === but ? [] : [port]))

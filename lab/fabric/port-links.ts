@@ -2,7 +2,7 @@
 // namespace dies and takes one with it: EC2 would give the ENI back to the host, so does the fabric.
 // The caller takes turns.
 
-import type { PortEvent } from './fabric.ts'
+import type { Port, PortEvent } from './fabric.ts'
 import type { FabricKernel } from './fabric-kernel.ts'
 import type { GuestPlan } from './guest.ts'
 import type { FabricOptions } from './open.ts'
@@ -10,17 +10,22 @@ import { linkPlan, type Plugged, type PluggedPorts } from './plugged-ports.ts'
 import type { PluggedLink } from './port-link.ts'
 import { guardLink, type LinkedPort, unguardLink } from './ruleset.ts'
 
+/** Has the ways that lead to a port follow it when its link goes or comes. */
+type Settle = (kernel: FabricKernel, port: Port) => Promise<void>
+
 export class PortLinks {
   readonly #options: FabricOptions
   readonly #ports: PluggedPorts
+  readonly #settle: Settle
   readonly #listeners: ((event: PortEvent) => void)[] = []
   readonly #guests = new Map<string, GuestPlan>()
   /** While a dead lab's fabric is taken over: links are found, and none is made yet. */
   restoring = false
 
-  constructor(options: FabricOptions, ports: PluggedPorts) {
+  constructor(options: FabricOptions, ports: PluggedPorts, settle: Settle) {
     this.#options = options
     this.#ports = ports
+    this.#settle = settle
   }
 
   onEvent(listener: (event: PortEvent) => void): void {
@@ -72,8 +77,10 @@ export class PortLinks {
   async #replug(kernel: FabricKernel, plugged: Plugged): Promise<void> {
     const { eniId } = plugged.port
     try {
+      await this.#settle(kernel, plugged.port)
       await kernel.call('apply', unguardLink(plugged.link))
       plugged.kernelLink = await this.plug(kernel, plugged)
+      await this.#settle(kernel, plugged.port)
       this.#options.log.info({ eniId, ...plugged.kernelLink }, 'link replugged')
       this.#tell({ eniId, what: 'replugged' })
     } catch (error) {

@@ -8,7 +8,7 @@ import { canonical, familyOf, linkLocal } from './address.ts'
 import { borderElements, putBorder } from './border.ts'
 import { prefixElements } from './delegated-prefix.ts'
 import type { Acl, Group, Port, Subnet } from './fabric.ts'
-import { baseRuleset } from './gates.ts'
+import { baseRuleset, OPEN } from './gates.ts'
 import { putAcl } from './network-acl.ts'
 import {
   addChain,
@@ -133,6 +133,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
   const addresses = [...port.ipv4, ...port.ipv6].map(canonical)
   const wears = [...new Set(groupIds)]
   const groupSet = groupSetName(groupIds)
+  const translates = port.translates === true
   return [
     netdev('mac', link, mac),
     netdev('arp_sender', link, mac, '0.0.0.0'), // An address probe.
@@ -152,7 +153,14 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
     ...(port.prefixes ?? []).flatMap((prefix) =>
       prefixElements(prefix, { link, mac, groupIds: wears }),
     ),
-    ...(sourceDestCheck
+    ...(translates
+      ? [
+          inet('gateways', link),
+          inet('unchecked_destination', link),
+          ...DIRECTIONS.map((direction) => ({ ...inet(`${direction}_groups`, link), to: OPEN })),
+        ]
+      : []),
+    ...(sourceDestCheck || translates
       ? []
       : [
           netdev('unchecked', link, mac),

@@ -5,6 +5,7 @@ import { hostName } from '../model/dns-name.ts'
 import { instanceType } from '../model/instance-type.ts'
 import { metadataOptionsOf } from '../model/metadata-options.ts'
 import { attachedTo } from '../model/network-interface.ts'
+import { addressFor, associatedWith, publicDnsName } from '../model/public-address.ts'
 import { tagsOf } from '../model/tag-rules.ts'
 import {
   ACCOUNT_ID,
@@ -57,6 +58,9 @@ function setPrimary(world: World, eni: NetworkInterface, set: Set): void {
   set('local-ipv4', ipv4)
   set('ipv6', eni.ipv6[0])
   set('mac', eni.mac)
+  const publicIp = addressFor(world, eni.eniId, ipv4 ?? '')?.publicIp
+  set('public-ipv4', publicIp)
+  set('public-hostname', publicIp && publicDnsName(world, eni.vpcId, publicIp))
   set('security-groups', groupNames(world, eni))
 }
 
@@ -84,6 +88,13 @@ function setInterface(world: World, eni: Attached, set: Set): void {
   own('network-card', '0')
   own('network-card-index', '0')
   own('owner-id', ACCOUNT_ID)
+  const addresses = associatedWith(world, eni.eniId)
+  const primary = addresses.find((each) => each.association.privateIp === eni.ipv4[0])?.publicIp
+  for (const { publicIp, association } of addresses) {
+    own(`ipv4-associations/${publicIp}`, association.privateIp)
+  }
+  own('public-hostname', primary && publicDnsName(world, eni.vpcId, primary))
+  own('public-ipv4s', addresses.map(({ publicIp }) => publicIp).join('\n'))
   own('security-group-ids', eni.groupIds.join('\n'))
   own('security-groups', groupNames(world, eni))
   own('subnet-id', eni.subnetId)

@@ -1,7 +1,7 @@
 // What the fabric must do so that packets follow from the new world as they did from the old one:
 // the difference between two worlds, as steps in a safe order, each with its opposite. Pure.
 //
-//   ACLs, subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, subnets, ACLs
+//   ACLs, routes, subnets, groups  ──▶  unplug, update, plug  ──▶  dropped groups, subnets, …
 //                            hosts' namespaces around it: made before, given addresses after
 //
 // Only the home VPC is in the fabric. No instance lives in another one, so no ENI of another VPC
@@ -10,17 +10,21 @@
 import type { Acl, Subnet as FabricSubnet, Group, Port } from '../fabric/fabric.ts'
 import type { GuestPlan } from '../fabric/guest.ts'
 import type { LabFabric } from '../fabric/open.ts'
+import { type Change, changes } from './changes.ts'
 import { resolverOf } from './dns-name.ts'
+import { performWay, type WayCall, waySteps } from './fabric-ways.ts'
 import { hostSteps } from './host-plan.ts'
 import { routerOf } from './network-interface.ts'
 import { protocolNumber } from './permission.ts'
 import { type PlainGroup, plainGroups } from './plain-rules.ts'
+import { tableOf } from './route-table.ts'
 import type { NetworkAcl, NetworkInterface, Subnet, World } from './world.ts'
 
 /** One call on the fabric. */
 export type FabricCall =
   | { readonly verb: 'putAcl'; readonly acl: Acl }
   | { readonly verb: 'dropAcl'; readonly aclId: string }
+  | WayCall
   | { readonly verb: 'putSubnet'; readonly subnet: FabricSubnet }
   | { readonly verb: 'dropSubnet'; readonly subnetId: string }
   | { readonly verb: 'openResolver' | 'closeResolver'; readonly vpcAddress: string }
@@ -39,13 +43,17 @@ export type FabricStep = { readonly call: FabricCall; readonly undo: FabricCall 
 /** The steps from one world to the next. Equal worlds give none. */
 export function fabricPlan(before: World, after: World): FabricStep[] {
   const acls = changes(before.networkAcls, after.networkAcls, (a) => fabricAcl(after.homeVpcId, a))
-  const subnets = changes(before.subnets, after.subnets, (s) => fabricSubnet(after.homeVpcId, s))
+  const subnets =
+    before.subnets === after.subnets && before.vpcs === after.vpcs
+      ? []
+      : changes(fabricSubnets(before), fabricSubnets(after), (subnet) => subnet)
   const groups = groupChanges(before, after)
   const ports = changes(before.enis, after.enis, portOf)
   return [
     ...acls.map(aclStep),
     ...subnets.map(subnetStep),
     ...resolverSteps(resolverOf(before), resolverOf(after)),
+    ...waySteps(before, after),
     ...groups.flatMap(groupSteps),
     ...givingFirst(ports).flatMap(portSteps),
     ...hostSteps(before, after),
@@ -93,6 +101,8 @@ export async function perform(fabric: LabFabric, call: FabricCall): Promise<void
       return fabric.removeNetns(call.name)
     case 'configureGuest':
       return fabric.configureGuest(call.plan)
+    default:
+      return performWay(fabric.ways, call)
   }
 }
 
@@ -124,51 +134,32 @@ function gives({ was, now }: Change<Port>): boolean {
   return [...was.ipv4, ...was.ipv6].some((ip) => !now.ipv4.includes(ip) && !now.ipv6.includes(ip))
 }
 
-type Change<T> = { readonly id: string; readonly was?: T; readonly now?: T }
-
 const ORDER: readonly FabricCall['verb'][] = [
+  'dropPublicAddress',
   'putAcl',
+  'putRouteTable',
   'putSubnet',
   'closeResolver',
   'openResolver',
   'putGroup',
   'unplug',
+  'dropNatGateway',
   'removeNetns',
   'makeNetns',
   'update',
   'plug',
   'configureGuest',
+  'putNatGateway',
+  'putPublicAddress',
   'dropGroup',
   'dropSubnet',
+  'dropRouteTable',
   'dropAcl',
 ]
 
 /** Groups that come together may name each other, so each is there, empty, before any has rules. */
 const placeOf = (call: FabricCall): number =>
   ORDER.indexOf(call.verb) + (call.verb === 'putGroup' && call.group.rules.length > 0 ? 0.5 : 0)
-
-/** Which ids differ, seen through `view`; a map or a record that is the same object is not even looked at. */
-function changes<M, T>(
-  before: ReadonlyMap<string, M>,
-  after: ReadonlyMap<string, M>,
-  view: (record: M) => T | undefined,
-): Change<T>[] {
-  const found: Change<T>[] = []
-  if (before === after) return found
-  const compare = (id: string, old: M | undefined, recent: M | undefined): void => {
-    const was = old === undefined ? undefined : view(old)
-    const now = recent === undefined ? undefined : view(recent)
-    if (JSON.stringify(was) === JSON.stringify(now)) return
-    found.push({ id, ...(was === undefined ? {} : { was }), ...(now === undefined ? {} : { now }) })
-  }
-  // By far the most are what they were: nothing is made for them, at five thousand ENIs either.
-  for (const [id, old] of before) {
-    const recent = after.get(id)
-    if (recent !== old) compare(id, old, recent)
-  }
-  for (const [id, recent] of after) if (!before.has(id)) compare(id, undefined, recent)
-  return found
-}
 
 function aclStep({ id, was, now }: Change<Acl>): FabricStep {
   const order = (acl: Acl | undefined): FabricCall =>
@@ -219,8 +210,14 @@ function fabricAcl(homeVpcId: string, { aclId, vpcId, entries }: NetworkAcl): Ac
   return vpcId === homeVpcId ? { aclId, entries } : undefined
 }
 
-function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefined {
-  if (subnet.vpcId !== homeVpcId) return undefined
+/** The home VPC's subnets as the fabric sees them, by id. */
+function fabricSubnets(world: World): ReadonlyMap<string, FabricSubnet> {
+  const home = [...world.subnets.values()].filter(({ vpcId }) => vpcId === world.homeVpcId)
+  return new Map(home.map((subnet) => [subnet.subnetId, fabricSubnet(world, subnet)]))
+}
+
+function fabricSubnet(world: World, subnet: Subnet): FabricSubnet {
+  const routeTableId = tableOf(world, subnet)
   const { ipv4Cidr } = subnet
   const { ipv4: ipv4Gateway } = routerOf(subnet)
   return {
@@ -228,6 +225,7 @@ function fabricSubnet(homeVpcId: string, subnet: Subnet): FabricSubnet | undefin
     ...(ipv4Cidr === undefined || ipv4Gateway === undefined ? {} : { ipv4Cidr, ipv4Gateway }),
     aclId: subnet.aclId,
     ...(subnet.ipv6Cidr === undefined ? {} : { ipv6Cidr: subnet.ipv6Cidr }),
+    ...(routeTableId === undefined ? {} : { routeTableId }),
   }
 }
 

@@ -3,6 +3,7 @@
 //
 //   10.0.0.0/16      us-west-2a 10.0.0.0/24   this host: device index 0, group enid-lab-host
 //   2001:db8:…/56    us-west-2b 10.0.1.0/24
+//   an internet gateway, and 0.0.0.0/0 to it in the main route table
 //
 // IPv6 comes from the documentation range (RFC 3849), not from fd00::/8: programs then order
 // addresses as they do on AWS (RFC 6724 puts a unique local address behind IPv4), and nothing on
@@ -13,6 +14,7 @@ import { regionsOptions } from './dhcp-options.ts'
 import { newId, type Random } from './ids.ts'
 import { defaultAclOf, newDefaultAcl, withAcl } from './network-acl.ts'
 import { attached, makeEni } from './network-interface.ts'
+import { newTable, withTable } from './route-table.ts'
 import { newDefaultGroup, newGroup } from './security-group.ts'
 import { type Instance, type Subnet, type Vpc, type World, withGroup, ZONES } from './world.ts'
 
@@ -42,8 +44,10 @@ export function addVpc(
   random: Random,
 ): { world: World; vpc: Vpc } {
   const options = regionsOptions(world, random)
+  const vpcId = newId('vpc', random)
+  const table = newTable(vpcId, random)
   const vpc: Vpc = {
-    vpcId: newId('vpc', random),
+    vpcId,
     ipv4Cidr: block.ipv4Cidr,
     ipv4AssociationId: newId('vpc-cidr-assoc', random),
     ...(block.ipv6Cidr === undefined
@@ -53,12 +57,13 @@ export function addVpc(
     enableDnsSupport: true,
     enableDnsHostnames: isDefault,
     dhcpOptionsId: options.id,
-    mainRouteTableId: newId('rtb', random),
+    mainRouteTableId: table.routeTableId,
     mainRouteTableAssociationId: newId('rtbassoc', random),
   }
   const vpcs = new Map(world.vpcs).set(vpc.vpcId, vpc)
   const guarded = withAcl({ ...options.world, vpcs }, newDefaultAcl(vpc, random))
-  return { world: withGroup(guarded, newDefaultGroup(vpc, random)), vpc }
+  const routed = withTable(guarded, table)
+  return { world: withGroup(routed, newDefaultGroup(vpc, random)), vpc }
 }
 
 /** A new subnet of a VPC, with its default ACL. The caller has checked its blocks. */
@@ -81,6 +86,7 @@ export function addSubnet(
     ipv6PrefixNext: 0,
     aclId: defaultAclOf(world, wish.vpcId).aclId,
     aclAssociationId: newId('aclassoc', random),
+    mapPublicIpOnLaunch: false,
   }
   const subnets = new Map(world.subnets).set(subnet.subnetId, subnet)
   return { world: { ...world, subnets }, subnet }
@@ -89,13 +95,26 @@ export function addSubnet(
 /** The world of a lab that has just come up. */
 export function freshWorld(host: HostWish, random: Random, now: Date): World {
   const { world: withVpc, vpc } = addVpc(emptyWorld(random), DEFAULT_VPC, true, random)
-  let world: World = { ...withVpc, homeVpcId: vpc.vpcId, labNetns: host.labNetns }
+  const placed = { ...withVpc, homeVpcId: vpc.vpcId, labNetns: host.labNetns }
+  let world: World = withWayOut(placed, vpc, random)
   for (const [index, block] of DEFAULT_VPC.subnets.entries()) {
     const zone = ZONES[index]?.name ?? ZONES[0].name
     const wish = { vpcId: vpc.vpcId, zone, defaultForAz: true, ...block }
     world = addSubnet(world, wish, random).world
   }
   return addHost(world, vpc, host, random, now)
+}
+
+/** What AWS's own default VPCs have: an internet gateway, and all IPv4 to it. */
+function withWayOut(world: World, { vpcId, mainRouteTableId }: Vpc, random: Random): World {
+  const gatewayId = newId('igw', random)
+  const internetGateways = new Map([[gatewayId, { gatewayId, vpcId }]])
+  const target = { kind: 'internet-gateway', gatewayId } as const
+  const routes = [{ family: 'ipv4', cidr: '0.0.0.0/0', target }] as const
+  return withTable(
+    { ...world, internetGateways },
+    { routeTableId: mainRouteTableId, vpcId, routes },
+  )
 }
 
 function addHost(world: World, vpc: Vpc, host: HostWish, random: Random, now: Date): World {
@@ -147,6 +166,11 @@ export function emptyWorld(random: Random): World {
     labNetns: '',
     dhcpOptions: new Map(),
     networkAcls: new Map(),
+    routeTables: new Map(),
+    internetGateways: new Map(),
+    egressOnlyGateways: new Map(),
+    natGateways: new Map(),
+    publicAddresses: new Map(),
     tags: new Map(),
     clientTokens: new Map(),
     probes: new Map(),

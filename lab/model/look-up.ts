@@ -1,9 +1,15 @@
-// Finding a resource by the id a caller wrote. Each kind has its own two error codes, and EC2's
-// spelling of them follows no rule (`InvalidGroup.NotFound` but `InvalidGroupId.Malformed`), so
-// they stand in a table (AWS, "Error codes for the Amazon EC2 API").
+// Finding a resource by the id a caller wrote: it is there, or EC2 refuses with the code of its kind.
 
-import { type IdPrefix, isId } from './ids.ts'
+import { isId } from './ids.ts'
+import { KINDS, type Kind, type KindName } from './kinds.ts'
 import { Refusal } from './refusal.ts'
+import type {
+  EgressOnlyGateway,
+  InternetGateway,
+  NatGateway,
+  PublicAddress,
+  RouteTable,
+} from './way-out.ts'
 import type {
   Attachment,
   DhcpOptions,
@@ -17,105 +23,6 @@ import type {
   Vpc,
   World,
 } from './world.ts'
-
-type Kind = {
-  readonly prefix: IdPrefix
-  readonly notFound: string
-  readonly malformed: string
-  /** The noun in EC2's message: "The `noun` ID 'x' does not exist". */
-  readonly noun: string
-}
-
-/** The kinds of resource that a caller can name by id. */
-export const KINDS = {
-  vpc: {
-    prefix: 'vpc',
-    notFound: 'InvalidVpcID.NotFound',
-    malformed: 'InvalidVpcID.Malformed',
-    noun: 'vpc ID',
-  },
-  subnet: {
-    prefix: 'subnet',
-    notFound: 'InvalidSubnetID.NotFound',
-    malformed: 'InvalidSubnetID.Malformed',
-    noun: 'subnet ID',
-  },
-  subnetCidrReservation: {
-    prefix: 'scr',
-    notFound: 'InvalidSubnetCidrReservationID.NotFound',
-    malformed: 'InvalidSubnetCidrReservationID.Malformed',
-    noun: 'subnet CIDR reservation ID',
-  },
-  subnetCidrAssociation: {
-    prefix: 'subnet-cidr-assoc',
-    notFound: 'InvalidSubnetCidrBlockAssociationID.NotFound',
-    malformed: 'InvalidSubnetCidrBlockAssociationID.Malformed',
-    noun: 'subnet CIDR block association ID',
-  },
-  group: {
-    prefix: 'sg',
-    notFound: 'InvalidGroup.NotFound',
-    malformed: 'InvalidGroupId.Malformed',
-    noun: 'security group',
-  },
-  rule: {
-    prefix: 'sgr',
-    notFound: 'InvalidSecurityGroupRuleId.NotFound',
-    malformed: 'InvalidSecurityGroupRuleId.Malformed',
-    noun: 'security group rule ID',
-  },
-  prefixList: {
-    prefix: 'pl',
-    notFound: 'InvalidPrefixListID.NotFound',
-    malformed: 'InvalidPrefixListId.Malformed',
-    noun: 'prefix list ID',
-  },
-  eni: {
-    prefix: 'eni',
-    notFound: 'InvalidNetworkInterfaceID.NotFound',
-    malformed: 'InvalidNetworkInterfaceId.Malformed',
-    noun: 'networkInterface ID',
-  },
-  attachment: {
-    prefix: 'eni-attach',
-    notFound: 'InvalidAttachmentID.NotFound',
-    malformed: 'InvalidNetworkInterfaceAttachmentId.Malformed',
-    noun: 'interface attachment',
-  },
-  instance: {
-    prefix: 'i',
-    notFound: 'InvalidInstanceID.NotFound',
-    malformed: 'InvalidInstanceID.Malformed',
-    noun: 'instance ID',
-  },
-  dhcpOptions: {
-    prefix: 'dopt',
-    notFound: 'InvalidDhcpOptionsID.NotFound',
-    malformed: 'InvalidDhcpOptionsId.Malformed',
-    noun: 'dhcpOption ID',
-  },
-  routeTable: {
-    prefix: 'rtb',
-    notFound: 'InvalidRouteTableID.NotFound',
-    malformed: 'InvalidRouteTableId.Malformed',
-    noun: 'routeTable ID',
-  },
-  networkAcl: {
-    prefix: 'acl',
-    notFound: 'InvalidNetworkAclID.NotFound',
-    malformed: 'InvalidNetworkAclId.Malformed',
-    noun: 'networkAcl ID',
-  },
-  aclAssociation: {
-    prefix: 'aclassoc',
-    notFound: 'InvalidAssociationID.NotFound',
-    malformed: 'InvalidAssociationID.NotFound', // EC2's table has no code of its own for it.
-    noun: 'association ID',
-  },
-} as const satisfies Record<string, Kind>
-
-/** The names of the kinds. */
-export type KindName = keyof typeof KINDS
 
 /** EC2's refusal of an id: malformed, or of nothing that exists. */
 export function noSuch(kindName: KindName, id: string): Refusal {
@@ -166,6 +73,31 @@ export const findDhcpOptions = (world: World, id: string): DhcpOptions =>
 /** The network ACL of that id, or InvalidNetworkAclID.NotFound. */
 export const findNetworkAcl = (world: World, id: string): NetworkAcl =>
   find('networkAcl', world.networkAcls, id)
+
+/** The route table of that id, or InvalidRouteTableID.NotFound. */
+export const findRouteTable = (world: World, id: string): RouteTable =>
+  find('routeTable', world.routeTables, id)
+
+/** The internet gateway of that id, or InvalidInternetGatewayID.NotFound. */
+export const findInternetGateway = (world: World, id: string): InternetGateway =>
+  find('internetGateway', world.internetGateways, id)
+
+/** The egress-only one of that id, or InvalidEgressOnlyInternetGatewayId.NotFound. */
+export const findEgressOnlyGateway = (world: World, id: string): EgressOnlyGateway =>
+  find('egressOnlyGateway', world.egressOnlyGateways, id)
+
+/** The NAT gateway of that id, or NatGatewayNotFound. */
+export const findNatGateway = (world: World, id: string): NatGateway =>
+  find('natGateway', world.natGateways, id)
+
+/** The Elastic IP of that allocation, or InvalidAllocationID.NotFound. */
+export function findAllocation(world: World, id: string): PublicAddress & { allocationId: string } {
+  for (const address of world.publicAddresses.values()) {
+    const { allocationId } = address
+    if (allocationId === id) return { ...address, allocationId }
+  }
+  throw noSuch('allocation', id)
+}
 
 /** The ENI that has that attachment, or InvalidAttachmentID.NotFound. */
 export function findAttached(

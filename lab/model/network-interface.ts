@@ -183,7 +183,9 @@ export function refuseManaged(eni: NetworkInterface): void {
   throw new Refusal(
     'OperationNotPermitted',
     `You do not have permission to access the specified resource: '${eni.eniId}' belongs to a ` +
-      'probe of the lab, which removes it when the probe ends.',
+      (eni.natGatewayId === undefined
+        ? 'probe of the lab, which removes it when the probe ends.'
+        : `NAT gateway, ${eni.natGatewayId}, and goes with it.`),
     403,
   )
 }

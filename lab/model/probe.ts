@@ -12,4 +12,5 @@ export type Probe = {
   /** Empty in an IPv6-only subnet. */
   readonly ipv4: string
   readonly ipv6?: string
+  readonly publicIp?: string
 }

@@ -10,6 +10,13 @@ export const QUOTA = {
   aclsPerVpc: 200,
   /** Per ACL, direction and IP family; EC2's own last entry counts. */
   entriesPerAcl: 20,
+  routeTablesPerVpc: 200,
+  /** Per route table and IP family; local routes do not count. */
+  routesPerTable: 500,
+  internetGatewaysPerRegion: 5,
+  egressOnlyGatewaysPerRegion: 5,
+  natGatewaysPerZone: 5,
+  addressesPerRegion: 5,
   groupsPerRegion: 2500,
   enisPerRegion: 5000,
   /** EC2 counts vCPUs by family of types; the lab counts machines. Ours. */

@@ -2,7 +2,8 @@
 // resource id, so that CreateTags and a TagSpecification at creation end in the same function.
 
 import { type IdPrefix, isId } from './ids.ts'
-import { KINDS, type KindName, noSuch } from './look-up.ts'
+import { KINDS, type KindName } from './kinds.ts'
+import { noSuch } from './look-up.ts'
 import { fitsPath, metadataOptionsOf } from './metadata-options.ts'
 import { QUOTA } from './quota.ts'
 import { Refusal } from './refusal.ts'
@@ -11,7 +12,11 @@ import { put, type Tags, type World } from './world.ts'
 /** EC2's names of the resource types that the lab can tag. */
 export type ResourceType =
   | 'dhcp-options'
+  | 'egress-only-internet-gateway'
+  | 'elastic-ip'
   | 'instance'
+  | 'internet-gateway'
+  | 'natgateway'
   | 'network-acl'
   | 'network-interface'
   | 'prefix-list'
@@ -24,7 +29,11 @@ export type ResourceType =
 
 const TAGGABLE: readonly (readonly [KindName, ResourceType])[] = [
   ['dhcpOptions', 'dhcp-options'],
+  ['egressOnlyGateway', 'egress-only-internet-gateway'],
+  ['allocation', 'elastic-ip'],
   ['instance', 'instance'],
+  ['internetGateway', 'internet-gateway'],
+  ['natGateway', 'natgateway'],
   ['networkAcl', 'network-acl'],
   ['eni', 'network-interface'],
   ['prefixList', 'prefix-list'],
@@ -131,12 +140,22 @@ function exists(world: World, kind: KindName, id: string): boolean {
     case 'dhcpOptions':
       return world.dhcpOptions.has(id)
     case 'routeTable':
-      return [...world.vpcs.values()].some((vpc) => vpc.mainRouteTableId === id)
+      return world.routeTables.has(id)
+    case 'internetGateway':
+      return world.internetGateways.has(id)
+    case 'egressOnlyGateway':
+      return world.egressOnlyGateways.has(id)
+    case 'natGateway':
+      return world.natGateways.has(id)
+    case 'allocation':
+      return [...world.publicAddresses.values()].some((each) => each.allocationId === id)
     case 'rule':
       return [...world.groups.values()].some((group) => group.rules.some((r) => r.ruleId === id))
     case 'attachment':
     case 'subnetCidrAssociation':
     case 'aclAssociation':
+    case 'routeAssociation':
+    case 'addressAssociation':
       return false
   }
 }

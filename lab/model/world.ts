@@ -5,8 +5,13 @@
 //
 //   vpcs ─┬─ subnets (with their reservations) ── enis ── attachment ── instances
 //         ├─ network ACLs: each subnet has one
+//         ├─ route tables: each subnet has one, its own or the VPC's main one
+//         ├─ internet, egress-only and NAT gateways
 //         └─ groups (with their rules)          tags: by resource id, for all kinds
 //   prefix lists (with their versions)   hosts: the instances that are machines of the lab's own
+//   public addresses
+
+import { letGo, type MadeWayOut, type WaysOut } from './way-out.ts'
 
 import type { Probe } from './probe.ts'
 
@@ -59,6 +64,10 @@ export type Subnet = {
   /** The network ACL at its border, and the id under which it has it. */
   readonly aclId: string
   readonly aclAssociationId: string
+  /** A route table of its own choice; without one it has the VPC's main table. */
+  readonly routeTable?: { readonly associationId: string; readonly routeTableId: string }
+  /** Whether what is launched into it gets a public address. */
+  readonly mapPublicIpOnLaunch: boolean
 }
 
 /** A range of a subnet that EC2 gives to nobody by itself, or to prefixes alone. */
@@ -153,6 +162,8 @@ export type NetworkInterface = {
   readonly status: 'pending' | 'available' | 'in-use'
   /** Made by the lab for itself: EC2 calls may look at it and not touch it. */
   readonly managed: boolean
+  /** The NAT gateway whose interface it is. */
+  readonly natGatewayId?: string
   readonly attachment?: Attachment
 }
 
@@ -231,13 +242,13 @@ export type DhcpOptions = {
 /** An answered client token: 24 h long, the same request gets the same thing, another is refused. */
 export type ClientToken = {
   readonly request: string
-  readonly made: NetworkInterface | NetworkAcl | PrefixList | Reservation
+  readonly made: NetworkInterface | NetworkAcl | PrefixList | Reservation | MadeWayOut
   readonly givenAt: Date
 }
 
 export type Tags = ReadonlyMap<string, string>
 
-export type World = {
+export type World = WaysOut & {
   /** The VPC of the lab's instance: the only one whose packets the fabric carries. */
   readonly homeVpcId: string
   readonly vpcs: ReadonlyMap<string, Vpc>
@@ -270,17 +281,22 @@ export function drop<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
   return rest
 }
 
-/** The world with that ENI added or replaced. */
+/** The world with that ENI added or replaced. Public addresses leave what is no longer its own. */
 export const withEni = (world: World, eni: NetworkInterface): World => ({
   ...world,
   enis: put(world.enis, eni.eniId, eni),
+  publicAddresses: letGo(
+    world.publicAddresses,
+    ({ association: of }) => of?.eniId === eni.eniId && !eni.ipv4.includes(of.privateIp),
+  ),
 })
 
-/** The world without that ENI and its tags. */
+/** The world without that ENI and its tags. Public addresses leave it, or go with it. */
 export const withoutEni = (world: World, eniId: string): World => ({
   ...world,
   enis: drop(world.enis, eniId),
   tags: drop(world.tags, eniId),
+  publicAddresses: letGo(world.publicAddresses, ({ association }) => association?.eniId === eniId),
 })
 
 /** The world with that group added or replaced. */

@@ -406,6 +406,7 @@ describe('a subnet', () => {
     expect(rig.fabric.subnets.get(SubnetId)).toEqual({
       subnetId: SubnetId,
       aclId: expect.any(String),
+      routeTableId: expect.any(String),
       ipv6Cidr: '2001:db8:1234:1a05::/64',
     })
     const eni = await rig.createEni({ SubnetId })

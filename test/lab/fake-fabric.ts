@@ -1,13 +1,28 @@
 // A fabric of memory for the lab's tests: it keeps what it was told, refuses what the real one
 // refuses (an unknown group or ACL, an address in use, a group still worn), and fails when a test says so.
 
-import type { Acl, Group, Port, PortEvent, Subnet } from '../../lab/fabric/fabric.ts'
+import type {
+  Acl,
+  FabricWays,
+  Group,
+  NatGateway,
+  Port,
+  PortEvent,
+  PublicAddress,
+  RouteTable,
+  Subnet,
+} from '../../lab/fabric/fabric.ts'
 import type { LabFabric } from '../../lab/fabric/open.ts'
 
 export class FakeFabric implements LabFabric {
   readonly netnsPath = '/run/netns/enid-lab-fake'
   readonly acls = new Map<string, Acl>()
   readonly subnets = new Map<string, Subnet>()
+  readonly routeTables = new Map<string, RouteTable>()
+  /** By public address. */
+  readonly addresses = new Map<string, PublicAddress>()
+  readonly nats = new Map<string, NatGateway>()
+  readonly ways: LabFabric['ways']
   readonly groups = new Map<string, Group>()
   readonly ports = new Map<string, Port>()
   resolver: string | undefined
@@ -15,7 +30,7 @@ export class FakeFabric implements LabFabric {
   /** Every call since the last `said = []`, as its name. */
   said: string[] = []
   /** The next call of that name rejects, once. */
-  failNext: keyof LabFabric | undefined
+  failNext: keyof LabFabric | keyof FabricWays | undefined
   closed = false
   released = false
   /** What its packets would be: a test tells verdicts, and what the rules counted. */
@@ -30,6 +45,47 @@ export class FakeFabric implements LabFabric {
     hear: async () => {},
     ruleCounts: async () => this.counts,
     flowCounts: async () => ({ counts: this.carried, lost: false }),
+  }
+
+  constructor() {
+    this.ways = {
+      internet: {
+        netnsPath: '/run/netns/enid-lab-fake.internet',
+        ipv4: '203.0.113.10',
+        ipv6: '2001:db8:ffff::10',
+      },
+      putRouteTable: async (table) => {
+        this.#say('putRouteTable')
+        this.routeTables.set(table.routeTableId, table)
+      },
+      dropRouteTable: async (routeTableId) => {
+        this.#say('dropRouteTable')
+        const used = [...this.subnets.values()].some((each) => each.routeTableId === routeTableId)
+        if (used) throw new Error(`route table ${routeTableId} is in use`)
+        this.routeTables.delete(routeTableId)
+      },
+      putPublicAddress: async (address) => {
+        this.#say('putPublicAddress')
+        for (const other of this.addresses.values()) {
+          if (other.privateIp !== address.privateIp || other.publicIp === address.publicIp) continue
+          throw new Error(`${address.privateIp} has ${other.publicIp}`)
+        }
+        this.addresses.set(address.publicIp, address)
+      },
+      dropPublicAddress: async (publicIp) => {
+        this.#say('dropPublicAddress')
+        this.addresses.delete(publicIp)
+      },
+      putNatGateway: async (nat) => {
+        this.#say('putNatGateway')
+        if (!this.subnets.has(nat.subnetId)) throw new Error(`subnet ${nat.subnetId} is not known`)
+        this.nats.set(nat.natGatewayId, nat)
+      },
+      dropNatGateway: async (natGatewayId) => {
+        this.#say('dropNatGateway')
+        this.nats.delete(natGatewayId)
+      },
+    }
   }
 
   async open(): Promise<void> {}
@@ -49,12 +105,18 @@ export class FakeFabric implements LabFabric {
   async putSubnet(subnet: Subnet): Promise<void> {
     this.#say('putSubnet')
     if (!this.acls.has(subnet.aclId)) throw new Error(`ACL ${subnet.aclId} is not known`)
+    const table = subnet.routeTableId
+    if (table !== undefined && !this.routeTables.has(table)) {
+      throw new Error(`route table ${table} is not known`)
+    }
     this.subnets.set(subnet.subnetId, subnet)
   }
 
   async dropSubnet(subnetId: string): Promise<void> {
     this.#say('dropSubnet')
-    const held = [...this.ports.values()].some((port) => port.subnetId === subnetId)
+    const held = [...this.ports.values(), ...this.nats.values()].some(
+      (each) => each.subnetId === subnetId,
+    )
     if (held) throw new Error(`subnet ${subnetId} is in use`)
     this.subnets.delete(subnetId)
   }

@@ -54,7 +54,11 @@ test('a lab comes up with the VPC that the documentation draws', async () => {
   const { RouteTables } = await rig.ec2.send(new DescribeRouteTablesCommand({}))
   expect(RouteTables?.[0]).toMatchObject({
     Associations: [{ Main: true }],
-    Routes: [{ DestinationCidrBlock: '10.0.0.0/16', GatewayId: 'local' }, { GatewayId: 'local' }],
+    Routes: [
+      { DestinationCidrBlock: '10.0.0.0/16', GatewayId: 'local' },
+      { DestinationIpv6CidrBlock: '2001:db8:1234:1a00::/56', GatewayId: 'local' },
+      { DestinationCidrBlock: '0.0.0.0/0', GatewayId: expect.stringMatching(/^igw-/) },
+    ],
   })
   const { DhcpOptions } = await rig.ec2.send(
     new DescribeDhcpOptionsCommand({ DhcpOptionsIds: [Vpcs?.[0]?.DhcpOptionsId ?? ''] }),

@@ -161,6 +161,8 @@ test('reset and down leave nothing plugged, and nothing at all', async () => {
   await lab.ask('POST', 'reset')
   expect(linksWith(mac)).toEqual([])
   expect(namespaces().filter((each) => each.startsWith(`enid-lab-${name}`))).toEqual([
+    `enid-lab-${name}.internet`,
+    `enid-lab-${name}.edge`,
     `enid-lab-${name}`,
   ])
   await attached()

@@ -152,6 +152,6 @@ test('a change of an ACL or of the association names no link', () => {
   const link = 'e123456789'
   const subnet = { subnetId: 'subnet-1', ipv4Cidr: '10.0.0.0/24', ipv4Gateway: '10.0.0.1' }
   expect(JSON.stringify(borderElements('subnet-1', link))).toContain(link)
-  expect(putBorder({ ...subnet, aclId: 'acl-2' }, false)).toHaveLength(8)
+  expect(putBorder({ ...subnet, aclId: 'acl-2' }, false)).toHaveLength(10)
   expect(putAcl({ aclId: 'acl-1', entries: [entry()] }, false)).toHaveLength(3)
 })

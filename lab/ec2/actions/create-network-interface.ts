@@ -41,7 +41,7 @@ export const createNetworkInterface: ChangeAction<Input, CreateNetworkInterfaceR
   change(world, input, call) {
     const done = once('CreateNetworkInterface', world, input, call, {
       make: () => create(world, input, call),
-      again: (was) => ('eniId' in was ? (world.enis.get(was.eniId) ?? was) : undefined),
+      again: (was) => ('mac' in was ? (world.enis.get(was.eniId) ?? was) : undefined),
     })
     return { ...done, output: answer(done.world, done.made, input.ClientToken) }
   },

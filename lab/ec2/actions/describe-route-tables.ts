@@ -1,12 +1,10 @@
-// DescribeRouteTables: each VPC's main table, with its local routes. Subnets are associated with it
-// implicitly, which EC2 does not list.
+// DescribeRouteTables.
 
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { findEach } from '../../model/look-up.ts'
-import { ACCOUNT_ID, type Vpc, type World } from '../../model/world.ts'
 import { FILTERS, PAGES, type ReadAction } from '../action.ts'
 import { type Listing, list } from '../listing.ts'
-import { tagList } from '../shapes/tags.ts'
+import { routeTableShape } from '../shapes/route-table.ts'
 
 const LISTING: Listing<ec2.RouteTable> = {
   key: (table) => table.RouteTableId ?? '',
@@ -49,34 +47,12 @@ export const describeRouteTables: ReadAction<
   honours: ['RouteTableIds', ...FILTERS, ...PAGES],
   read(world, input) {
     const { RouteTableIds: ids } = input
-    const byTable = new Map([...world.vpcs.values()].map((vpc) => [vpc.mainRouteTableId, vpc]))
-    const vpcs = ids === undefined ? [...byTable.values()] : findEach('routeTable', byTable, ids)
-    const shapes = vpcs.map((vpc) => shape(world, vpc))
+    const tables =
+      ids === undefined
+        ? [...world.routeTables.values()]
+        : findEach('routeTable', world.routeTables, ids)
+    const shapes = tables.map((table) => routeTableShape(world, table))
     const { rows, ...next } = list(shapes, input, LISTING, ids !== undefined)
     return { RouteTables: rows, ...next }
   },
-}
-
-function shape(world: World, vpc: Vpc): ec2.RouteTable {
-  const local = { GatewayId: 'local', Origin: 'CreateRouteTable', State: 'active' } as const
-  const routes: ec2.Route[] = [{ DestinationCidrBlock: vpc.ipv4Cidr, ...local }]
-  if (vpc.ipv6Cidr !== undefined) {
-    routes.push({ DestinationIpv6CidrBlock: vpc.ipv6Cidr, ...local })
-  }
-  return {
-    Associations: [
-      {
-        Main: true,
-        RouteTableAssociationId: vpc.mainRouteTableAssociationId,
-        RouteTableId: vpc.mainRouteTableId,
-        AssociationState: { State: 'associated' },
-      },
-    ],
-    PropagatingVgws: [],
-    RouteTableId: vpc.mainRouteTableId,
-    Routes: routes,
-    Tags: tagList(world, vpc.mainRouteTableId),
-    VpcId: vpc.vpcId,
-    OwnerId: ACCOUNT_ID,
-  }
 }

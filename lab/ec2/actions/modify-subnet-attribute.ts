@@ -1,4 +1,5 @@
-// ModifySubnetAttribute: whether new ENIs get an IPv6 address without asking.
+// ModifySubnetAttribute: whether new ENIs get an IPv6 address without asking, and whether what is
+// launched gets a public address (an ENI that is only created does not, as on EC2).
 
 import type { ModifySubnetAttributeRequest } from '@aws-sdk/client-ec2'
 import { findSubnet } from '../../model/look-up.ts'
@@ -8,10 +9,24 @@ import type { ChangeAction } from '../action.ts'
 
 export const modifySubnetAttribute: ChangeAction<ModifySubnetAttributeRequest, object> = {
   name: 'ModifySubnetAttribute',
-  honours: ['SubnetId', 'AssignIpv6AddressOnCreation.Value'],
+  honours: ['SubnetId', 'AssignIpv6AddressOnCreation.Value', 'MapPublicIpOnLaunch.Value'],
   change(world, input) {
     const subnet = findSubnet(world, input.SubnetId ?? '')
     const assign = input.AssignIpv6AddressOnCreation?.Value
+    const map = input.MapPublicIpOnLaunch?.Value
+    if (assign !== undefined && map !== undefined) {
+      throw new Refusal(
+        'InvalidParameterCombination',
+        'Only one attribute can be modified in a call.',
+      )
+    }
+    if (map !== undefined) {
+      const mapped = { ...subnet, mapPublicIpOnLaunch: map }
+      return {
+        world: { ...world, subnets: put(world.subnets, subnet.subnetId, mapped) },
+        output: {},
+      }
+    }
     if (assign === undefined) {
       throw new Refusal(
         'MissingParameter',

@@ -15,6 +15,7 @@ import {
   type World,
 } from '../../model/world.ts'
 import { attachmentShape, dnsName, groupList, prefixLists, zoneIdOf } from './network-interface.ts'
+import { instanceAssociationOf } from './public-address.ts'
 import { tagList } from './tags.ts'
 
 type Attached = NetworkInterface & { readonly attachment: Attachment }
@@ -94,12 +95,19 @@ function reasonOf({ stateReason }: Instance): Pick<ec2.Instance, 'StateReason'> 
 
 function primaryMembers(world: World, eni: Attached): ec2.Instance {
   const ipv4 = eni.ipv4[0]
+  const { Association } = instanceAssociationOf(world, eni, ipv4 ?? '')
   return {
     VpcId: eni.vpcId,
     SubnetId: eni.subnetId,
     SourceDestCheck: eni.sourceDestCheck,
     SecurityGroups: groupList(world, eni),
     ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4, ...dnsName(world, eni, ipv4) }),
+    ...(Association === undefined
+      ? {}
+      : {
+          PublicIpAddress: Association.PublicIp,
+          PublicDnsName: Association.PublicDnsName,
+        }),
   }
 }
 
@@ -111,6 +119,7 @@ function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInte
     ...Attachment
   } = attachmentShape(eni.attachment)
   return {
+    ...instanceAssociationOf(world, eni, ipv4 ?? ''),
     Attachment,
     Description: eni.description,
     Groups: groupList(world, eni),
@@ -126,6 +135,7 @@ function instanceInterface(world: World, eni: Attached): ec2.InstanceNetworkInte
       Primary: index === 0,
       ...dnsName(world, eni, PrivateIpAddress),
       PrivateIpAddress,
+      ...instanceAssociationOf(world, eni, PrivateIpAddress),
     })),
     SourceDestCheck: eni.sourceDestCheck,
     Status: 'in-use',

@@ -12,18 +12,23 @@ import {
   type World,
   ZONES,
 } from '../../model/world.ts'
+import { associationOf } from './public-address.ts'
 import { tagList } from './tags.ts'
 
 /** The whole ENI, as DescribeNetworkInterfaces and CreateNetworkInterface give it. */
 export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.NetworkInterface {
   const [primary] = eni.ipv4
   return {
+    ...(primary === undefined ? {} : associationOf(world, eni, primary)),
     ...(eni.attachment === undefined ? {} : { Attachment: attachmentShape(eni.attachment) }),
     AvailabilityZone: eni.zone,
     ...zoneIdOf(eni.zone),
     Description: eni.description,
     Groups: groupList(world, eni),
-    InterfaceType: 'interface',
+    // 'nat_gateway' is what EC2 answers, and the SDK's list of values lacks.
+    InterfaceType: (eni.natGatewayId === undefined
+      ? 'interface'
+      : 'nat_gateway') as ec2.NetworkInterfaceType,
     Ipv6Addresses: eni.ipv6.map((Ipv6Address) => ({ Ipv6Address, IsPrimaryIpv6: false })),
     ...prefixLists(eni),
     ...(world.subnets.get(eni.subnetId)?.ipv4Cidr === undefined ? { Ipv6Native: true } : {}),
@@ -38,6 +43,7 @@ export function networkInterfaceShape(world: World, eni: NetworkInterface): ec2.
       Primary: index === 0,
       ...dnsName(world, eni, PrivateIpAddress),
       PrivateIpAddress,
+      ...associationOf(world, eni, PrivateIpAddress),
     })),
     RequesterId: eni.managed ? LAB_OWNER : ACCOUNT_ID,
     RequesterManaged: eni.managed,

@@ -15,7 +15,7 @@ export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
     AvailableIpAddressCount: availableCount(world, subnet),
     ...(subnet.ipv4Cidr === undefined ? {} : { CidrBlock: subnet.ipv4Cidr }),
     DefaultForAz: subnet.defaultForAz,
-    MapPublicIpOnLaunch: false,
+    MapPublicIpOnLaunch: subnet.mapPublicIpOnLaunch,
     MapCustomerOwnedIpOnLaunch: false,
     State: 'available',
     SubnetId: subnetId,

@@ -1,0 +1,183 @@
+// The namespaces outside the VPC, made: the edge with its translation, the lab's Internet with its
+// one host, and the links between them and the fabric (outside.ts has the picture). Every neighbour
+// is permanent and every gateway link-local, so nothing in here is ever asked for or learnt.
+
+import fs from 'node:fs'
+import { addressBytes } from './address.ts'
+import { edgeRuleset } from './edge-rules.ts'
+import type { OpenFabric } from './fabric-namespace.ts'
+import { close } from './libc.ts'
+import { type Nftables, openNftables } from './libnftables.ts'
+import { fabricNamespace } from './names.ts'
+import { makeNamespace, namespacePath, within, withinPath } from './namespace.ts'
+import type { Message } from './netlink-message.ts'
+import { openNetlink, query, transact, withNetlink } from './netlink-socket.ts'
+import {
+  BEHIND_EDGE,
+  BESIDE,
+  EDGE,
+  EDGE_INTERNET,
+  INTERNET_HOST,
+  LINK,
+  MAC,
+  OUTSIDE_MTU,
+} from './outside.ts'
+import { LINK_GROUP, MTU } from './port-link.ts'
+import { changeRule, setRoute, type Version } from './route-messages.ts'
+import {
+  changeAddress,
+  changeLink,
+  changeNeighbour,
+  createVeth,
+  findLink,
+  parseLink,
+} from './rtnetlink.ts'
+
+/** What the thread holds of the outside while a fabric is open. */
+export type Outside = {
+  readonly edgeFd: number
+  readonly nftables: Nftables
+  readonly conntrack: number
+  /** The fabric's links that lead out, by their names. */
+  readonly ifindex: Readonly<Record<string, number>>
+}
+
+/** Tables of the edge's namespace, and of the Internet's. */
+const TABLE = { main: 254, toVpc: 10 } as const
+
+const VERSIONS: readonly Version[] = ['ipv4', 'ipv6']
+const EVERYWHERE = { ipv4: '0.0.0.0/0', ipv6: '::/0' } as const
+const ROUTER = 'fe80::1'
+
+const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
+  ['ipv4/ip_forward', '1'],
+  ...(['all', 'default'] as const).flatMap((scope): [string, string][] => [
+    [`ipv4/conf/${scope}/rp_filter`, '0'],
+    [`ipv4/conf/${scope}/send_redirects`, '0'],
+    [`ipv4/conf/${scope}/accept_redirects`, '0'],
+    [`ipv6/conf/${scope}/disable_ipv6`, '0'],
+    [`ipv6/conf/${scope}/forwarding`, '1'],
+    [`ipv6/conf/${scope}/accept_ra`, '0'],
+    [`ipv6/conf/${scope}/accept_redirects`, '0'],
+    [`ipv6/conf/${scope}/accept_dad`, '0'],
+  ]),
+  ['ipv6/conf/default/addr_gen_mode', '1'], // None: each link has the addresses we give it.
+]
+/** A gateway keeps no count of a connection's bytes: what it translates, it lets pass. */
+const EDGE_SYSCTLS = [['netfilter/nf_conntrack_tcp_be_liberal', '1']] as const
+
+/** Makes all of it. What it made when it throws goes with the fabric: its names are the fabric's. */
+export function openOutside(fabric: OpenFabric): Outside {
+  const [edge, internet] = [BESIDE.edge, BESIDE.internet].map((name) => {
+    makeNamespace(fabricNamespace(fabric.name, name))
+    return namespacePath(fabricNamespace(fabric.name, name))
+  }) as [string, string]
+  for (const path of [edge, internet]) settle(path, SYSCTLS)
+  const edgeFd = fs.openSync(edge, 'r')
+  const inEdge = within(edgeFd, () => {
+    const nftables = openNftables()
+    nftables.run(edgeRuleset())
+    return { nftables, conntrack: openNetlink('netfilter') }
+  })
+  settle(edge, EDGE_SYSCTLS)
+  const ifindex = linkFabric(fabric, edgeFd)
+  withNetlink(
+    withinPath(edge, () => openNetlink('route')),
+    (fd) => setUpEdge(fd, internet),
+  )
+  withNetlink(
+    withinPath(internet, () => openNetlink('route')),
+    setUpInternet,
+  )
+  return { edgeFd, ifindex, ...inEdge }
+}
+
+/** Lets go of what the thread holds; the namespaces and links go with the fabric. */
+export function closeOutside({ edgeFd, nftables, conntrack }: Outside): void {
+  nftables.close()
+  close(conntrack)
+  fs.closeSync(edgeFd)
+}
+
+function settle(path: string, sysctls: readonly (readonly [string, string])[]): void {
+  withinPath(path, () => {
+    for (const [key, value] of sysctls) fs.writeFileSync(`/proc/sys/net/${key}`, value)
+  })
+}
+
+function linkFabric({ netlink, namespaceFd }: OpenFabric, edgeFd: number): Record<string, number> {
+  const far = (name: string, mac: string, netnsFd: number) => ({ name, mac, netnsFd })
+  const near = (name: string) => ({ name, mac: MAC.fabric })
+  const { internet, egressOnly, nowhere } = LINK
+  transact(netlink, [
+    createVeth(near(internet), far(internet, MAC.edge, edgeFd), MTU, LINK_GROUP),
+    createVeth(near(egressOnly), far(egressOnly, MAC.edge, edgeFd), MTU, LINK_GROUP),
+    createVeth(near(nowhere), far(`${nowhere}-end`, MAC.edge, namespaceFd), MTU, LINK_GROUP),
+  ])
+  const ifindex = Object.fromEntries(
+    Object.values(LINK).map((name) => [name, indexOf(netlink, name)]),
+  )
+  const toEdge = [internet, egressOnly].map((name) => ifindex[name] ?? 0)
+  transact(netlink, [
+    ...Object.values(ifindex).map((index) => changeLink(index, { up: true })),
+    ...toEdge.map((index) => neighbour(index, EDGE.linkLocal, MAC.edge)),
+  ])
+  return ifindex
+}
+
+function setUpEdge(fd: number, internet: string): void {
+  const internetFd = fs.openSync(internet, 'r')
+  try {
+    const end = { name: 'eth0', mac: MAC.internet, netnsFd: internetFd }
+    transact(fd, [createVeth({ name: EDGE_INTERNET, mac: MAC.edge }, end, OUTSIDE_MTU, LINK_GROUP)])
+  } finally {
+    fs.closeSync(internetFd)
+  }
+  const [igw, eigw, out] = [LINK.internet, LINK.egressOnly, EDGE_INTERNET].map((name) =>
+    indexOf(fd, name),
+  ) as [number, number, number]
+  transact(fd, [
+    ...[igw, eigw, out].map((index) => changeLink(index, { up: true })),
+    ...[EDGE.ipv4, EDGE.ipv6].map((address) => whole(igw, address)),
+    neighbour(igw, ROUTER, MAC.fabric),
+    neighbour(out, INTERNET_HOST.linkLocal, MAC.internet),
+    ...VERSIONS.flatMap((version): Message[] => {
+      const cidr = EVERYWHERE[version]
+      const ask = (preference: number, from: string, table: number) =>
+        changeRule('add', version, { preference, from, table })
+      return [
+        setRoute({ table: TABLE.toVpc, cidr, out: igw, gateway: ROUTER }),
+        setRoute({ table: TABLE.main, cidr, out, gateway: INTERNET_HOST.linkLocal }),
+        ask(10, EDGE_INTERNET, TABLE.toVpc),
+        ask(11, 'lo', TABLE.toVpc), // What the edge itself says, it says to the VPC.
+      ]
+    }),
+  ])
+}
+
+function setUpInternet(fd: number): void {
+  const [lo, eth0] = [indexOf(fd, 'lo'), indexOf(fd, 'eth0')]
+  transact(fd, [
+    changeLink(lo, { up: true }),
+    changeLink(eth0, { up: true }),
+    ...[INTERNET_HOST.ipv4, INTERNET_HOST.ipv6].map((address) => whole(eth0, address)),
+    neighbour(eth0, EDGE.linkLocal, MAC.edge),
+    ...VERSIONS.flatMap((version) => [
+      setRoute({
+        table: TABLE.main,
+        cidr: BEHIND_EDGE[version],
+        out: eth0,
+        gateway: EDGE.linkLocal,
+      }),
+      setRoute({ table: TABLE.main, cidr: EVERYWHERE[version] }),
+    ]),
+  ])
+}
+
+const indexOf = (fd: number, name: string): number => parseLink(query(fd, findLink(name))).ifindex
+const neighbour = (ifindex: number, address: string, mac: string): Message =>
+  changeNeighbour('add', ifindex, addressBytes(address), mac)
+function whole(ifindex: number, address: string): Message {
+  const bytes = addressBytes(address)
+  return changeAddress('add', ifindex, bytes, bytes.length * 8)
+}
