@@ -110,7 +110,7 @@ const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
   [/^destination_ipv4$/, ['link', 'ipv4']],
   [/^destination_ipv6$/, ['link', 'ipv6']],
   [
-    /^(lease_address|unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/,
+    /^(lease_address|gateways|route_of|unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/,
     ['link'],
   ],
   [/^ipv4-of-/, ['ipv4']],
