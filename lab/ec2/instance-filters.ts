@@ -6,11 +6,12 @@ import type * as ec2 from '@aws-sdk/client-ec2'
 import { ACCOUNT_ID } from '../model/world.ts'
 import { type FilterOf, type FilterValue, type Listing, nothing } from './listing.ts'
 
-/** An instance with its reservation, and the tags of its interfaces. */
+/** An instance with its reservation. */
 export type InstanceRow = {
   readonly reservationId: string
   readonly instance: ec2.Instance
-  readonly eniTags: readonly ec2.Tag[]
+  /** Its interfaces as DescribeNetworkInterfaces has them: with more than the instance says. */
+  readonly enis: readonly ec2.NetworkInterface[]
 }
 
 const of =
@@ -23,20 +24,33 @@ const ofEnis = (
 ): FilterOf<InstanceRow> =>
   of((instance) => (instance.NetworkInterfaces ?? []).flatMap((eni) => view(eni)))
 
-/** Of the public addresses of interfaces. An instance's answer does not say the ids of allocations. */
+const tagsOf =
+  (member: keyof ec2.Tag): FilterOf<InstanceRow> =>
+  ({ enis }) =>
+    enis.flatMap((eni) => eni.TagSet?.map((tag) => tag[member]) ?? [])
+
+/**
+ * Of the public addresses of interfaces. Those of the interfaces themselves, because an instance's
+ * answer does not say the ids of allocations, and is found by them.
+ */
 const associations = (
   prefix: string,
-  view: (
-    eni: ec2.InstanceNetworkInterface,
-  ) => readonly (ec2.InstanceNetworkInterfaceAssociation | undefined)[],
-): Record<string, FilterOf<InstanceRow>> => ({
-  ...nothing(`${prefix}allocation-id`, `${prefix}association-id`),
-  [`${prefix}carrier-ip`]: ofEnis((eni) => view(eni).map((each) => each?.CarrierIp)),
-  [`${prefix}customer-owned-ip`]: ofEnis((eni) => view(eni).map((each) => each?.CustomerOwnedIp)),
-  [`${prefix}ip-owner-id`]: ofEnis((eni) => view(eni).map((each) => each?.IpOwnerId)),
-  [`${prefix}public-dns-name`]: ofEnis((eni) => view(eni).map((each) => each?.PublicDnsName)),
-  [`${prefix}public-ip`]: ofEnis((eni) => view(eni).map((each) => each?.PublicIp)),
-})
+  view: (eni: ec2.NetworkInterface) => readonly (ec2.NetworkInterfaceAssociation | undefined)[],
+): Record<string, FilterOf<InstanceRow>> => {
+  const filter =
+    (member: keyof ec2.NetworkInterfaceAssociation): FilterOf<InstanceRow> =>
+    ({ enis }) =>
+      enis.flatMap((eni) => view(eni).map((each) => each?.[member]))
+  return {
+    [`${prefix}allocation-id`]: filter('AllocationId'),
+    [`${prefix}association-id`]: filter('AssociationId'),
+    [`${prefix}carrier-ip`]: filter('CarrierIp'),
+    [`${prefix}customer-owned-ip`]: filter('CustomerOwnedIp'),
+    [`${prefix}ip-owner-id`]: filter('IpOwnerId'),
+    [`${prefix}public-dns-name`]: filter('PublicDnsName'),
+    [`${prefix}public-ip`]: filter('PublicIp'),
+  }
+}
 
 const ABSENT = nothing(
   'affinity',
@@ -154,8 +168,8 @@ export const INSTANCE_FILTERS: Listing<InstanceRow>['filters'] = {
   'network-interface.source-dest-check': ofEnis((eni) => eni.SourceDestCheck),
   'network-interface.status': ofEnis((eni) => eni.Status),
   'network-interface.subnet-id': ofEnis((eni) => eni.SubnetId),
-  'network-interface.tag-key': ({ eniTags }) => eniTags.map((tag) => tag.Key),
-  'network-interface.tag-value': ({ eniTags }) => eniTags.map((tag) => tag.Value),
+  'network-interface.tag-key': tagsOf('Key'),
+  'network-interface.tag-value': tagsOf('Value'),
   'network-interface.vpc-id': ofEnis((eni) => eni.VpcId),
   'operator.managed': of((instance) => instance.Operator?.Managed),
   'operator.principal': of((instance) => instance.Operator?.Principal),

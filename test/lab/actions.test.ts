@@ -93,19 +93,23 @@ function listIn(output: Input): readonly unknown[] {
 }
 
 describe('filters', () => {
-  const filtered = withMember('Filters')
+  /** One of EC2's actions has its list of filters in the singular. */
+  const MEMBERS = ['Filters', 'Filter']
+  const memberOf = (name: string): string =>
+    MEMBERS.find((member) => membersOf(name).includes(member)) ?? ''
+  const filtered = MEMBERS.flatMap(withMember)
   const rowsOf = async (name: string, input: Input): Promise<readonly unknown[]> => {
     const output = await send(rig.ec2, name, { ...valid(name), ...input })
     return listIn(output)
   }
   const find = (name: string, filter: string, ...Values: string[]) =>
-    rowsOf(name, { Filters: [{ Name: filter, Values }] })
+    rowsOf(name, { [memberOf(name)]: [{ Name: filter, Values }] })
   const rows = filtered.flatMap((name) =>
-    documentedFilters(name).map((filter) => [name, filter] as const),
+    documentedFilters(name, memberOf(name)).map((filter) => [name, filter] as const),
   )
 
   test('are there in every listing that has them on EC2', () => {
-    expect(filtered.filter((name) => !honours(name).includes('Filters.Name'))).toEqual([])
+    expect(filtered.filter((name) => !honours(name).includes(`${memberOf(name)}.Name`))).toEqual([])
     expect(rows.length, 'the reference was read').toBeGreaterThan(300)
   })
 
@@ -114,7 +118,7 @@ describe('filters', () => {
     '%s: each documented one finds the rows whose answer says so',
     async (name) => {
       const everything = await rowsOf(name, {})
-      for (const filter of documentedFilters(name)) {
+      for (const filter of documentedFilters(name, memberOf(name))) {
         const key = `${name} ${filter}`
         const call = find(name, filter, '*')
         const found = await call.catch((error: Error) => error)
@@ -199,11 +203,14 @@ describe('pages', () => {
   /** From the service model that AWS publishes with botocore 1.43: the least and most of MaxResults. */
   const SIZES: Readonly<Record<string, readonly [number, number]>> = {
     DescribeDhcpOptions: [5, 1000],
+    DescribeEgressOnlyInternetGateways: [5, 255],
     DescribeInstanceStatus: [5, 1000],
     DescribeInstanceTypeOfferings: [5, 1000],
     DescribeInstanceTypes: [5, 100],
     DescribeInstances: [5, 1000],
+    DescribeInternetGateways: [5, 1000],
     DescribeManagedPrefixLists: [1, 100],
+    DescribeNatGateways: [5, 1000],
     DescribeNetworkAcls: [5, 1000],
     DescribeNetworkInterfaces: [5, 1000],
     DescribeRouteTables: [5, 100],
@@ -324,12 +331,17 @@ describe('client tokens and tags', () => {
     )
   /** The resource type of what each action makes. */
   const TAGGED: Readonly<Record<string, string>> = {
+    AllocateAddress: 'elastic-ip',
     AuthorizeSecurityGroupEgress: 'security-group-rule',
     AuthorizeSecurityGroupIngress: 'security-group-rule',
     CreateDhcpOptions: 'dhcp-options',
+    CreateEgressOnlyInternetGateway: 'egress-only-internet-gateway',
+    CreateInternetGateway: 'internet-gateway',
     CreateManagedPrefixList: 'prefix-list',
+    CreateNatGateway: 'natgateway',
     CreateNetworkAcl: 'network-acl',
     CreateNetworkInterface: 'network-interface',
+    CreateRouteTable: 'route-table',
     CreateSecurityGroup: 'security-group',
     CreateSubnet: 'subnet',
     CreateSubnetCidrReservation: 'subnet-cidr-reservation',

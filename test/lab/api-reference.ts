@@ -14,9 +14,12 @@ const text = globSync('models_*.d.ts', { cwd: folder })
   .map((file) => readFileSync(join(folder, file), 'utf8'))
   .join('\n')
 
-/** The names of the filters that an action documents; `tag:KEY` and `tag-key` are left out. */
-export function documentedFilters(action: string): string[] {
-  const comment = commentOf(action, 'Filters')
+/**
+ * The names of the filters that an action documents; `tag:KEY` and `tag-key` are left out. `member`
+ * is the parameter that takes them.
+ */
+export function documentedFilters(action: string, member: string): string[] {
+  const comment = commentOf(action, member)
   const items = [...comment.matchAll(/<li>([\s\S]*?)<\/li>/g)].map(([, item = '']) => item)
   const names = items.flatMap((item) => {
     const [first] = codes(item)

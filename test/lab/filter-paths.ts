@@ -11,6 +11,12 @@ const list = (action: string, filters: string): string[] =>
 export const FOUND_AT: Readonly<Record<string, RegExp>> = {
   'association.main': /^associations\.main$/,
   'association.association-id': /^associations\.networkaclassociationid$/,
+  'addresses.association.owner-id': /^privateipaddresses\.association\.ipownerid$/,
+  'DescribeNetworkInterfaces association.allocation-id': /^association\.allocationid$/,
+  'DescribeNetworkInterfaces association.association-id': /^association\.associationid$/,
+  'DescribeNetworkInterfaces association.ip-owner-id': /^association\.ipownerid$/,
+  'DescribeNetworkInterfaces association.public-dns-name': /^association\.publicdnsname$/,
+  'DescribeNetworkInterfaces association.public-ip': /^association\.publicip$/,
   'addresses.primary': /^privateipaddresses\.primary$/,
   'cidr-block-association.association-id': /^cidrblockassociationset\.associationid$/,
   'cidr-block-association.cidr-block': /^cidrblockassociationset\.cidrblock$/,
@@ -62,11 +68,16 @@ export const FOUND_AT: Readonly<Record<string, RegExp>> = {
   'dns-name': /^publicdnsname$/,
   'instance.group-id': /^securitygroups\.groupid$/,
   'instance.group-name': /^securitygroups\.groupname$/,
+  'ip-address': /^publicipaddress$/,
   'ipv6-address': /^networkinterfaces\.ipv6addresses\.ipv6address$/,
   'launch-index': /^amilaunchindex$/,
   'monitoring-state': /^monitoring\.state$/,
   'network-interface.availability-zone': /^placement\.availabilityzone$/,
   'network-interface.attachment.instance-id': /^instanceid$/,
+  'network-interface.association.ip-owner-id': /^networkinterfaces\.association\.ipownerid$/,
+  'network-interface.association.public-dns-name':
+    /^networkinterfaces\.association\.publicdnsname$/,
+  'network-interface.association.public-ip': /^networkinterfaces\.association\.publicip$/,
   'network-interface.group-id': /^networkinterfaces\.groups\.groupid$/,
   'network-interface.group-name': /^networkinterfaces\.groups\.groupname$/,
   'network-interface.ipv6-address': /^networkinterfaces\.ipv6addresses\.ipv6address$/,
@@ -79,7 +90,10 @@ export const FOUND_AT: Readonly<Record<string, RegExp>> = {
 export const IMPLIED: ReadonlySet<string> = new Set([
   ...list(
     'DescribeInstances',
-    `network-interface.attachment.instance-owner-id network-interface.requester-id
+    `network-interface.addresses.association.allocation-id
+     network-interface.addresses.association.association-id
+     network-interface.association.allocation-id network-interface.association.association-id
+     network-interface.attachment.instance-owner-id network-interface.requester-id
      network-interface.requester-managed network-interface.tag-key network-interface.tag-value`,
   ),
   ...list('DescribeSecurityGroups', 'ip-permission.group-name egress.ip-permission.group-name'),
@@ -96,37 +110,22 @@ export const ABSENT: ReadonlySet<string> = new Set([
   ...list(
     'DescribeInstances',
     `affinity capacity-reservation-id client-token host-id iam-instance-profile.arn
-     iam-instance-profile.id instance-lifecycle ip-address kernel-id key-name
-     network-interface.addresses.association.allocation-id
-     network-interface.addresses.association.association-id
+     iam-instance-profile.id instance-lifecycle kernel-id key-name
      network-interface.addresses.association.carrier-ip
      network-interface.addresses.association.customer-owned-ip
-     network-interface.addresses.association.ip-owner-id
-     network-interface.addresses.association.public-dns-name
-     network-interface.addresses.association.public-ip
-     network-interface.association.allocation-id
-     network-interface.association.association-id
      network-interface.association.carrier-ip
      network-interface.association.customer-owned-ip
-     network-interface.association.ip-owner-id
-     network-interface.association.public-dns-name
-     network-interface.association.public-ip network-interface.ipv4-prefixes.ipv4-prefix
+     network-interface.ipv4-prefixes.ipv4-prefix
      network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.principal
      network-interface.outpost-arn network-interface.public-dns-name operator.principal
      outpost-arn placement-partition-number platform product-code product-code.type
      ramdisk-id reason requester-id spot-instance-request-id state-reason-code
      state-reason-message`,
   ),
-  ...list(
-    'DescribeNetworkInterfaces',
-    `addresses.association.owner-id addresses.association.public-ip
-     association.allocation-id association.association-id association.ip-owner-id
-     association.public-dns-name association.public-ip operator.principal`,
-  ),
+  ...list('DescribeNetworkInterfaces', `operator.principal`),
   ...list(
     'DescribeRouteTables',
-    `association.gateway-id association.subnet-id route.destination-prefix-list-id
-     route.egress-only-internet-gateway-id route.instance-id route.nat-gateway-id
+    `association.gateway-id route.destination-prefix-list-id
      route.transit-gateway-id route.vpc-peering-connection-id`,
   ),
   ...list('DescribeSubnets', `customer-owned-ipv4-pool enable-lni-at-device-index outpost-arn`),

@@ -13,11 +13,12 @@ import { IMAGE_ID, type World } from '../../lab/model/world.ts'
 import { Region } from '../../lab/region.ts'
 import { FakeFabric } from './fake-fabric.ts'
 import type { Rig } from './rig.ts'
+import { fillRoutes, type RouteThings } from './route-things.ts'
 
 export type Input = Readonly<Record<string, unknown>>
 
 /** The ids of what the world holds. */
-export type Things = {
+export type Things = RouteThings & {
   readonly vpcId: string
   readonly emptyVpcId: string
   readonly instanceId: string
@@ -52,18 +53,31 @@ const ENTRY = { RuleNumber: 100, Egress: false, Protocol: '6', RuleAction: 'allo
 
 /** The valid inputs by action, as the SDK writes them. */
 export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
+  AllocateAddress: () => ({ Domain: 'vpc' }),
   AssignIpv6Addresses: ({ eniId }) => ({ NetworkInterfaceId: eniId, Ipv6AddressCount: 1 }),
   AssignPrivateIpAddresses: ({ eniId }) => ({
     NetworkInterfaceId: eniId,
     SecondaryPrivateIpAddressCount: 1,
   }),
+  AssociateAddress: ({ unusedAllocationId, eniId }) => ({
+    AllocationId: unusedAllocationId,
+    NetworkInterfaceId: eniId,
+  }),
   AssociateDhcpOptions: ({ emptyVpcId, unusedDhcpOptionsId }) => ({
     VpcId: emptyVpcId,
     DhcpOptionsId: unusedDhcpOptionsId,
   }),
+  AssociateRouteTable: ({ unusedTableId, emptySubnetId }) => ({
+    RouteTableId: unusedTableId,
+    SubnetId: emptySubnetId,
+  }),
   AssociateSubnetCidrBlock: ({ emptySubnetId }) => ({
     SubnetId: emptySubnetId,
     Ipv6CidrBlock: '2001:db8:1234:1a20::/64',
+  }),
+  AttachInternetGateway: ({ unusedGatewayId, emptyVpcId }) => ({
+    InternetGatewayId: unusedGatewayId,
+    VpcId: emptyVpcId,
   }),
   AttachNetworkInterface: ({ eniId, instanceId }) => ({
     NetworkInterfaceId: eniId,
@@ -75,11 +89,17 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   CreateDhcpOptions: () => ({
     DhcpConfigurations: [{ Key: 'domain-name', Values: ['new.example'] }],
   }),
+  CreateEgressOnlyInternetGateway: ({ emptyVpcId }) => ({ VpcId: emptyVpcId }),
+  CreateInternetGateway: () => ({}),
   CreateManagedPrefixList: () => ({
     PrefixListName: 'new',
     MaxEntries: 2,
     AddressFamily: 'IPv4',
     Entries: [{ Cidr: '10.9.0.0/16' }],
+  }),
+  CreateNatGateway: ({ subnetId, unusedAllocationId }) => ({
+    SubnetId: subnetId,
+    AllocationId: unusedAllocationId,
   }),
   CreateNetworkAcl: ({ vpcId }) => ({ VpcId: vpcId }),
   CreateNetworkAclEntry: ({ aclId }) => ({
@@ -90,6 +110,12 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
     PortRange: { From: 1, To: 2 },
   }),
   CreateNetworkInterface: ({ subnetId, groupId }) => ({ SubnetId: subnetId, Groups: [groupId] }),
+  CreateRoute: ({ unusedTableId, gatewayId }) => ({
+    RouteTableId: unusedTableId,
+    DestinationCidrBlock: '0.0.0.0/0',
+    GatewayId: gatewayId,
+  }),
+  CreateRouteTable: ({ vpcId }) => ({ VpcId: vpcId }),
   CreateSecurityGroup: ({ vpcId }) => ({ GroupName: 'new', Description: 'new', VpcId: vpcId }),
   CreateSubnet: ({ vpcId }) => ({ VpcId: vpcId, CidrBlock: '10.0.201.0/24' }),
   CreateSubnetCidrReservation: ({ dualSubnetId }) => ({
@@ -100,23 +126,34 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   CreateTags: ({ eniId }) => ({ Resources: [eniId], Tags: [{ Key: 'new', Value: 'one' }] }),
   CreateVpc: () => ({ CidrBlock: '10.77.0.0/16' }),
   DeleteDhcpOptions: ({ unusedDhcpOptionsId }) => ({ DhcpOptionsId: unusedDhcpOptionsId }),
+  DeleteEgressOnlyInternetGateway: ({ egressOnlyId }) => ({
+    EgressOnlyInternetGatewayId: egressOnlyId,
+  }),
+  DeleteInternetGateway: ({ unusedGatewayId }) => ({ InternetGatewayId: unusedGatewayId }),
   DeleteManagedPrefixList: ({ unusedPrefixListId }) => ({ PrefixListId: unusedPrefixListId }),
+  DeleteNatGateway: ({ natGatewayId }) => ({ NatGatewayId: natGatewayId }),
   DeleteNetworkAcl: ({ unusedAclId }) => ({ NetworkAclId: unusedAclId }),
   DeleteNetworkAclEntry: ({ aclId }) => ({ NetworkAclId: aclId, RuleNumber: 100, Egress: false }),
   DeleteNetworkInterface: ({ eniId }) => ({ NetworkInterfaceId: eniId }),
+  DeleteRoute: ({ tableId }) => ({ RouteTableId: tableId, DestinationCidrBlock: '0.0.0.0/0' }),
+  DeleteRouteTable: ({ unusedTableId }) => ({ RouteTableId: unusedTableId }),
   DeleteSecurityGroup: ({ unusedGroupId }) => ({ GroupId: unusedGroupId }),
   DeleteSubnet: ({ emptySubnetId }) => ({ SubnetId: emptySubnetId }),
   DeleteSubnetCidrReservation: ({ reservationId }) => ({ SubnetCidrReservationId: reservationId }),
   DeleteTags: ({ eniId }) => ({ Resources: [eniId], Tags: [{ Key: 'kind' }] }),
   DeleteVpc: ({ emptyVpcId }) => ({ VpcId: emptyVpcId }),
   DescribeAccountAttributes: () => ({ AttributeNames: ['default-vpc'] }),
+  DescribeAddresses: () => ({}),
   DescribeAvailabilityZones: () => ({}),
   DescribeDhcpOptions: () => ({}),
+  DescribeEgressOnlyInternetGateways: () => ({}),
   DescribeInstanceStatus: () => ({}),
   DescribeInstanceTypeOfferings: () => ({}),
   DescribeInstanceTypes: () => ({}),
   DescribeInstances: () => ({}),
+  DescribeInternetGateways: () => ({}),
   DescribeManagedPrefixLists: () => ({}),
+  DescribeNatGateways: () => ({}),
   DescribeNetworkAcls: () => ({}),
   DescribeNetworkInterfaceAttribute: ({ eniId }) => ({
     NetworkInterfaceId: eniId,
@@ -133,7 +170,13 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
   DescribeTags: () => ({}),
   DescribeVpcAttribute: ({ vpcId }) => ({ VpcId: vpcId, Attribute: 'enableDnsSupport' }),
   DescribeVpcs: () => ({}),
+  DetachInternetGateway: ({ otherGatewayId, otherVpcId }) => ({
+    InternetGatewayId: otherGatewayId,
+    VpcId: otherVpcId,
+  }),
   DetachNetworkInterface: ({ attachmentId }) => ({ AttachmentId: attachmentId }),
+  DisassociateAddress: ({ addressAssociationId }) => ({ AssociationId: addressAssociationId }),
+  DisassociateRouteTable: ({ tableAssociationId }) => ({ AssociationId: tableAssociationId }),
   DisassociateSubnetCidrBlock: ({ subnetAssociationId }) => ({
     AssociationId: subnetAssociationId,
   }),
@@ -172,6 +215,7 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
     AssignIpv6AddressOnCreation: { Value: true },
   }),
   ModifyVpcAttribute: ({ vpcId }) => ({ VpcId: vpcId, EnableDnsSupport: { Value: false } }),
+  ReleaseAddress: ({ unusedAllocationId }) => ({ AllocationId: unusedAllocationId }),
   ReplaceNetworkAclAssociation: ({ aclAssociationId, unusedAclId }) => ({
     AssociationId: aclAssociationId,
     NetworkAclId: unusedAclId,
@@ -181,6 +225,15 @@ export const VALID: Readonly<Record<string, (things: Things) => Input>> = {
     NetworkAclId: aclId,
     CidrBlock: '10.0.3.0/24',
     PortRange: { From: 5, To: 6 },
+  }),
+  ReplaceRoute: ({ tableId, gatewayId }) => ({
+    RouteTableId: tableId,
+    DestinationCidrBlock: '0.0.0.0/0',
+    GatewayId: gatewayId,
+  }),
+  ReplaceRouteTableAssociation: ({ tableAssociationId, unusedTableId }) => ({
+    AssociationId: tableAssociationId,
+    RouteTableId: unusedTableId,
   }),
   ResetNetworkInterfaceAttribute: ({ attachedEniId }) => ({
     NetworkInterfaceId: attachedEniId,
@@ -404,6 +457,7 @@ export async function fill(rig: Rig): Promise<Things> {
     aclAssociationId: world().subnets.get(subnetId)?.aclAssociationId ?? '',
     prefixListId,
     unusedPrefixListId,
+    ...(await fillRoutes(make, { world, vpcId, subnetId, subnetB, instanceId, attachedEniId })),
   }
 }
 
@@ -419,9 +473,11 @@ export type Branch = {
 /** Goes on from the world of a rig, without touching the rig. */
 export function branchOf(rig: Rig): Branch {
   const fabric = new FakeFabric()
-  // Whatever the fabric was told, as it is by now: its maps, and what else it keeps.
+  // Whatever the fabric was told, as it is by now: its maps, and what else it keeps. What acts on
+  // them (`ways`, `verdicts`, `tell`) is the branch's own: the rig's would act on the rig's.
   for (const [name, value] of Object.entries(rig.fabric)) {
-    Reflect.set(fabric, name, value instanceof Map ? new Map(value) : value)
+    if (value instanceof Map) Reflect.set(fabric, name, new Map(value))
+    else if (Object(value) !== value || Array.isArray(value)) Reflect.set(fabric, name, value)
   }
   fabric.said = []
   const log = pino({ level: 'silent' })

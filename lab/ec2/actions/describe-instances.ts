@@ -10,7 +10,7 @@ import { FILTERS, PAGES, type ReadAction } from '../action.ts'
 import { INSTANCE_FILTERS, INSTANCE_UNSAID, type InstanceRow } from '../instance-filters.ts'
 import { type Listing, list, PAGES_OF_1000 } from '../listing.ts'
 import { instanceShape } from '../shapes/instance.ts'
-import { tagList } from '../shapes/tags.ts'
+import { networkInterfaceShape } from '../shapes/network-interface.ts'
 
 const LISTING: Listing<InstanceRow> = {
   key: ({ instance }) => instance.InstanceId ?? '',
@@ -46,8 +46,11 @@ export const describeInstances: ReadAction<
   },
 }
 
-const row = (world: World, instance: Instance): InstanceRow => ({
-  reservationId: instance.reservationId,
-  instance: instanceShape(world, instance),
-  eniTags: attachedTo(world, instance.instanceId).flatMap((eni) => tagList(world, eni.eniId)),
-})
+function row(world: World, instance: Instance): InstanceRow {
+  const { reservationId, instanceId } = instance
+  return {
+    reservationId,
+    instance: instanceShape(world, instance),
+    enis: attachedTo(world, instanceId).map((eni) => networkInterfaceShape(world, eni)),
+  }
+}
