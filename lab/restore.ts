@@ -9,8 +9,13 @@ import { LAB_OWNER, type World, withoutEni } from './model/world.ts'
 /** Has the fabric take over what a world holds. Namespaces that the world does not name go. */
 export function restoreOf(world: World): Restore {
   return async (fabric: LabFabric) => {
-    await fabric.keepNetns([...namespacesIn(world)])
-    for (const { call } of fabricPlan(nothing(world), world)) await perform(fabric, call)
+    const calls = fabricPlan(nothing(world), world).map(({ call }) => call)
+    // A NAT gateway's is known by its name alone: it is no guest of the model's.
+    const nats = calls.flatMap((call) =>
+      call.verb === 'putNatGateway' ? [`${fabric.netnsPath}.${call.nat.natGatewayId}`] : [],
+    )
+    await fabric.keepNetns([...namespacesIn(world), ...nats])
+    for (const call of calls) await perform(fabric, call)
   }
 }
 

@@ -8,6 +8,8 @@
 //   links        one that is asked for and there is kept, one that nobody asked for goes
 //   addresses, routes, permanent neighbours       what is missing comes, what nobody asked for goes
 //   nftables     all of it in one transaction (whole-ruleset.ts); rules go on counting
+//   route tables come under numbers that no packet asks for yet (route-tables.ts); those that were
+//                there go when the rules that name them have gone
 //   flows        those of an address that led to what went are forgotten
 //   namespaces   beside the fabric's: those that the lab still knows stay
 //
@@ -15,7 +17,8 @@
 // world is put back: its links by `claim`, its netlink messages by `want`, its rules by `apply`.
 
 import { forgetFlows } from './conntrack.ts'
-import type { OpenFabric } from './fabric-namespace.ts'
+import { type OpenFabric, routerSetup } from './fabric-namespace.ts'
+import { baseRuleset } from './gates.ts'
 import { asked, type Held, heldDumps, listed } from './held-things.ts'
 import { forKernel, kernelRules } from './kernel-rules.ts'
 import { trim } from './libc.ts'
@@ -43,6 +46,8 @@ export class Adoption {
   constructor(fabric: OpenFabric) {
     this.#fabric = fabric
     this.#found = new Map(ourLinks(fabric).map((link) => [link.name, link]))
+    this.apply(baseRuleset())
+    this.want(routerSetup(fabric.loopback))
   }
 
   /** Rules that are to be in force, with all others. */
@@ -87,15 +92,30 @@ export class Adoption {
       if (!this.#claimed.has(link.ifindex)) transact(netlink, [deleteLink(link.ifindex)], GONE)
     }
     const settings = this.#messages.filter((message) => asked(message) === undefined)
+    const ways = stray.filter(({ policyTable }) => policyTable !== undefined)
     const missing = wanted.filter(({ key }) => !found.has(key)).map(({ message }) => message)
     const alive = new Set([loopback, ...this.#claimed])
-    const strays = stray.filter(({ ifindex }) => alive.has(ifindex)).map(({ remove }) => remove)
-    inBatches(strays, (batch) => transact(netlink, batch, GONE))
+    const strays = stray.filter(
+      ({ ifindex, policyTable }) => alive.has(ifindex) && policyTable === undefined,
+    )
+    inBatches(
+      strays.map(({ remove }) => remove),
+      (batch) => transact(netlink, batch, GONE),
+    )
     inBatches(settings, (batch) => transact(netlink, batch, GONE))
     inBatches(missing, (batch) => transact(netlink, batch, ['EEXIST', ...GONE]))
     this.#rule()
+    inBatches(
+      ways.map(({ remove }) => remove),
+      (batch) => transact(netlink, batch, GONE),
+    )
     const left = stray.flatMap(({ reaches }) => (reaches === undefined ? [] : [reaches]))
     forgetFlows(conntrack, left)
+  }
+
+  /** The numbers of the policy tables that a dead lab left. */
+  policyTables(): number[] {
+    return [...new Set(this.#held().flatMap(({ policyTable }) => policyTable ?? []))]
   }
 
   #held(): Held[] {

@@ -31,7 +31,9 @@ import {
 } from './nft.ts'
 import { EDGE_INTERNET, LINK } from './outside.ts'
 import { TOO_BIG } from './too-big.ts'
+import type { Listed } from './whole-ruleset.ts'
 
+const PUBLIC_OF = 'public_of'
 const iif = meta('iifname')
 const oif = meta('oifname')
 const saddr = payload('ip', 'saddr')
@@ -51,7 +53,7 @@ export function edgeRuleset(): Command[] {
     addTable('inet'),
     addSet('inet', 'known', ['ipv4_addr']),
     addSet('inet', 'has_public', ['ipv4_addr']),
-    addAddressMap('public_of', 'ipv4_addr'),
+    addAddressMap(PUBLIC_OF, 'ipv4_addr'),
     addAddressMap('private_of', 'ipv4_addr'),
     // Before conntrack: what is for nobody here leaves no trace.
     addGate('known_only', 'prerouting', -300),
@@ -61,7 +63,7 @@ export function edgeRuleset(): Command[] {
     addNatChain('arriving', 'prerouting', -100),
     rule('arriving', match(iif, EDGE_INTERNET), translate('dnat', 'ipv4', daddr, 'private_of')),
     addNatChain('leaving', 'postrouting', 100),
-    rule('leaving', match(oif, EDGE_INTERNET), translate('snat', 'ipv4', saddr, 'public_of')),
+    rule('leaving', match(oif, EDGE_INTERNET), translate('snat', 'ipv4', saddr, PUBLIC_OF)),
     addGate('forward', 'forward', 0),
     rule('forward', flowIs('invalid'), drop),
     rule('forward', ...fromVpc, match(saddr, inSet('has_public')), accept),
@@ -97,7 +99,22 @@ function elementsOf({ publicIp, privateIp }: PublicAddress): Element[] {
   return [
     { ...inet, set: 'known', key: [publicIp] },
     { ...inet, set: 'has_public', key: [privateIp] },
-    { ...inet, set: 'public_of', key: [privateIp], value: publicIp },
+    { ...inet, set: PUBLIC_OF, key: [privateIp], value: publicIp },
     { ...inet, set: 'private_of', key: [publicIp], value: privateIp },
   ]
 }
+
+/** The translations that the kernel lists with this map, as `private public`; of all others none. */
+export function pairsListed(listed: Listed): string[] {
+  const map = listed.map as { name: string; elem?: unknown[] } | undefined
+  return map?.name === PUBLIC_OF ? pairs(map.elem) : []
+}
+
+/** The translation that a command adds, said the same way. */
+export function pairAdded({ add }: Command): string[] {
+  const element = (add as { element?: { name: string; elem: unknown[] } } | undefined)?.element
+  return element?.name === PUBLIC_OF ? pairs(element.elem) : []
+}
+
+const pairs = (elements: readonly unknown[] = []): string[] =>
+  elements.flatMap((each) => (Array.isArray(each) ? [each.join(' ')] : []))

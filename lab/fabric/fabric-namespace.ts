@@ -10,6 +10,7 @@ import { close } from './libc.ts'
 import { type Nftables, openNftables } from './libnftables.ts'
 import { fabricNamespace, markOf } from './names.ts'
 import {
+  isNamespace,
   lockNamespace,
   makeNamespace,
   namespaceNames,
@@ -21,6 +22,7 @@ import {
 import type { Message } from './netlink-message.ts'
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
 import { listenToLog } from './nflog.ts'
+import { RESERVED_NAMES } from './outside.ts'
 import { LINK_GROUP, links } from './port-link.ts'
 import { LOG_GROUP } from './reason.ts'
 import { changeAddress, changeLink, deleteGroup, deleteLink } from './rtnetlink.ts'
@@ -67,7 +69,7 @@ export type OpenFabric = {
  */
 export function openNamespace(name: string, hostNetns: string, keep: boolean): OpenFabric {
   if (!keep) sweep(name, hostNetns)
-  const isNew = !isThere(name)
+  const isNew = !isNamespace(fabricNamespace(name))
   if (isNew) {
     removeNamespace(fabricNamespace(name))
     makeNamespace(fabricNamespace(name))
@@ -131,7 +133,7 @@ export function sweep(name: string, hostNetns: string): void {
     const namespaceFd = lockNamespace(own)
     if (namespaceFd === undefined) throw new Error(inUse(name))
     try {
-      if (isThere(name)) {
+      if (isNamespace(own)) {
         withNetlink(
           within(namespaceFd, () => openNetlink('route')),
           (fd) => transact(fd, [deleteGroup(LINK_GROUP)], ['ENODEV']),
@@ -154,15 +156,11 @@ export function sweep(name: string, hostNetns: string): void {
   )
 }
 
-/** A death between making the file and mounting the namespace on it leaves a plain file. */
-function isThere(name: string): boolean {
-  const path = namespacePath(fabricNamespace(name))
-  return fs.existsSync(path) && fs.statSync(path).dev !== fs.statSync(namespacePath('')).dev
-}
-
-/** Removes the namespaces beside a lab's own, but for those with these paths. */
+/** Removes the namespaces beside a lab's own, but for those outside and those with these paths. */
 export function keepBesides(name: string, paths: readonly string[]): void {
-  for (const each of besides(name)) if (!paths.includes(namespacePath(each))) removeNamespace(each)
+  const outside = RESERVED_NAMES.map((each) => namespacePath(fabricNamespace(name, each)))
+  const kept = [...outside, ...paths]
+  for (const each of besides(name)) if (!kept.includes(namespacePath(each))) removeNamespace(each)
 }
 
 /** The names of the namespaces beside a lab's own. */

@@ -6,7 +6,6 @@
 //                                        links that died ──{ gone }──▶
 //                                what became of packets ──{ verdicts }──▶
 
-import fs from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { addressBytes, blockOf } from './address.ts'
 import { Adoption } from './adoption.ts'
@@ -17,33 +16,25 @@ import {
   type OpenFabric,
   openNamespace,
   releaseNamespace,
-  routerSetup,
   sweep,
 } from './fabric-namespace.ts'
-import { type FlowCount, flowCounts } from './flow-counts.ts'
-import { baseRuleset } from './gates.ts'
-import { configureGuest, settleNamespace } from './guest.ts'
+import { type FlowCount, FlowCounter } from './flow-counts.ts'
+import { configureGuest, makeBeside } from './guest.ts'
 import { Hearing } from './hearing.ts'
-import { forKernel, kernelRules, type RuleCount } from './kernel-rules.ts'
-import { close } from './libc.ts'
+import { forKernel, kernelRules, type RuleCount, ruleCounts } from './kernel-rules.ts'
 import { eniOf, fabricNamespace } from './names.ts'
-import {
-  makeNamespace,
-  namespacePath,
-  removeNamespace,
-  within,
-  writeResolvConf,
-} from './namespace.ts'
+import { removeNamespace, within } from './namespace.ts'
 import type { Message } from './netlink-message.ts'
-import { news, openNetlink, transact } from './netlink-socket.ts'
+import { news, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import { encodeBatch } from './nft-direct.ts'
-import { closeOutside, type Outside, openOutside } from './outside-namespaces.ts'
-import { changePolicy, type PolicyChange } from './policy.ts'
+import { type Outside, openOutside } from './outside-namespaces.ts'
+import { changePolicy, type PolicyChange, policyMessages } from './policy.ts'
 import { type LinkPlan, links, type PluggedLink, plugLink, reach, unplugLink } from './port-link.ts'
 import { probe } from './probe.ts'
 import { changeAddress, parseLink, RTM } from './rtnetlink.ts'
 import { listenIn } from './socket.ts'
+import { type StandingRoutes, standingRoutes } from './standing-routes.ts'
 import { openTranslator } from './translator.ts'
 import type { Lost, Verdict } from './verdict.ts'
 
@@ -59,8 +50,7 @@ let open: OpenFabric | undefined
 let outside: Outside | undefined
 let watch: NodeJS.Timeout | undefined
 let hearing: Hearing | undefined
-/** Hears of flows that end, once somebody counts them. */
-let endedFlows: number | undefined
+let counter: FlowCounter | undefined
 /** Until it is sealed, what is asked for is written down and not done. */
 let adoption: Adoption | undefined
 
@@ -69,8 +59,10 @@ const calls = {
   open(name: string, hostNetns: string, adopt: boolean): void {
     const opened = openNamespace(name, hostNetns, adopt)
     try {
-      outside = openOutside(opened)
+      if (adopt) adoption = new Adoption(opened)
+      outside = openOutside(opened, adoption)
     } catch (error) {
+      adoption = undefined
       if (adopt) releaseNamespace(opened)
       else closeNamespace(opened)
       throw error
@@ -85,38 +77,20 @@ const calls = {
       report()
       reportLog(LOG_READS_MAX)
     }, WATCH_INTERVAL_MS)
-    if (!adopt) return
-    adoption = new Adoption(open)
-    adoption.apply(baseRuleset())
-    adoption.want(routerSetup(open.loopback))
   },
 
   /** Ends an adoption: all that was asked for since `open` is in force when this returns. */
   seal(): void {
     adoption?.seal()
     adoption = undefined
+    beyond().edge.seal()
   },
 
   /** Removes the namespaces beside the fabric's, but for these (by path). */
   keepNetns: (paths: readonly string[]) => keepBesides(fabric().name, paths),
 
-  close(): void {
-    clearInterval(watch)
-    if (outside !== undefined) closeOutside(outside)
-    outside = undefined
-    if (open !== undefined) closeNamespace(open)
-    open = undefined
-    hearing = undefined
-    if (endedFlows !== undefined) close(endedFlows)
-    endedFlows = undefined
-  },
-
-  release(): void {
-    clearInterval(watch)
-    if (open !== undefined) releaseNamespace(open)
-    open = undefined
-  },
-
+  close: (): void => end(closeNamespace),
+  release: (): void => end(releaseNamespace),
   sweep,
 
   /** One transaction: all of it is in force when this returns, or none. */
@@ -135,13 +109,18 @@ const calls = {
   },
 
   /** The same at the edge; flows from or to `addresses` are translated anew from then on. */
-  applyAtEdge(commands: readonly Command[], addresses: readonly string[]): void {
-    const { edgeFd, nftables, conntrack } = beyond()
-    within(edgeFd, () => nftables.run(commands))
-    forgetFlows(conntrack, addresses.map(blockOf))
+  applyAtEdge: (commands: readonly Command[], addresses: readonly string[]) =>
+    beyond().edge.apply(commands, addresses),
+
+  changePolicy(change: PolicyChange): void {
+    const { ifindex } = beyond()
+    if (adoption !== undefined) adoption.want(policyMessages(ifindex, change.after))
+    else changePolicy(fabric().netlink, ifindex, change)
   },
 
-  changePolicy: (change: PolicyChange) => changePolicy(fabric().netlink, beyond().ifindex, change),
+  /** What a dead lab's packets ask, and which zones its flows are in. */
+  standingRoutes: (): StandingRoutes =>
+    standingRoutes(fabric().conntrack, adoption?.policyTables() ?? []),
 
   openTranslator,
 
@@ -151,18 +130,12 @@ const calls = {
   /** What flows carried since the last call; the first has the kernel begin to count. */
   flowCounts(): { counts: FlowCount[]; lost: boolean } {
     const { namespaceFd, conntrack } = fabric()
-    endedFlows ??= within(namespaceFd, () => {
-      fs.writeFileSync('/proc/sys/net/netfilter/nf_conntrack_acct', '1')
-      return openNetlink('flows')
-    })
-    return flowCounts(conntrack, endedFlows)
+    counter ??= within(namespaceFd, () => new FlowCounter())
+    return counter.read(conntrack)
   },
 
   /** What every rule with a comment has counted. */
-  ruleCounts: (): RuleCount[] =>
-    (['netdev', 'inet'] as const)
-      .flatMap((family) => kernelRules(fabric().conntrack, family))
-      .flatMap(({ counts, handle: _, ...count }) => (counts ? [count] : [])),
+  ruleCounts: (): RuleCount[] => ruleCounts(fabric().conntrack),
 
   plugLink(plan: LinkPlan, guard: readonly Command[]): PluggedLink {
     const { netlink, name } = fabric()
@@ -200,16 +173,8 @@ const calls = {
 
   linkIndexes: (): number[] => links(fabric().netlink).map(({ ifindex }) => ifindex),
 
-  makeNetns(beside: string, resolvConf?: string): string {
-    const name = fabricNamespace(fabric().name, beside)
-    // One that a dead lab made goes on, whoever is in it.
-    if (adoption === undefined || !fs.existsSync(namespacePath(name))) {
-      makeNamespace(name)
-      settleNamespace(namespacePath(name))
-    }
-    if (resolvConf !== undefined) writeResolvConf(name, resolvConf)
-    return namespacePath(name)
-  },
+  makeNetns: (beside: string, resolvConf?: string): string =>
+    makeBeside(fabricNamespace(fabric().name, beside), adoption !== undefined, resolvConf),
 
   removeNetns: (beside: string) => removeNamespace(fabricNamespace(fabric().name, beside)),
   configureGuest,
@@ -234,6 +199,15 @@ export type Reply =
 function fabric(): OpenFabric {
   if (open === undefined) throw new Error('the fabric is closed')
   return open
+}
+
+/** Ends what the thread holds, the namespaces as the caller says. */
+function end(how: (fabric: OpenFabric) => void): void {
+  clearInterval(watch)
+  outside?.edge.close()
+  counter?.close()
+  if (open !== undefined) how(open)
+  outside = counter = open = hearing = undefined
 }
 
 function beyond(): Outside {

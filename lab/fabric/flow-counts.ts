@@ -2,9 +2,11 @@
 // asked. ctnetlink over our own sockets: a dump that sets the counters to 0 as it reads them, and the
 // news of flows that ended, which bring their last counts.
 
+import fs from 'node:fs'
 import ipaddr from 'ipaddr.js'
+import { close } from './libc.ts'
 import { attributes, dumpOf } from './netlink-message.ts'
-import { dump, news } from './netlink-socket.ts'
+import { dump, news, openNetlink } from './netlink-socket.ts'
 
 const GET_AND_ZERO = (1 << 8) | 3 // NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_CTRZERO
 const DELETED = (1 << 8) | 2
@@ -26,18 +28,29 @@ export type FlowCount = {
   readonly bytes: number
 }
 
-/**
- * The directions of all flows that carried something since the last call, those that ended too;
- * `lost`: the news of some that ended found no room. `news` is a `flows` socket.
- */
-export function flowCounts(
-  netfilter: number,
-  ended: number,
-): { counts: FlowCount[]; lost: boolean } {
-  const { messages, lost } = news(ended, READS_MAX)
-  const last = messages.filter(({ type }) => type === DELETED).map(({ payload }) => payload)
-  const live = dump(netfilter, dumpOf(GET_AND_ZERO, 'count flows', Buffer.alloc(HEADER_BYTES)))
-  return { counts: [...last, ...live].flatMap(parseFlow), lost }
+/** Counts in the namespace that it is made in. The kernel begins to count with it. */
+export class FlowCounter {
+  readonly #ended: number
+
+  constructor() {
+    fs.writeFileSync('/proc/sys/net/netfilter/nf_conntrack_acct', '1')
+    this.#ended = openNetlink('flows')
+  }
+
+  /**
+   * The directions of all flows that carried something since the last call, those that ended too;
+   * `lost`: the news of some that ended found no room. `netfilter` is a socket of that namespace.
+   */
+  read(netfilter: number): { counts: FlowCount[]; lost: boolean } {
+    const { messages, lost } = news(this.#ended, READS_MAX)
+    const last = messages.filter(({ type }) => type === DELETED).map(({ payload }) => payload)
+    const live = dump(netfilter, dumpOf(GET_AND_ZERO, 'count flows', Buffer.alloc(HEADER_BYTES)))
+    return { counts: [...last, ...live].flatMap(parseFlow), lost }
+  }
+
+  close(): void {
+    close(this.#ended)
+  }
 }
 
 /** Both directions of a flow as the kernel describes it; only those that carried something. */

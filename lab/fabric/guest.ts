@@ -4,7 +4,7 @@
 
 import fs from 'node:fs'
 import { addressBytes } from './address.ts'
-import { withinPath } from './namespace.ts'
+import { makeNamespace, namespacePath, withinPath, writeResolvConf } from './namespace.ts'
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
 import { links, MTU } from './port-link.ts'
 import { changeAddress, changeLink, changeRoute } from './rtnetlink.ts'
@@ -49,8 +49,19 @@ export function configureGuest({ netns, mac, ipv4, ipv6, ipv4Gateway }: GuestPla
   })
 }
 
+/** Makes a named namespace for a guest; with `keep`, one that is there goes on, whoever is in it. */
+export function makeBeside(name: string, keep: boolean, resolvConf?: string): string {
+  const path = namespacePath(name)
+  if (!keep || !fs.existsSync(path)) {
+    makeNamespace(name)
+    settleNamespace(path)
+  }
+  if (resolvConf !== undefined) writeResolvConf(name, resolvConf)
+  return path
+}
+
 /** Brings `lo` up in a new namespace and makes IPv6 addresses usable at once. */
-export function settleNamespace(netns: string): void {
+function settleNamespace(netns: string): void {
   const socket = withinPath(netns, () => {
     settle()
     return openNetlink('route')

@@ -36,6 +36,12 @@ export function kernelRules(fd: number, family: keyof typeof FAMILY, chain?: str
   return dump(fd, request).flatMap((rule) => parseRule(rule) ?? [])
 }
 
+/** What every rule with a comment has counted. */
+export const ruleCounts = (fd: number): RuleCount[] =>
+  (['netdev', 'inet'] as const)
+    .flatMap((family) => kernelRules(fd, family))
+    .flatMap(({ counts, handle: _, ...count }) => (counts ? [count] : []))
+
 /** One rule as the kernel describes it; undefined when it has no comment. */
 export function parseRule(rule: Buffer): KernelRule | undefined {
   const found = attributes(rule, HEADER_BYTES)

@@ -24,8 +24,8 @@ const runCommand = library.func('int nft_run_cmd_from_buffer(void *context, cons
 export type Nftables = {
   /** Applies all commands or none, in force on return; throws the library's own words. */
   run(commands: readonly Command[]): void
-  /** The chains, sets and maps that there are, without what is in them. */
-  list(): Listed[]
+  /** The chains, sets and maps that there are, without what is in them unless that is asked for. */
+  list(withElements?: 'with elements'): Listed[]
   close(): void
 }
 
@@ -47,12 +47,17 @@ export function openNftables(): Nftables {
     run(commands) {
       if (commands.length > 0) run(commands)
     },
-    list() {
+    list(withElements) {
       const kinds = ['chains', 'sets', 'maps']
-      return kinds.flatMap((kind) => {
-        const output = run([{ list: { [kind]: null } }])
-        return (JSON.parse(output) as { nftables: Listed[] }).nftables
-      })
+      if (withElements !== undefined) setOutputFlags(context, JSON_OUTPUT)
+      try {
+        return kinds.flatMap((kind) => {
+          const output = run([{ list: { [kind]: null } }])
+          return (JSON.parse(output) as { nftables: Listed[] }).nftables
+        })
+      } finally {
+        setOutputFlags(context, JSON_OUTPUT | TERSE)
+      }
     },
     close: () => free(context),
   }

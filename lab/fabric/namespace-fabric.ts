@@ -184,6 +184,7 @@ export class NamespaceFabric implements LabFabric {
       if (restore !== undefined) await this.#restore(restore)
       await prove(this, (plan) => kernel.call('probe', plan))
       await this.#inTurn((each) => this.#links.plugMissing(each))
+      await this.#inTurn((each) => this.ways.openTranslators(each))
     } catch (error) {
       // The first error is the one that tells. What was there before us stays.
       await this.#shut(kernel, restore === undefined ? 'close' : 'release').catch(() => {})
@@ -194,8 +195,10 @@ export class NamespaceFabric implements LabFabric {
 
   async #restore(restore: Restore): Promise<void> {
     this.#links.restoring = true
+    await this.#inTurn((kernel) => this.ways.adopt(kernel))
     await restore(this)
     await this.#inTurn(async (kernel) => {
+      await this.ways.adopted(kernel)
       await kernel.call('seal')
       this.#links.restoring = false
     })

@@ -107,6 +107,12 @@ export function removeNamespace(name: string): void {
   fs.rmSync(path, { force: true })
 }
 
+/** Whether there is one. A death between making its file and mounting it there leaves a plain file. */
+export function isNamespace(name: string): boolean {
+  const path = namespacePath(name)
+  return fs.existsSync(path) && fs.statSync(path).dev !== fs.statSync(DIRECTORY).dev
+}
+
 /** The names of all named namespaces, those included that only files are left of, after a reboot. */
 export function namespaceNames(): string[] {
   const named = [DIRECTORY, FILES].filter((each) => fs.existsSync(each))

@@ -1,15 +1,24 @@
-// The namespaces outside the VPC, made: the edge with its translation, the lab's Internet with its
-// one host, and the links between them and the fabric (outside.ts has the picture). Every neighbour
-// is permanent and every gateway link-local, so nothing in here is ever asked for or learnt.
+// The namespaces outside the VPC, made, or found where a dead lab left them: the edge with its
+// translation, the lab's Internet with its one host, and the links between them and the fabric
+// (outside.ts has the picture). Every neighbour is permanent and every gateway link-local, so nothing
+// in here is ever asked for or learnt.
+//
+// The fabric's links get their marks last, so who finds all of them marked, and both namespaces, finds
+// it whole. What is not whole is made anew, and with it go the connections that went through it.
 
 import fs from 'node:fs'
 import { addressBytes } from './address.ts'
-import { edgeRuleset } from './edge-rules.ts'
+import type { Adoption } from './adoption.ts'
+import { Edge } from './edge.ts'
 import type { OpenFabric } from './fabric-namespace.ts'
-import { close } from './libc.ts'
-import { type Nftables, openNftables } from './libnftables.ts'
-import { fabricNamespace } from './names.ts'
-import { makeNamespace, namespacePath, within, withinPath } from './namespace.ts'
+import { fabricNamespace, markOf } from './names.ts'
+import {
+  isNamespace,
+  makeNamespace,
+  namespacePath,
+  removeNamespace,
+  withinPath,
+} from './namespace.ts'
 import type { Message } from './netlink-message.ts'
 import { openNetlink, query, transact, withNetlink } from './netlink-socket.ts'
 import {
@@ -22,22 +31,21 @@ import {
   MAC,
   OUTSIDE_MTU,
 } from './outside.ts'
-import { LINK_GROUP, MTU } from './port-link.ts'
+import { LINK_GROUP, links, MTU } from './port-link.ts'
 import { changeRule, setRoute, type Version } from './route-messages.ts'
 import {
   changeAddress,
   changeLink,
   changeNeighbour,
   createVeth,
+  deleteLink,
   findLink,
   parseLink,
 } from './rtnetlink.ts'
 
 /** What the thread holds of the outside while a fabric is open. */
 export type Outside = {
-  readonly edgeFd: number
-  readonly nftables: Nftables
-  readonly conntrack: number
+  readonly edge: Edge
   /** The fabric's links that lead out, by their names. */
   readonly ifindex: Readonly<Record<string, number>>
 }
@@ -48,6 +56,10 @@ const TABLE = { main: 254, toVpc: 10 } as const
 const VERSIONS: readonly Version[] = ['ipv4', 'ipv6']
 const EVERYWHERE = { ipv4: '0.0.0.0/0', ipv6: '::/0' } as const
 const ROUTER = 'fe80::1'
+/** The fabric's links that lead out. */
+const NEAR: readonly string[] = Object.values(LINK)
+/** What is found where it should be. */
+const THERE = ['EEXIST']
 
 const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
   ['ipv4/ip_forward', '1'],
@@ -66,37 +78,64 @@ const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
 /** A gateway keeps no count of a connection's bytes: what it translates, it lets pass. */
 const EDGE_SYSCTLS = [['netfilter/nf_conntrack_tcp_be_liberal', '1']] as const
 
-/** Makes all of it. What it made when it throws goes with the fabric: its names are the fabric's. */
-export function openOutside(fabric: OpenFabric): Outside {
-  const [edge, internet] = [BESIDE.edge, BESIDE.internet].map((name) => {
-    makeNamespace(fabricNamespace(fabric.name, name))
-    return namespacePath(fabricNamespace(fabric.name, name))
-  }) as [string, string]
-  for (const path of [edge, internet]) settle(path, SYSCTLS)
-  const edgeFd = fs.openSync(edge, 'r')
-  const inEdge = within(edgeFd, () => {
-    const nftables = openNftables()
-    nftables.run(edgeRuleset())
-    return { nftables, conntrack: openNetlink('netfilter') }
-  })
-  settle(edge, EDGE_SYSCTLS)
-  const ifindex = linkFabric(fabric, edgeFd)
-  withNetlink(
-    withinPath(edge, () => openNetlink('route')),
-    (fd) => setUpEdge(fd, internet),
-  )
-  withNetlink(
-    withinPath(internet, () => openNetlink('route')),
-    setUpInternet,
-  )
-  return { edgeFd, ifindex, ...inEdge }
+/**
+ * Makes all of it, or with `adoption` what of it is not whole. What it made when it throws goes with
+ * the fabric, or with the next that is opened: its names are the fabric's.
+ */
+export function openOutside(fabric: OpenFabric, adoption?: Adoption): Outside {
+  const names = [BESIDE.edge, BESIDE.internet].map((name) => fabricNamespace(fabric.name, name))
+  const [edgePath = '', internet = ''] = names.map(namespacePath)
+  const isNew = adoption === undefined || !isWhole(fabric.name, names, adoption)
+  if (isNew) {
+    transact(
+      fabric.netlink,
+      links(fabric.netlink)
+        .filter(({ name }) => NEAR.includes(name))
+        .map(({ ifindex }) => deleteLink(ifindex)),
+      ['ENODEV'],
+    )
+    for (const name of names) {
+      removeNamespace(name)
+      makeNamespace(name)
+    }
+  }
+  for (const path of [edgePath, internet]) settle(path, SYSCTLS)
+  const edge = new Edge(edgePath, isNew)
+  try {
+    settle(edgePath, EDGE_SYSCTLS)
+    if (isNew) joinFabric(fabric, edge.namespaceFd)
+    withNetlink(
+      withinPath(edgePath, () => openNetlink('route')),
+      (fd) => {
+        if (isNew) joinInternet(fd, internet)
+        setUpEdge(fd)
+      },
+    )
+    withNetlink(
+      withinPath(internet, () => openNetlink('route')),
+      setUpInternet,
+    )
+    return { edge, ifindex: setUpFabric(fabric, adoption) }
+  } catch (error) {
+    edge.close()
+    throw error
+  }
 }
 
-/** Lets go of what the thread holds; the namespaces and links go with the fabric. */
-export function closeOutside({ edgeFd, nftables, conntrack }: Outside): void {
-  nftables.close()
-  close(conntrack)
-  fs.closeSync(edgeFd)
+/** Whether a dead lab left all of it; then its links are kept. */
+function isWhole(lab: string, namespaces: readonly string[], adoption: Adoption): boolean {
+  const claimed = NEAR.map((name) => adoption.claim(name, markOf(lab, name)))
+  if (claimed.includes(undefined) || !namespaces.every(isNamespace)) return false
+  const [edge, internet] = namespaces.map((name) =>
+    withNetlink(
+      withinPath(namespacePath(name), () => openNetlink('route')),
+      (fd) => links(fd).map((link) => link.name),
+    ),
+  )
+  return (
+    [LINK.internet, LINK.egressOnly, EDGE_INTERNET].every((name) => edge?.includes(name)) &&
+    internet?.includes('eth0') === true
+  )
 }
 
 function settle(path: string, sysctls: readonly (readonly [string, string])[]): void {
@@ -105,7 +144,7 @@ function settle(path: string, sysctls: readonly (readonly [string, string])[]): 
   })
 }
 
-function linkFabric({ netlink, namespaceFd }: OpenFabric, edgeFd: number): Record<string, number> {
+function joinFabric({ netlink, namespaceFd }: OpenFabric, edgeFd: number): void {
   const far = (name: string, mac: string, netnsFd: number) => ({ name, mac, netnsFd })
   const near = (name: string) => ({ name, mac: MAC.fabric })
   const { internet, egressOnly, nowhere } = LINK
@@ -114,18 +153,29 @@ function linkFabric({ netlink, namespaceFd }: OpenFabric, edgeFd: number): Recor
     createVeth(near(egressOnly), far(egressOnly, MAC.edge, edgeFd), MTU, LINK_GROUP),
     createVeth(near(nowhere), far(`${nowhere}-end`, MAC.edge, namespaceFd), MTU, LINK_GROUP),
   ])
-  const ifindex = Object.fromEntries(
-    Object.values(LINK).map((name) => [name, indexOf(netlink, name)]),
-  )
-  const toEdge = [internet, egressOnly].map((name) => ifindex[name] ?? 0)
-  transact(netlink, [
+}
+
+/** The fabric's ends, brought up; then they are marked. */
+function setUpFabric(
+  { name: lab, netlink }: OpenFabric,
+  adoption: Adoption | undefined,
+): Record<string, number> {
+  const ifindex = Object.fromEntries(NEAR.map((name) => [name, indexOf(netlink, name)]))
+  const toEdge = [LINK.internet, LINK.egressOnly].map((name) => ifindex[name] ?? 0)
+  const messages = [
     ...Object.values(ifindex).map((index) => changeLink(index, { up: true })),
     ...toEdge.map((index) => neighbour(index, EDGE.linkLocal, MAC.edge)),
-  ])
+  ]
+  transact(netlink, messages)
+  adoption?.want(messages)
+  transact(
+    netlink,
+    NEAR.map((name) => changeLink(ifindex[name] ?? 0, { alias: markOf(lab, name) })),
+  )
   return ifindex
 }
 
-function setUpEdge(fd: number, internet: string): void {
+function joinInternet(fd: number, internet: string): void {
   const internetFd = fs.openSync(internet, 'r')
   try {
     const end = { name: 'eth0', mac: MAC.internet, netnsFd: internetFd }
@@ -133,10 +183,13 @@ function setUpEdge(fd: number, internet: string): void {
   } finally {
     fs.closeSync(internetFd)
   }
+}
+
+function setUpEdge(fd: number): void {
   const [igw, eigw, out] = [LINK.internet, LINK.egressOnly, EDGE_INTERNET].map((name) =>
     indexOf(fd, name),
   ) as [number, number, number]
-  transact(fd, [
+  const messages = [
     ...[igw, eigw, out].map((index) => changeLink(index, { up: true })),
     ...[EDGE.ipv4, EDGE.ipv6].map((address) => whole(igw, address)),
     neighbour(igw, ROUTER, MAC.fabric),
@@ -152,12 +205,13 @@ function setUpEdge(fd: number, internet: string): void {
         ask(11, 'lo', TABLE.toVpc), // What the edge itself says, it says to the VPC.
       ]
     }),
-  ])
+  ]
+  transact(fd, messages, THERE)
 }
 
 function setUpInternet(fd: number): void {
   const [lo, eth0] = [indexOf(fd, 'lo'), indexOf(fd, 'eth0')]
-  transact(fd, [
+  const messages = [
     changeLink(lo, { up: true }),
     changeLink(eth0, { up: true }),
     ...[INTERNET_HOST.ipv4, INTERNET_HOST.ipv6].map((address) => whole(eth0, address)),
@@ -171,7 +225,8 @@ function setUpInternet(fd: number): void {
       }),
       setRoute({ table: TABLE.main, cidr: EVERYWHERE[version] }),
     ]),
-  ])
+  ]
+  transact(fd, messages, THERE)
 }
 
 const indexOf = (fd: number, name: string): number => parseLink(query(fd, findLink(name))).ifindex

@@ -77,6 +77,21 @@ function groundOf({ blocks, routes }: RouteTable): Omit<Hop, 'table'>[] {
   )
 }
 
+/** What asks for all of it, where nothing is yet. */
+export const policyMessages = (
+  links: Readonly<Record<string, number>>,
+  policy: Policy,
+): Message[] => setting(NO_POLICY, policy, links)
+
+/** By which marks packets ask these kernel tables; others are none of ours. */
+export const marksOf = (kernelTables: readonly number[]): number[] => [
+  ...new Set(
+    kernelTables
+      .filter((table) => table > BEFORE_MAIN)
+      .map((table) => table - (table > AFTER_MAIN ? AFTER_MAIN : BEFORE_MAIN)),
+  ),
+]
+
 /** Makes it so; throws, having taken back what it did, when the kernel refuses a part. */
 export function changePolicy(
   netlink: number,

@@ -3,9 +3,9 @@
 
 import { addressBytes, parseCidr } from './address.ts'
 import { attribute, FLAG, type Message, message } from './netlink-message.ts'
+import { RTM } from './rtnetlink.ts'
 
 const { ACK, CREATE, EXCL, REPLACE } = FLAG
-const RTM = { NEWROUTE: 24, DELROUTE: 25, NEWRULE: 32, DELRULE: 33 }
 const AF = { ipv4: 2, ipv6: 10 } as const
 const TO_TABLE = 1 // FR_ACT_TO_TBL
 const RTN_UNICAST = 1

@@ -8,6 +8,7 @@ import { Numbers } from './numbers.ts'
 import type { Plugged } from './plugged-ports.ts'
 import { divertingRoutes, NO_POLICY, type Policy, policyOf } from './policy.ts'
 import { putRouting, type Routing } from './routing.ts'
+import type { StandingRoutes } from './standing-routes.ts'
 
 /** What is plugged in, and into which subnets. */
 export type Surroundings = {
@@ -22,6 +23,27 @@ export class RouteTables {
   readonly #applianceNumbers = new Numbers()
   #policy: Policy = NO_POLICY
   #routing = ''
+  #restoring = false
+
+  /**
+   * Begins to take over: tables get numbers that nothing in the kernel has, so that packets ask the
+   * old ones until the rules change as a whole; but flows are in zones by number, so those stay. What
+   * follows from the tables is asked for once, by `adopted`.
+   */
+  adopt({ marks, numbered }: StandingRoutes): void {
+    this.#restoring = true
+    this.#marks.avoid(marks.map((mark) => mark - 1))
+    for (const { kind, id, number } of numbered) {
+      const numbers = kind === 'subnet' ? this.#subnetNumbers : this.#applianceNumbers
+      numbers.set(id, number)
+    }
+  }
+
+  /** Everything that is to be there was put. */
+  async adopted(kernel: FabricKernel, around: Surroundings): Promise<void> {
+    this.#restoring = false
+    await this.settle(kernel, around)
+  }
 
   /** The mark by which packets of a subnet with that table ask it; throws when it is not there. */
   markOf({ subnetId, routeTableId }: Subnet): number {
@@ -71,6 +93,7 @@ export class RouteTables {
 
   /** Makes the kernel's routing follow from the tables and from what is plugged now. */
   async settle(kernel: FabricKernel, around: Surroundings): Promise<void> {
+    if (this.#restoring) return
     const routing = this.#routingOf(around)
     const written = JSON.stringify(routing)
     const policy = this.#policyOf(around)
@@ -93,6 +116,7 @@ export class RouteTables {
     }
     this.#policy = NO_POLICY
     this.#routing = ''
+    this.#restoring = false
   }
 
   #set(routeTableId: string, table: RouteTable | undefined): void {

@@ -82,6 +82,13 @@ const NOTHING: Routing = { local: [], diverting: [], appliances: [], subnets: []
 const iif = meta('iifname')
 const rule = (name: string, ...statements: Statement[]): Command =>
   addRule('inet', name, statements)
+/** Says whose number a rule's zone is made of, for a lab that takes over: flows are in these zones. */
+const numbered = (
+  name: string,
+  kind: 'subnet' | 'appliance',
+  { id, number }: Numbered,
+  ...statements: Statement[]
+): Command => addRule('inet', name, statements, `${kind} ${number} ${id}`)
 const goesOutBy = (links: Parameters<typeof match>[1]): Statement =>
   match(fib('oifname', 'daddr'), links)
 
@@ -120,18 +127,34 @@ function hops({ appliances, subnets }: Routing): Command[] {
   )
   return [
     ...pairs.map(({ one, other, number }) =>
-      rule(FROM_APPLIANCE, match(iif, one.id), goesOutBy(other.id), ...zone(number)),
+      numbered(
+        FROM_APPLIANCE,
+        'appliance',
+        one,
+        ...[match(iif, one.id), goesOutBy(other.id), ...zone(number)],
+      ),
     ),
     ...[LINK.internet, LINK.egressOnly].flatMap((link) => [
       rule(FROM_APPLIANCE, goesOutBy(link), ...zone(ZONE.outside)),
       rule(TO_APPLIANCE, match(iif, link), ...zone(ZONE.outside)),
     ]),
     // Who is sent to by no other appliance and by no gateway has the address, and is in its subnet.
-    ...subnets.flatMap(({ id, number, blocks }) => [
-      ...blocks.map((block) => rule(FROM_APPLIANCE, isFor(block), ...zone(ZONE.subnets + number))),
-      rule(TO_APPLIANCE, match(iif, inSet(linkSet(id))), ...zone(ZONE.subnets + number)),
-    ]),
+    ...subnets.flatMap((subnet) => {
+      const own = zone(ZONE.subnets + subnet.number)
+      const isFrom = match(iif, inSet(linkSet(subnet.id)))
+      return [
+        ...subnet.blocks.map((block) => rule(FROM_APPLIANCE, isFor(block), ...own)),
+        numbered(TO_APPLIANCE, 'subnet', subnet, isFrom, ...own),
+      ]
+    }),
   ]
+}
+
+/** Whose numbers the zones are made of, by the comments of these chains' rules. */
+export const HOP_CHAINS = [FROM_APPLIANCE, TO_APPLIANCE] as const
+export function numberIn(comment: string): (Numbered & { readonly kind: string }) | undefined {
+  const [, kind, number, id] = /^(subnet|appliance) (\d+) (\S+)$/.exec(comment) ?? []
+  return kind === undefined || id === undefined ? undefined : { kind, id, number: Number(number) }
 }
 
 /** One number for two, whichever comes first. */

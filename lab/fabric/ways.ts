@@ -12,7 +12,10 @@ import type { PluggedPorts } from './plugged-ports.ts'
 import { RouteTables, type Surroundings } from './route-tables.ts'
 
 type InTurn = <T>(work: (kernel: FabricKernel) => Promise<T>) => Promise<T>
-type Plugging = Pick<LabFabric, 'netnsPath' | 'makeNetns' | 'removeNetns' | 'plug' | 'unplug'>
+type Plugging = Pick<
+  LabFabric,
+  'netnsPath' | 'makeNetns' | 'removeNetns' | 'plug' | 'unplug' | 'configureGuest'
+>
 
 export class Ways implements FabricWays, Outlook {
   readonly #fabric: Plugging
@@ -22,6 +25,7 @@ export class Ways implements FabricWays, Outlook {
   readonly #routes = new RouteTables()
   readonly #addresses = new Map<string, PublicAddress>()
   readonly #nats = new Map<string, NatGateway>()
+  #restoring = false
 
   constructor(fabric: Plugging, inTurn: InTurn, borders: Borders, ports: PluggedPorts) {
     this.#inTurn = inTurn
@@ -77,9 +81,11 @@ export class Ways implements FabricWays, Outlook {
     const netns = await this.#fabric.makeNetns(natGatewayId)
     try {
       await this.#fabric.plug(portOf(nat, netns))
-      const plan = { netns, mac, ipv4, prefixLength, ipv4Gateway }
-      await this.#inTurn((kernel) => kernel.call('openTranslator', plan))
+      const addresses = { ipv4: [`${ipv4}/${prefixLength}`], ipv6: [], ipv4Gateway }
+      await this.#fabric.configureGuest({ netns, mac, ...addresses })
+      if (!this.#restoring) await this.#inTurn((kernel) => this.#translate(kernel, nat))
     } catch (error) {
+      if (this.#restoring) throw error
       await this.#fabric.unplug(eniId)
       await this.#fabric.removeNetns(natGatewayId)
       throw error
@@ -93,6 +99,23 @@ export class Ways implements FabricWays, Outlook {
     await this.#fabric.unplug(nat.eniId)
     await this.#fabric.removeNetns(natGatewayId)
     this.#nats.delete(natGatewayId)
+  }
+
+  /** Begins to take over what a dead lab left; then all that is to be there is put. */
+  async adopt(kernel: FabricKernel): Promise<void> {
+    this.#restoring = true
+    this.#routes.adopt(await kernel.call('standingRoutes'))
+  }
+
+  /** Everything was put: what follows from it is asked for. */
+  async adopted(kernel: FabricKernel): Promise<void> {
+    this.#restoring = false
+    await this.#routes.adopted(kernel, this.#around())
+  }
+
+  /** Puts the rules of each NAT gateway right; its link is plugged. */
+  async openTranslators(kernel: FabricKernel): Promise<void> {
+    for (const nat of this.#nats.values()) await this.#translate(kernel, nat)
   }
 
   /** Creates a subnet, or gives it another gateway, ACL or route table. */
@@ -123,8 +146,12 @@ export class Ways implements FabricWays, Outlook {
   }
 
   clear(): void {
+    this.#restoring = false
     for (const memory of [this.#routes, this.#addresses, this.#nats]) memory.clear()
   }
+
+  #translate = (kernel: FabricKernel, { natGatewayId, ipv4 }: NatGateway): Promise<void> =>
+    kernel.call('openTranslator', `${this.#fabric.netnsPath}.${natGatewayId}`, ipv4)
 
   #around = (): Surroundings => ({
     subnets: this.#borders.subnets(),

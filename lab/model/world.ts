@@ -11,9 +11,8 @@
 //   prefix lists (with their versions)   hosts: the instances that are machines of the lab's own
 //   public addresses
 
-import { letGo, type MadeWayOut, type WaysOut } from './way-out.ts'
-
 import type { Probe } from './probe.ts'
+import { letGo, type MadeWayOut, type WaysOut } from './way-out.ts'
 
 /** What the lab is: one account, one region, two zones. */
 export const ACCOUNT_ID = '123456789012'

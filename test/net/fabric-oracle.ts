@@ -55,6 +55,9 @@ export async function asDescribed(lab: string, ec2: EC2Client): Promise<Picture>
   })
 }
 
+/** The router's own link, and those that lead out of the VPC. */
+const OUTSIDE = ['lo', 'igw', 'eigw', 'noroute', 'noroute-end']
+
 type Nft = {
   chain?: { name: string }
   rule?: { chain: string; comment?: string }
@@ -65,7 +68,7 @@ type Nft = {
 export function asEnforced(lab: string): Picture {
   const netns = `enid-lab-${lab}`
   const links = oracle('ip', '-n', netns, '-j', '-d', 'link').filter(
-    ({ ifname }) => ifname !== 'lo',
+    ({ ifname }) => !OUTSIDE.includes(String(ifname)),
   )
   const markOf = (dev: unknown): string =>
     String(links.find(({ ifname }) => ifname === dev)?.ifalias ?? `unmarked ${dev}`)
