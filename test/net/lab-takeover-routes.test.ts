@@ -335,14 +335,17 @@ test('ways that were changed behind its back are put right, and a translation th
   const was = routing()
   await kill()
   const netns = `enid-lab-${name}`
-  const { behind, nat } = net
+  const { open, behind, nat, internet } = net
   const edge = beside('edge')
-  const element = (set: string, elem: string) =>
-    inside(edge, 'nft', 'add', 'element', 'inet', 'enid', set, `{ ${elem} }`)
-  for (const set of ['known', 'private_of'])
-    inside(edge, 'nft', 'flush', 'set', 'inet', 'enid', set)
-  element('has_public', behind.ipv4)
-  element('public_of', `${behind.ipv4} : 198.51.100.99`)
+  const element = (verb: string, set: string, elem: string) =>
+    inside(edge, 'nft', verb, 'element', 'inet', 'enid', set, `{ ${elem} }`)
+  const wrong = '198.51.100.99'
+  element('add', 'known', wrong)
+  element('add', 'private_of', `${wrong} : ${open.ipv4}`)
+  element('delete', 'public_of', open.ipv4)
+  element('add', 'public_of', `${open.ipv4} : ${wrong}`)
+  const host = { netnsPath: internet.netnsPath, ipv4: HOST }
+  const [mine, theirs] = connection(open, host, 9003)
   inside(edge, 'nft', 'insert', 'rule', 'inet', 'enid', 'forward', 'accept')
   inside(nat.netns, 'nft', 'flush', 'chain', 'inet', 'enid', 'leaving')
   const [marked] = oracle('ip', '-n', netns, '-j', 'rule').filter(({ fwmark }) => fwmark)
@@ -352,7 +355,9 @@ test('ways that were changed behind its back are put right, and a translation th
   ip('-n', edge, 'route', 'del', 'default')
   await again()
   expect(routing()).toEqual(was)
-  expect(tcp(net.open.netnsPath, HOST, 80)).toBe('open')
+  send(mine, Buffer.from('as another'))
+  expect(receive(theirs, 500)).toBeUndefined()
+  expect(tcp(open.netnsPath, HOST, 80)).toBe('open')
   expect(tcp(behind.netnsPath, HOST, 80)).toBe('open')
 })
 
