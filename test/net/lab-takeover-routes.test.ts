@@ -276,7 +276,7 @@ async function stream(netns: string, address: string) {
   }
 }
 
-// P250
+// P227
 test('flows through gateways, NAT and appliances live on while the lab is dead, and routes are as they were', async () => {
   const { tables, open, behind, server, internet, GatewayId } = net
   const host = { netnsPath: internet.netnsPath, ipv4: HOST }
@@ -308,7 +308,7 @@ test('flows through gateways, NAT and appliances live on while the lab is dead, 
   carries(pairs, 'to the end')
 }, 120_000)
 
-// P250
+// P228
 test('while ways are taken over no datagram is lost that a route leads, and none gets out that no route does', async () => {
   const { open, behind, nat } = net
   const at = beside('internet')
@@ -330,7 +330,7 @@ test('while ways are taken over no datagram is lost that a route leads, and none
   expect(Math.min(sentA, sentB, sentLost)).toBeGreaterThan(1000)
 }, 120_000)
 
-// P251
+// P229
 test('ways that were changed behind its back are put right, and a translation that no call made is cut', async () => {
   const was = routing()
   await kill()
@@ -361,7 +361,7 @@ test('ways that were changed behind its back are put right, and a translation th
   expect(tcp(behind.netnsPath, HOST, 80)).toBe('open')
 })
 
-// P251
+// P229
 test('an edge or a NAT gateway that is gone is made again: only what went through it is cut', async () => {
   const { open, behind, server, nat } = net
   const within = [connection(open, server, 9002)]
