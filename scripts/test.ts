@@ -1,7 +1,9 @@
-// `npm test [-- PATH…]`: every suite in the table of test/README.md, one after another, each within
-// its minutes. The last line of stdout is the sum, alone: `N passed, N failed[, N skipped]`.
+// `npm test [-- PATH…]`: every suite in the table of test/README.md, each within its minutes, in two
+// lanes side by side: those that need Docker on the host as it is, all others in namespaces of their
+// own (network, mounts, processes), so that neither meets the other. What a suite has to say is shown
+// when it is over. The last line of stdout is the sum, alone: `N passed, N failed[, N skipped]`.
 //
-//   suite ─▶ vitest (its own report on the screen, its counts in a JSON file) ─▶ sum ─▶ exit code
+//   suite ─▶ vitest (its report, its counts in a JSON file) ─▶ sum ─▶ exit code
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -17,15 +19,37 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interrupted.abort())
 }
 
+/**
+ * Namespaces of its own, with a loopback that is up and an empty /run: what a suite makes is met by
+ * nobody, and goes with its last process. `--kill-child`: that is at our word, too.
+ */
+const APART = [
+  ...['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ...['--propagation', 'private', 'sh', '-c'],
+  'ip link set lo up && mount -t tmpfs none /run && mkdir /run/netns /run/lock && exec "$@"',
+  'apart',
+]
+
+/** Docker is reached by the host's own socket, and makes its containers' namespaces there. */
+const isApart = ({ needs }: Suite): boolean => process.getuid?.() === 0 && !needs.includes('docker')
+
 /** Runs one suite. A suite that cannot run, or runs out of its minutes, counts as one failure. */
 async function runSuite(suite: Suite, report: string): Promise<Counts> {
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...filesOf(suite)], {
+  const command = [process.execPath, vitest, 'run', ...reporters, ...filesOf(suite)]
+  const [program = '', ...args] = isApart(suite) ? [...APART, ...command] : command
+  const child = spawn(program, args, {
     cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, CI: '1' },
   })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+  }
   let late = false
   const timer = setTimeout(() => {
     late = true
@@ -42,6 +66,7 @@ async function runSuite(suite: Suite, report: string): Promise<Counts> {
   clearTimeout(timer)
   interrupted.signal.removeEventListener('abort', forward)
 
+  console.log(`\n── ${suite.path}\n${said.trimEnd()}`)
   const counts = read(report)
   if (late) console.log(`${suite.path}: not done within its ${suite.minutes} minutes`)
   // A file that does not load, an error outside of any test: vitest fails, no test does.
@@ -76,17 +101,21 @@ async function main(wanted: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'enid-test-'))
   const sum: Counts = { passed: 0, failed: 0, skipped: 0 }
   const lines: string[] = []
-  for (const [i, suite] of suites.entries()) {
-    if (interrupted.signal.aborted) break
-    console.log(`\n── ${suite.path} (at most ${suite.minutes} min)`)
-    const startedAt = performance.now()
-    const counts = await runSuite(suite, join(folder, `${i}.json`))
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-    sum.passed += counts.passed
-    sum.failed += counts.failed
-    sum.skipped += counts.skipped
-    lines.push(`${suite.path.padEnd(22)} ${inWords(counts)} in ${seconds} s`)
+  const runLane = async (lane: readonly Suite[]): Promise<void> => {
+    for (const suite of lane) {
+      if (interrupted.signal.aborted) return
+      console.log(`… ${suite.path} (at most ${suite.minutes} min)`)
+      const startedAt = performance.now()
+      const counts = await runSuite(suite, join(folder, `${suites.indexOf(suite)}.json`))
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+      sum.passed += counts.passed
+      sum.failed += counts.failed
+      sum.skipped += counts.skipped
+      lines.push(`${suite.path.padEnd(24)} ${inWords(counts)} in ${seconds} s`)
+    }
   }
+  const lanes = [true, false].map((apart) => suites.filter((suite) => isApart(suite) === apart))
+  await Promise.all(lanes.map(runLane))
   rmSync(folder, { recursive: true })
   if (interrupted.signal.aborted) sum.failed += 1
   console.log(`\n${lines.join('\n')}\n\n${inWords(sum)}`)

@@ -110,6 +110,6 @@ for name in (
         assert list(ec2.get_paginator(name).paginate()), name
     else:
         getattr(ec2, name)()
-assert code(ec2.run_instances, MinCount=1, MaxCount=1) == "InvalidAction"
+assert code(ec2.describe_key_pairs) == "InvalidAction"
 assert code(ec2.describe_subnets, Filters=[{"Name": "colour", "Values": ["red"]}]) == "InvalidParameterValue"
 print("driven", boto3.__version__)

@@ -124,9 +124,9 @@ test('pages are followed, and errors come with EC2’s codes', async () => {
   await expect(aws('delete-vpc', '--vpc-id', 'vpc-1234')).rejects.toThrow(
     '(InvalidVpcID.Malformed) when calling the DeleteVpc operation',
   )
-  await expect(aws('allocate-address')).rejects.toThrow(
-    '(InvalidAction) when calling the AllocateAddress operation: ' +
-      'The lab does not implement the action AllocateAddress of EC2.',
+  await expect(aws('describe-key-pairs')).rejects.toThrow(
+    '(InvalidAction) when calling the DescribeKeyPairs operation: ' +
+      'The lab does not implement the action DescribeKeyPairs of EC2.',
   )
   await expect(aws('describe-vpcs', '--dry-run')).rejects.toThrow('(DryRunOperation)')
 })

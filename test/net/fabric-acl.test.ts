@@ -379,7 +379,9 @@ const nft = (): unknown[] => {
   const [answer] = [oracle('ip', 'netns', 'exec', netnsName(), 'nft', '-j', 'list', 'ruleset')]
   return (answer as unknown as { nftables: unknown[] }).nftables
 }
-const ruleset = (): string => JSON.stringify(nft())
+/** Without what rules have counted: the guests' own multicast comes at any time. */
+const ruleset = (): string =>
+  JSON.stringify(nft(), (key, value) => (key === 'counter' ? null : value))
 const router = (): string => {
   const links = oracle('ip', '-n', netnsName(), '-j', 'link')
   return String(links.find(({ link_type }) => link_type === 'ether')?.address)

@@ -411,9 +411,12 @@ async function hopsOfToken(netns: string, imds: string): Promise<number | undefi
   const heard = packetSocket(`/run/netns/${netns}`, Number(link?.ifindex))
   const url = `http://${imds.includes(':') ? `[${imds}]` : imds}/latest/api/token`
   await curl(netns, '-g', '-X', 'PUT', '-H', 'X-aws-ec2-metadata-token-ttl-seconds: 60', url)
+  // An ICMP error quotes the answers that did not get farther, and they are sent again for a while.
+  const [hopsAt, protocolAt] = imds.includes(':') ? [14 + 7, 14 + 6] : [14 + 8, 14 + 9]
+  const TCP = 6
   let hops: number | undefined
   for (let got = receive(heard); got !== undefined; got = receive(heard)) {
-    if (got.includes('HTTP/1.1 200')) hops = got[imds.includes(':') ? 14 + 7 : 14 + 8]
+    if (got[protocolAt] === TCP && got.includes('HTTP/1.1 200')) hops = got[hopsAt]
   }
   close(heard)
   return hops
