@@ -51,10 +51,13 @@ import { placementOf } from './placement-facts.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
+import { waitedTooLong } from './start-timeouts.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
 const PRUNE_EVERY_MS = 30_000
+/** ECS's shortest startTimeout is 2 s. */
+const START_TIMEOUT_LOOK_MS = 500
 
 /** Runs the agent until `signal` aborts. Rejects with AgentRefused, or with a defect of ours. */
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
@@ -203,6 +206,12 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
+  const giveUpWaiting = () => {
+    for (const entry of journal.all()) {
+      for (const event of waitedTooLong(entry, Date.now())) tell(entry.id, event)
+    }
+  }
+  every(up, START_TIMEOUT_LOOK_MS, giveUpWaiting, onDefect)
   every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 
   await api.listenUnix(config.socket)

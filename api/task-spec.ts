@@ -138,6 +138,9 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
     ...(policy?.enabled ? { restart: restartSpec(policy) } : {}),
     ...(process && { process }),
     ...(log && { log }),
+    ...(container.startTimeout === undefined
+      ? {}
+      : { startTimeoutMs: container.startTimeout * 1000 }),
     ...mountSpecs(container),
   }
 }

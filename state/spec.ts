@@ -149,6 +149,8 @@ export type ContainerSpec = {
   readonly restart?: Restart
   /** How long SIGTERM may take before SIGKILL. */
   readonly stopTimeoutMs: number
+  /** How long after its start others wait for what they depend on. Absent: for ever. */
+  readonly startTimeoutMs?: number
   readonly process?: ProcessSpec
   /** Absent: kept by Docker on this host, two files of 10 MB. */
   readonly log?: LogSpec

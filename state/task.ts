@@ -216,8 +216,13 @@ function isMet(holder: Holder, row: Row, need: Need, others: Others): boolean {
   if (is(holder, need.row) !== 'held') return false
   // A condition is for the first start: what was met then may have been restarted since.
   if (is(holder, row.id) !== 'none') return true
-  const facts = holder.facts[need.row.slice('container:'.length)] ?? {}
-  switch (need.condition) {
+  return isTrue(holder, need.row.slice('container:'.length), need.condition)
+}
+
+/** Whether this holds of a container that was started. */
+export function isTrue(holder: Holder, container: string, condition?: Condition): boolean {
+  const facts = holder.facts[container] ?? {}
+  switch (condition) {
     case 'COMPLETE':
       return facts.exitCode !== undefined
     case 'SUCCESS':

@@ -101,5 +101,6 @@ export function expectationOf(job: Job, { instanceId }: Host): LinkExpectation {
     ipv4Gateway,
     ...(ipv6 === undefined ? {} : { ipv6: [ipv6], ipv6Gateway: ROUTER_IPV6 }),
     blockImds: spec.blockImds,
+    endpoint: true,
   }
 }

@@ -50,7 +50,9 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     privileged: refused(
       'Privileged containers are refused: they could leave their network namespace',
     ),
-    startTimeout: refused('Leave it out: a dependency that can no longer be met stops the task'),
+    startTimeout: taken(
+      'how long after its start others wait for what they depend on; then the task stops',
+    ),
     versionConsistency: refused('Name the image by digest (image@sha256:…) to fix its version'),
     resourceRequirements: refused('GPUs and accelerators are not given to tasks; leave it out'),
     credentialSpecs: refused('They are for Active Directory; leave it out'),

@@ -10,6 +10,9 @@ const CONTAINER_COUNT_MAX = 10
 /** Seconds; a day is far beyond what a stop may take, and timers hold it. */
 const STOP_TIMEOUT_RANGE = [1, 86_400] as const
 
+/** ECS: at least 2 seconds; a day as above. */
+const START_TIMEOUT_RANGE = [2, 86_400] as const
+
 export const containerCount: Rule = ({ containerDefinitions: containers = [] }) => {
   if (containers.length === 0) throw clientError('containerDefinitions', 'Container list is empty')
   if (containers.length <= CONTAINER_COUNT_MAX) return
@@ -52,11 +55,12 @@ export const essential: Rule = ({ containerDefinitions: containers = [] }) => {
 
 export const startedHow: Rule = (definition) => {
   for (const { container, path } of containersOf(definition)) {
-    const { workingDirectory, user, stopTimeout } = container
+    const { workingDirectory, user, startTimeout, stopTimeout } = container
     const directory = 'the working directory must be an absolute path'
     checkForm(`${path}.workingDirectory`, workingDirectory, /^\//, directory)
     const people = 'a user is user, user:group, uid, uid:gid, uid:group or user:gid'
     checkForm(`${path}.user`, user, /^[\w.-]{1,64}(:[\w.-]{1,64})?$/, people)
+    checkRange(`${path}.startTimeout`, startTimeout, START_TIMEOUT_RANGE, ' seconds')
     checkRange(`${path}.stopTimeout`, stopTimeout, STOP_TIMEOUT_RANGE, ' seconds')
   }
 }

@@ -79,6 +79,7 @@ describe('a container of a task definition', () => {
     ['workingDirectory', { workingDirectory: 'srv' }, /absolute/],
     ['user', { user: 'root; true' }, /uid:gid/],
     ['stopTimeout', { stopTimeout: 0 }, /0 is outside 1/],
+    ['startTimeout', { startTimeout: 1 }, /1 is outside 2/],
     ['command', { healthCheck: { command: ['curl'] } }, /CMD-SHELL/],
     ['command', { healthCheck: { command: ['CMD'] } }, /program/],
     ['interval', { healthCheck: { ...healthCheck, interval: 4 } }, /5 to 300/],

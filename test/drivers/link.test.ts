@@ -74,6 +74,7 @@ test('the card is waited for, then taken in as the ENI says and under our mark',
     ipv6: ['fd00::5'],
     ipv6Gateway: 'fe80:ec2::1',
     blockImds: true,
+    endpoint: true,
   })
 })
 

@@ -86,7 +86,13 @@ async function shown(at = netns): Promise<string[]> {
       .filter(({ scope }) => scope !== 'link')
       .map(({ local, prefixlen }) => `${local}/${prefixlen}`),
   )
-  return [...link.sort(), ...address.sort(), ...rest]
+  // Tables come in the order in which they were made.
+  const tables =
+    rest
+      .pop()
+      ?.split(/^(?=table )/m)
+      .sort() ?? []
+  return [...link.sort(), ...address.sort(), ...rest, ...tables]
 }
 
 type Listener = { seen: { type: string; row?: string; why?: string }[]; end(): void }
@@ -158,6 +164,8 @@ const drifts: Drift[] = [
   ['the mark is taken off', () => ip('link', 'set', 'eth0', 'alias', 'mine')],
   ['the link is renamed', () => ip('link', 'set', 'eth0', 'name', 'ens9')],
   ['the IMDS block is deleted', () => nft('delete', 'table', 'netdev', 'enid-eth0')],
+  ['the task endpoint loses its address', () => ip('addr', 'del', '169.254.170.2/32', 'dev', 'lo')],
+  ['the task endpoint loses its rule', () => nft('delete', 'table', 'ip', 'enid-endpoint')],
   ['the ruleset is flushed', () => nft('flush', 'ruleset')],
   [
     'the card is moved to the host',
@@ -254,9 +262,10 @@ test('a network daemon of the host that takes up the card before us is survived'
   const [link, lo, ...rest] = await shown(await rig.netns(other))
   expect(link).toMatch(new RegExp(`^eth0 ${card.address} 9001 enid i-\\w+ ${other} link:0 true$`))
   expect(lo).toMatch(/^lo /)
-  expect(rest.slice(0, -3)).toEqual([
+  expect(rest.slice(0, -4)).toEqual([
     expect.stringMatching(/^10\.0\.\d+\.\d+\/24$/),
     '127.0.0.1/8',
+    '169.254.170.2/32',
     expect.stringMatching(/^2001:db8:.*\/128$/),
     '::1/128',
   ])

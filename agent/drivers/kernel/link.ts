@@ -28,6 +28,8 @@ export type LinkExpectation = {
   readonly ipv6Gateway?: string
   /** Whether the instance metadata service is kept out of the task's reach. */
   readonly blockImds: boolean
+  /** Whether the task endpoint's address and rule stand beside it; absent: not looked at. */
+  readonly endpoint?: boolean
 }
 
 /** What became of one part of taking a link in. Milliseconds. */

@@ -9,6 +9,7 @@ import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes, dumpAddresses, dumpLinks, dumpRoutes } from './rtnetlink.ts'
 import type { LinkRecord, RouteRecord } from './rtnetlink-record.ts'
 import { addressText, decodeAddress, decodeLink, decodeRoute } from './rtnetlink-record.ts'
+import { endpointExpected, endpointSeen } from './task-endpoint.ts'
 
 const SCOPE_LINK = 253
 
@@ -94,9 +95,10 @@ const isOnLink = ({ destination, gateway }: RouteRecord, subnet: string): boolea
 /** How a link inside a namespace differs from what is expected; empty when it does not. */
 export function differences(
   expectation: LinkExpectation,
-  { netlink, nft }: { netlink: NetlinkSocket; nft: Nftables },
+  inside: { netlink: NetlinkSocket; nft: Nftables },
 ): Difference[] {
-  const { mac, name, alias, mtu, blockImds } = expectation
+  const { netlink, nft } = inside
+  const { mac, name, alias, mtu, blockImds, endpoint } = expectation
   const links = netlink.dump(dumpLinks(), decodeLink)
   const link = links.find((candidate) => isCard(candidate, mac))
   if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
@@ -125,12 +127,19 @@ export function differences(
       blockImds ? blockGistExpected(name, alias) : 'absent',
       blockGist(nft.list(imdsTable(name))),
     ],
+    ...(endpoint ? [endpointRow(inside)] : []),
     ['lo up', 'true', String(links.some((candidate) => candidate.name === 'lo' && candidate.up))],
   ]
   return rows
     .filter(([, expected, seen]) => expected !== seen)
     .map(([what, expected, seen]) => ({ what, expected, seen }))
 }
+
+const endpointRow = (inside: Parameters<typeof endpointSeen>[0]): [string, string, string] => [
+  'task endpoint',
+  endpointExpected(),
+  endpointSeen(inside),
+]
 
 /** The same for a drift check: a namespace that is gone is a difference too, not an error. */
 export function verifyLink(world: World, expectation: LinkExpectation): Difference[] {

@@ -31,6 +31,7 @@ import {
   routesSeen,
   subnetsExpected,
 } from './survey.ts'
+import { ensureEndpoint } from './task-endpoint.ts'
 
 const LOOPBACK_IFINDEX = 1
 
@@ -69,6 +70,7 @@ export function placeLink(world: World, request: LinkExpectation): Placed {
       const link = ensureNamed(inside.netlink, request)
       const moveMs = lap()
       ensureImds(inside, request)
+      if (request.endpoint) ensureEndpoint(inside)
       const blockMs = lap()
       const mtu = configure(world, inside, link, request)
       const configureMs = lap()

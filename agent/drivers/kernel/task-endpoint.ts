@@ -19,8 +19,17 @@ import {
   setSocketOption,
   socket,
 } from './libc.ts'
-import type { NftExpression, NftMatch, NftObject, NftTable } from './libnftables.ts'
-import { addAddress, addressBytes, setLink } from './rtnetlink.ts'
+import type {
+  Nftables,
+  NftCommand,
+  NftExpression,
+  NftMatch,
+  NftObject,
+  NftTable,
+} from './libnftables.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+import { addAddress, addressBytes, dumpAddresses, setLink } from './rtnetlink.ts'
+import { decodeAddress } from './rtnetlink-record.ts'
 
 /** Where every task finds its metadata and credentials (ECS: ECS_CONTAINER_METADATA_URI_V4). */
 export const ENDPOINT = { address: '169.254.170.2', port: 80, ownPort: 51679 } as const
@@ -38,19 +47,46 @@ const PRIO = { raw: -300, nat: -100 }
  * keeps the namespace alive. EADDRINUSE: it is open already.
  */
 export function openEndpoint(world: World, netns: string): number {
-  return workInside(world, netns, ({ netlink, nft, fd }) => {
-    netlink.transact(
-      [setLink(LOOPBACK_IFINDEX, { up: true }), addAddress(LOOPBACK_IFINDEX, ENDPOINT.address, 32)],
-      ['EEXIST'],
-    )
-    if (nft.list(TABLE) === undefined) {
-      nft.run(
-        'open the task endpoint',
-        objects().map((object) => ({ add: object })),
-      )
-    }
-    return world.namespaces.enter(fd, listener)
+  return workInside(world, netns, (inside) => {
+    ensureEndpoint(inside)
+    return world.namespaces.enter(inside.fd, listener)
   })
+}
+
+type Inside = { readonly netlink: NetlinkSocket; readonly nft: Nftables }
+
+/** The address and the rule, where they are not as they should be; the rule in one transaction. */
+export function ensureEndpoint({ netlink, nft }: Inside): void {
+  const { address } = ENDPOINT
+  const up = setLink(LOOPBACK_IFINDEX, { up: true })
+  netlink.transact([up, addAddress(LOOPBACK_IFINDEX, address, 32)], ['EEXIST'])
+  const listing = nft.list(TABLE)
+  if (gist(listing) === gist(objects())) return
+  const removal: NftCommand[] = listing === undefined ? [] : [{ delete: { table: TABLE } }]
+  nft.run('open the task endpoint', [...removal, ...objects().map((object) => ({ add: object }))])
+}
+
+/** What it should be, in the words in which endpointSeen says what it is. */
+export const endpointExpected = (): string => `${ENDPOINT.address} ${gist(objects())}`
+
+/** What stands of it in the namespace. */
+export function endpointSeen({ netlink, nft }: Inside): string {
+  const isThere = netlink
+    .dump(dumpAddresses(), decodeAddress)
+    .some(({ ifindex, address }) => ifindex === LOOPBACK_IFINDEX && address === ENDPOINT.address)
+  return `${isThere ? ENDPOINT.address : 'no address'} ${gist(nft.list(TABLE))}`
+}
+
+/** A table in what every version of libnftables lists alike, in no order. */
+function gist(listing: readonly NftObject[] | undefined): string {
+  if (listing === undefined) return 'absent'
+  const words = listing.flatMap((object) => {
+    if ('chain' in object) return [`${object.chain.name} at ${object.chain.hook}`]
+    if (!('rule' in object)) return []
+    const verdict = object.rule.expr.find((each) => !('match' in each))
+    return [`${object.rule.chain} ${object.rule.expr.length} ${JSON.stringify(verdict)}`]
+  })
+  return words.sort().join('; ')
 }
 
 function listener(): number {
