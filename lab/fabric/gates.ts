@@ -17,6 +17,7 @@
 
 import { borderGates } from './border.ts'
 import { networkOf, networkOfEnd, prefixSets } from './delegated-prefix.ts'
+import { gatewayGates } from './gateway-gates.ts'
 import {
   accept,
   addChain,
@@ -28,11 +29,8 @@ import {
   anyOf,
   byMap,
   type Command,
-  changeElement,
   concat,
-  ct,
   fib,
-  flowIs,
   inSet,
   match,
   meta,
@@ -41,7 +39,7 @@ import {
   type Statement,
 } from './nft.ts'
 import { EDGE, LINK } from './outside.ts'
-import { dropped, type Gate } from './reason.ts'
+import { NO_ROUTE, refuse } from './reason.ts'
 import { routingChains } from './routing.ts'
 import { leaseQuestion, serviceInput, serviceOutput, serviceSets } from './services.ts'
 import { TOLD_TOO_BIG } from './too-big.ts'
@@ -51,10 +49,6 @@ const NEIGHBOUR_DISCOVERY = [133, 135, 136] // Router solicitation, neighbour so
 
 /** Conntrack puts fragments together at -400: each must be its sender's own before that. */
 const BEFORE_DEFRAG = -450
-
-/** Where a gateway's link is sent to by gates that do not judge it. */
-export const OPEN = 'open'
-const NO_ROUTE = 'no route'
 
 /** The tables, gates and empty sets: everything is closed but the links of the gateways. */
 export function baseRuleset(): Command[] {
@@ -66,7 +60,7 @@ export function baseRuleset(): Command[] {
     ...forwarding(),
     ...borderGates(),
     ...routingChains(),
-    ...gateways(),
+    ...gatewayGates(),
   ]
 }
 
@@ -75,9 +69,6 @@ const oif = meta('oifname')
 const etherSource = payload('ether', 'saddr')
 const rule = (chain: string, ...statements: Statement[]): Command =>
   addRule('inet', chain, statements)
-/** A rule that drops, and says why; behind all others, what a chain's policy would do unsaid. */
-const refuse = (chain: string, gate: Gate, reason: string, ...when: Statement[]): Command =>
-  addRule(gate === 'frames' ? 'netdev' : 'inet', chain, [...when, ...dropped(gate, reason)], reason)
 
 function sets(): Command[] {
   return [
@@ -207,43 +198,5 @@ function forwarding(): Command[] {
     refuse(check, 'destination', 'source/dest check'),
     ...gate('egress', -20, iif),
     ...gate('ingress', -10, oif),
-  ]
-}
-
-/**
- * The links of the gateways: they go everywhere, since no group and no ACL is theirs; but from the
- * Internet only what goes back there by its receiver's own route table, and by an egress-only
- * gateway only answers (VPC user guide, "Enable internet access").
- */
-function gateways(): Command[] {
-  const chain = 'from_internet'
-  const wayBack = (link: string) => match(fib('oifname', 'saddr'), link)
-  const inet = (set: string, link: string, to?: string): Command =>
-    changeElement('add', { family: 'inet', set, key: [link], ...(to === undefined ? {} : { to }) })
-  const outward = (link: string): Command[] => [
-    inet('unchecked_destination', link),
-    inet('ingress_groups', link, OPEN),
-    inet('border_in_subnet', link, OPEN),
-  ]
-  return [
-    addChain('inet', OPEN),
-    rule(OPEN, accept),
-    addChain('inet', chain),
-    ...Object.values(TOLD_TOO_BIG).map((isTold) => rule(chain, ...isTold, accept)),
-    rule(chain, byMap(oif, 'route_of')),
-    rule(chain, wayBack(LINK.internet), accept),
-    rule(
-      chain,
-      flowIs('established', 'related'),
-      match(ct('direction'), 'reply'),
-      wayBack(LINK.egressOnly),
-      accept,
-    ),
-    refuse(chain, 'destination', NO_ROUTE),
-    inet('gateways', LINK.internet),
-    inet('egress_groups', LINK.internet, chain),
-    inet('border_out_subnet', LINK.internet, OPEN),
-    ...outward(LINK.internet),
-    ...outward(LINK.egressOnly),
   ]
 }

@@ -10,6 +10,9 @@ export const fabricNamespace = (lab: string, beside?: string): string =>
 /** The alias of both ends of an ENI's link; without an ENI, how a lab's aliases begin. */
 export const markOf = (lab: string, eniId = ''): string => `enid-lab:${lab}:${eniId}`
 
+/** The alias of one of the fabric's links that lead out of the VPC: no ENI's. */
+export const wayMarkOf = (lab: string, link: string): string => `enid-lab-way:${lab}:${link}`
+
 /** The ENI of a link that wears this mark; of another lab's link, or of none, empty. */
 export const eniOf = (lab: string, mark: string): string =>
   mark.startsWith(markOf(lab)) ? mark.slice(markOf(lab).length) : ''

@@ -11,7 +11,7 @@ import { addressBytes } from './address.ts'
 import type { Adoption } from './adoption.ts'
 import { Edge } from './edge.ts'
 import type { OpenFabric } from './fabric-namespace.ts'
-import { fabricNamespace, markOf } from './names.ts'
+import { fabricNamespace, wayMarkOf } from './names.ts'
 import {
   isNamespace,
   makeNamespace,
@@ -124,7 +124,7 @@ export function openOutside(fabric: OpenFabric, adoption?: Adoption): Outside {
 
 /** Whether a dead lab left all of it; then its links are kept. */
 function isWhole(lab: string, namespaces: readonly string[], adoption: Adoption): boolean {
-  const claimed = NEAR.map((name) => adoption.claim(name, markOf(lab, name)))
+  const claimed = NEAR.map((name) => adoption.claim(name, wayMarkOf(lab, name)))
   if (claimed.includes(undefined) || !namespaces.every(isNamespace)) return false
   const [edge, internet] = namespaces.map((name) =>
     withNetlink(
@@ -170,7 +170,7 @@ function setUpFabric(
   adoption?.want(messages)
   transact(
     netlink,
-    NEAR.map((name) => changeLink(ifindex[name] ?? 0, { alias: markOf(lab, name) })),
+    NEAR.map((name) => changeLink(ifindex[name] ?? 0, { alias: wayMarkOf(lab, name) })),
   )
   return ifindex
 }

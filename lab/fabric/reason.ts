@@ -9,7 +9,19 @@
 // The comment of a rule is the reason as well: its counter is found by it (kernel-rules.ts).
 
 import { createHash } from 'node:crypto'
-import { bits, counter, ct, drop, log, match, meta, type Statement, set } from './nft.ts'
+import {
+  addRule,
+  bits,
+  type Command,
+  counter,
+  ct,
+  drop,
+  log,
+  match,
+  meta,
+  type Statement,
+  set,
+} from './nft.ts'
 
 /** NFLOG's group; the groups of another namespace are others. */
 export const LOG_GROUP = 1
@@ -24,6 +36,7 @@ export const GATES = [
   'leaving',
   'entering',
   'ingress',
+  'gateway', // Not a gate that judges: where a flow leaves for one.
 ] as const
 export type Gate = (typeof GATES)[number]
 
@@ -42,6 +55,13 @@ export const dropped = (gate: Gate, reason: string): Statement[] => [
   log(LOG_GROUP, `drop ${gate} ${reason}`),
   drop,
 ]
+
+/** A rule that drops, and says why; behind all others, what a chain's policy would do unsaid. */
+export const refuse = (chain: string, gate: Gate, reason: string, ...when: Statement[]): Command =>
+  addRule(gate === 'frames' ? 'netdev' : 'inet', chain, [...when, ...dropped(gate, reason)], reason)
+
+/** The reason where no route leads a packet on. */
+export const NO_ROUTE = 'no route'
 
 /** Counts the packet, and notes who lets it pass: `passed`, further on, tells. */
 export const passedBy = (reason: string): Statement[] => [

@@ -8,7 +8,8 @@ import { canonical, familyOf, linkLocal } from './address.ts'
 import { borderElements, putBorder } from './border.ts'
 import { prefixElements } from './delegated-prefix.ts'
 import type { Acl, Group, Port, Subnet } from './fabric.ts'
-import { baseRuleset, OPEN } from './gates.ts'
+import { baseRuleset } from './gates.ts'
+import { OPEN, TO_GATEWAY } from './gateway-gates.ts'
 import { putAcl } from './network-acl.ts'
 import {
   addChain,
@@ -157,7 +158,8 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
       ? [
           inet('gateways', link),
           inet('unchecked_destination', link),
-          ...DIRECTIONS.map((direction) => ({ ...inet(`${direction}_groups`, link), to: OPEN })),
+          { ...inet('egress_groups', link), to: OPEN },
+          { ...inet('ingress_groups', link), to: TO_GATEWAY },
         ]
       : []),
     ...(sourceDestCheck || translates

@@ -2,6 +2,7 @@
 // packet that was dropped, with both ENIs and the rule of each gate. No clock, no socket.
 //
 //   pass egress · pass leaving · pass entering · pass ingress   ──▶  one verdict: accept
+//   pass egress · pass leaving · pass gateway                   ──▶  the same, to a gateway
 //   pass egress · drop entering acl-1 ingress 100               ──▶  one verdict: drop
 //
 // A packet's words come in order; those of others come in between.
@@ -81,7 +82,7 @@ export class VerdictReader {
     const key = `${logged.indev} ${logged.outdev} ${Object.values(packet).join(' ')}`
     const rules = gate === 'egress' ? {} : (this.#waiting.get(key)?.rules ?? {})
     if (!words.drop && isRuleGate(gate)) rules[gate] = this.#names.rule(logged.mark)
-    if (!words.drop && gate !== 'ingress') {
+    if (!words.drop && gate !== 'ingress' && gate !== 'gateway') {
       this.#waiting.delete(key) // So that it is the newest of all.
       this.#waiting.set(key, { sinceMs: atMs, rules })
       return []

@@ -544,8 +544,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: 'lab/fabric/borders.ts',
-        find: 'if (before?.aclId !== aclId) {',
-        put: 'if (before === undefined) {',
+        find: 'if (before?.aclId !== aclId || before',
+        put: 'if (before === undefined || before',
       },
     ],
     caughtBy: ['acl-new-denies', 'acl-replaced'],
@@ -603,7 +603,7 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: RULESET,
-        find: '...(sourceDestCheck\n',
+        find: '...(sourceDestCheck || translates\n',
         put: '...(sourceDestCheck || !sourceDestCheck\n',
       },
     ],
