@@ -143,6 +143,39 @@ test('enid lab flows shows what was accepted and dropped, with the rules’ EC2 
   )
   expect(table).not.toMatch(/accept/)
 })
+// P290
+test('a flow that leaves for the Internet is shown as accepted, and one from there with what dropped it', async () => {
+  const open = await lab.ask<Probe>('POST', 'probes', { groupNames: ['default'], public: true })
+  const { internet } = await lab.ask<{ internet: { netnsPath: string } }>('GET', 'status')
+  const { fd, answer } = connectTcp(open.netnsPath, '203.0.113.10', 80, 4000)
+  close(fd)
+  expect(answer).toBe('open')
+  expect(tcp(internet.netnsPath, open.publicIp ?? '', 80)).toBe('silent')
+  const found = (await flows('--since', '10s', '--eni', open.eniId)).filter(
+    ({ protocol }) => protocol === 6,
+  )
+  expect(found.at(-2)).toMatchObject({
+    verdict: 'accept',
+    from: open.eniId,
+    source: open.ipv4,
+    destination: '203.0.113.10',
+    destinationPort: 80,
+    rules: {
+      egress: expect.stringMatching(/^sgr-[0-9a-f]{17}$/),
+      leaving: expect.stringMatching(/^acl-\w+ egress 100$/),
+    },
+  })
+  expect(found.at(-2)).not.toHaveProperty('to')
+  expect(found.at(-1)).toMatchObject({
+    verdict: 'drop',
+    to: open.eniId,
+    source: '203.0.113.10',
+    gate: 'ingress',
+    reason: 'no group rule, ingress',
+  })
+  expect(found.at(-1)).not.toHaveProperty('from')
+  await lab.ask('DELETE', `probes/${open.probeId}`)
+})
 
 test('enid lab flows --follow shows what comes, until it is ended', async () => {
   const child = execFile(ENID, ['lab', 'flows', '-f', '--dropped', '--name', name])
