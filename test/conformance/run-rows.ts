@@ -125,11 +125,14 @@ export class CaseRunner {
   }
 }
 
-/** Puts ids in where `$name` stands, and an ENI's address (in text, too) where `{a}` does. */
+/** Puts ids in where `$name` stands; where `{a}` does (in text, too), an ENI's address or a block. */
 function named(value: unknown, stage: Stage, ip: Ip): unknown {
   if (typeof value === 'string') {
     if (value.startsWith('$')) return stage.id(value.slice(1))
-    return value.replace(/\{(\w+)\}/g, (_, name) => stage.address(name, ip) ?? '')
+    return value.replace(
+      /\{(\w+)\}/g,
+      (_, name) => stage.address(name, ip) ?? stage.block(name, ip) ?? '',
+    )
   }
   if (Array.isArray(value)) return value.map((each) => named(each, stage, ip))
   if (typeof value !== 'object' || value === null) return value

@@ -26,6 +26,7 @@ export const DOC = {
   aclEntry: `${api}/API_CreateNetworkAclEntry.html`,
   aclReplace: `${api}/API_ReplaceNetworkAclAssociation.html`,
   aclDelete: `${api}/API_DeleteNetworkAcl.html`,
+  routeTables: `${vpc}/VPC_Route_Tables.html`,
   eni: `${ec2}/using-eni.html`,
   natInstance: `${vpc}/work-with-nat-instances.html`,
   imds: `${ec2}/configuring-instance-metadata-service.html`,

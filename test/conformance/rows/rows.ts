@@ -10,6 +10,7 @@ import { FRAMES } from './frames.ts'
 import { PEERS } from './peers.ts'
 import { PORTS } from './ports.ts'
 import { PROTOCOLS } from './protocols.ts'
+import { ROUTES } from './routes.ts'
 
 /** Every row of the suite, in the order in which they are run. */
 export const ROWS: readonly Row[] = [
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   ...FRAMES,
   ...ACLS,
   ...ADDRESSES,
+  ...ROUTES,
   ...CALLS,
   ...EMULATOR_BUGS,
 ]
