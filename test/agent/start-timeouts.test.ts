@@ -45,6 +45,7 @@ test('nobody gives up before the one that is waited for was started', () => {
   expect(waitedTooLong(entry(), Date.now() + 3_600_000)).toEqual([])
 })
 
+// P196
 test('who waits gives up when the time of the other is over, and says for what it waited', () => {
   dbStarts()
   expect(waitedTooLong(entry(), startedAt + 4_999)).toEqual([])
@@ -61,6 +62,7 @@ test('who waits gives up when the time of the other is over, and says for what i
   ])
 })
 
+// P196
 test('the task stops for that, as one that failed to start', () => {
   dbStarts()
   const [event] = waitedTooLong(entry(), startedAt + 5_000)
