@@ -156,14 +156,14 @@ export const ROUTES: readonly Row[] = [
     {
       call: 'CreateRouteTable',
       input: { VpcId: '$vpc' },
-      keep: { other: 'RouteTable.RouteTableId' },
+      keep: { second: 'RouteTable.RouteTableId' },
     },
     ...ownTable('X', {
       refused: 'Resource.AlreadyAssociated',
       call: 'AssociateRouteTable',
-      input: { RouteTableId: '$other', SubnetId: '$subnetX' },
+      input: { RouteTableId: '$second', SubnetId: '$subnetX' },
     }),
-    { call: 'DeleteRouteTable', input: { RouteTableId: '$other' } },
+    { call: 'DeleteRouteTable', input: { RouteTableId: '$second' } },
   ),
   refusal(
     'refused-route-to-no-gateway',
