@@ -1,7 +1,7 @@
 // What of the demo is still on this host, as the kernel and Docker tell it; enid is not asked. Only
 // what is the demo's own counts, so that whatever else this machine is doing cannot disturb it.
 
-import { existsSync, globSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { must, program } from './program.ts'
 
 /** By what the demo's own things are known. */
@@ -68,9 +68,9 @@ async function tableNames(): Promise<string[]> {
 async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
   const wanted = new Map(netnsInodes.map((inode) => [`net:[${inode}]`, inode]))
   if (wanted.size === 0) return []
-  const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*']).filter((path) =>
-    wanted.has(quietly(() => readlinkSync(path)) ?? ''),
-  )
+  const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*'])
+    .filter((path) => wanted.has(quietly(() => readlinkSync(path)) ?? ''))
+    .filter((path) => !isApart(Number(path.split('/')[2])))
   const mounts = globSync(['/run/netns/*', '/run/docker/netns/*']).filter((path) =>
     netnsInodes.includes(quietly(() => statSync(path).ino) ?? 0),
   )
@@ -84,6 +84,20 @@ async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
   const found = [...holders, ...mounts]
   const ours = await Promise.all(found.map(isOurs))
   return found.filter((_, n) => ours[n]).map((path) => `namespace held by ${path}`)
+}
+
+/**
+ * Whether a process belongs to the tests' other lane (scripts/test.ts), whose namespaces get the
+ * numbers of ours: all of it descends from one `unshare … apart …`, and so does what it leaves.
+ */
+function isApart(pid: number): boolean {
+  for (let id = pid; id > 1; ) {
+    const words = quietly(() => readFileSync(`/proc/${id}/cmdline`, 'utf8'))?.split('\0') ?? []
+    if (words[0] === 'unshare' && words.includes('apart')) return true
+    const status = quietly(() => readFileSync(`/proc/${id}/status`, 'utf8')) ?? ''
+    id = Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1] ?? 0)
+  }
+  return false
 }
 
 /** The answer, or undefined where the thing went away while it was asked for. */
