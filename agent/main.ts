@@ -51,7 +51,7 @@ import { placementOf } from './placement-facts.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
-import { waitedTooLong } from './start-timeouts.ts'
+import { stopOverdue } from './start-timeouts.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
@@ -206,11 +206,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
-  const giveUpWaiting = () => {
-    for (const entry of journal.all()) {
-      for (const event of waitedTooLong(entry, Date.now())) tell(entry.id, event)
-    }
-  }
+  const giveUpWaiting = () => stopOverdue(journal, runner, Date.now())
   every(up, START_TIMEOUT_LOOK_MS, giveUpWaiting, onDefect)
   every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 

@@ -2,9 +2,10 @@
 // sooner. Method: a journal in memory, with times by hand.
 
 import { beforeEach, expect, test } from 'vitest'
-import { waitedTooLong } from '../../agent/start-timeouts.ts'
+import { Failure } from '../../agent/failure.ts'
+import { stopOverdue, waitedTooLong } from '../../agent/start-timeouts.ts'
 import type { Journal } from '../../state/journal.ts'
-import type { RowId } from '../../state/task.ts'
+import type { RowId, Stop } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { memory } from './journals.ts'
 
@@ -42,47 +43,60 @@ const dbStarts = () => {
 }
 
 test('nobody gives up before the one that is waited for was started', () => {
-  expect(waitedTooLong(entry(), Date.now() + 3_600_000)).toEqual([])
+  expect(waitedTooLong(entry(), Date.now() + 3_600_000)).toBeUndefined()
 })
 
 // P196
 test('who waits gives up when the time of the other is over, and says for what it waited', () => {
   dbStarts()
-  expect(waitedTooLong(entry(), startedAt + 4_999)).toEqual([])
-  expect(waitedTooLong(entry(), startedAt + 5_000)).toEqual([
-    {
-      type: 'refused',
-      row: 'container:web',
-      cause: {
-        code: 'TaskDependencyError',
-        message:
-          'container web waited for db to be HEALTHY, which it is not 5 s after its start (startTimeout)',
-      },
-    },
-  ])
+  expect(waitedTooLong(entry(), startedAt + 4_999)).toBeUndefined()
+  expect(waitedTooLong(entry(), startedAt + 5_000)).toEqual({
+    code: 'TaskFailedToStart',
+    row: 'container:web',
+    reason:
+      'TaskDependencyError: container web waited for db to be HEALTHY, which it is not 5 s after ' +
+      'its start (startTimeout)',
+  })
 })
 
+const stopping = {
+  stop: (id: string, stop: Stop) => void journal.append(id, { type: 'stopAsked', stop }),
+}
+
 // P196
-test('the task stops for that, as one that failed to start', () => {
+test('the task stops for that, once, as one that failed to start', () => {
   dbStarts()
-  const [event] = waitedTooLong(entry(), startedAt + 5_000)
-  if (event === undefined) expect.fail('nothing follows')
-  journal.append('a', event)
+  stopOverdue(journal, stopping, startedAt + 5_000)
   expect(entry().holder).toMatchObject({ desired: 'stopped', stop: { code: 'TaskFailedToStart' } })
-  expect(waitedTooLong(entry(), startedAt + 9_000)).toEqual([])
+  expect(waitedTooLong(entry(), startedAt + 9_000)).toBeUndefined()
+})
+
+test('what cannot be written down is due at the next look; a defect is told', () => {
+  dbStarts()
+  const failing = (error: Error) => ({
+    stop: () => {
+      throw error
+    },
+  })
+  stopOverdue(journal, failing(new Failure('transient', 'Full', 'no room')), startedAt + 5_000)
+  expect(entry().holder.desired).toBe('running')
+  const defect = new Error('a mistake of ours')
+  expect(() => stopOverdue(journal, failing(defect), startedAt + 5_000)).toThrow(defect)
+  stopOverdue(journal, stopping, startedAt + 5_500)
+  expect(entry().holder.desired).toBe('stopped')
 })
 
 test('what was met in time is met, whenever the waiter is started', () => {
   dbStarts()
   journal.append('a', { type: 'healthSeen', container: 'db', healthy: true })
-  expect(waitedTooLong(entry(), startedAt + 60_000)).toEqual([])
+  expect(waitedTooLong(entry(), startedAt + 60_000)).toBeUndefined()
   hold('container:web')
   journal.append('a', { type: 'healthSeen', container: 'db', healthy: false })
-  expect(waitedTooLong(entry(), startedAt + 60_000)).toEqual([])
+  expect(waitedTooLong(entry(), startedAt + 60_000)).toBeUndefined()
 })
 
 test('without a startTimeout it is waited for as long as it takes', () => {
   journal.begin('b', spec({ containers: [container('web', { db: 'HEALTHY' }), container('db')] }))
   const other = journal.get('b') ?? expect.fail('no b')
-  expect(waitedTooLong(other, Date.now() + 3_600_000)).toEqual([])
+  expect(waitedTooLong(other, Date.now() + 3_600_000)).toBeUndefined()
 })
