@@ -62,7 +62,8 @@ export class Endpoints {
     }
     const opening = this.#listen(netns)
     this.#servers.set(netns, opening)
-    opening.catch(() => this.#servers.delete(netns))
+    // One that failed is no endpoint; whoever asked for it is told.
+    opening.catch(() => this.#servers.get(netns) === opening && this.#servers.delete(netns))
     await opening
   }
 
@@ -71,6 +72,7 @@ export class Endpoints {
     const opening = this.#servers.get(netns)
     if (opening === undefined) return
     this.#servers.delete(netns)
+    // Its failure was told to whoever opened it: there is nothing to close.
     const server = await opening.catch(() => undefined)
     if (server === undefined) return
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
