@@ -171,7 +171,9 @@ export class Hosts {
     } catch (error) {
       known.problem = this.#failed(host, 'it did not come up', error)
       const reason = `Server.InternalError: ${known.problem}`
-      await this.#change((world) => beginTermination(world, instanceId, reason)).catch(() => {})
+      await this.#change((world) => beginTermination(world, instanceId, reason)).catch((error) =>
+        this.#failed(host, 'it could not be marked as ended', error),
+      )
     }
   }
 
