@@ -26,6 +26,9 @@ export async function leftovers(traces: Traces): Promise<string[]> {
   return [...links, ...containers, ...tables, ...namespaces, ...labOf(traces)]
 }
 
+/** Where a task's own endpoint listens, on the `lo` of every task that ran. */
+const ENDPOINT = '169.254.170.2'
+
 type Link = { ifname: string; address?: string; ifalias?: string }
 
 async function linksOf({ instanceId, macs }: Traces): Promise<string[]> {
@@ -63,41 +66,40 @@ async function tableNames(): Promise<string[]> {
 /**
  * A namespace lives as long as a process is in it or has it open, or it is mounted under a name. What
  * Docker leaves in its folder for a while is an empty file, no namespace. The number of one that is
- * gone is soon another one's, which is told by its links: in one of ours is our card, or none.
+ * gone is soon another one's (the tests' other lane makes them by the hundred, and bare ones): in one
+ * of ours is our card or, once that is given back, still the endpoint's address of a task that ran.
  */
 async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
   const wanted = new Map(netnsInodes.map((inode) => [`net:[${inode}]`, inode]))
   if (wanted.size === 0) return []
-  const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*'])
-    .filter((path) => wanted.has(quietly(() => readlinkSync(path)) ?? ''))
-    .filter((path) => !isApart(Number(path.split('/')[2])))
+  const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*']).filter((path) =>
+    wanted.has(quietly(() => readlinkSync(path)) ?? ''),
+  )
   const mounts = globSync(['/run/netns/*', '/run/docker/netns/*']).filter((path) =>
     netnsInodes.includes(quietly(() => statSync(path).ino) ?? 0),
   )
   const isOurs = async (path: string): Promise<boolean> => {
-    const enter = [`--net=${path}`, 'ip', '-j', 'link']
+    const enter = [`--net=${path}`, 'ip', '-j', 'address']
     const { code, stdout } = await program('nsenter', enter, { always: true })
     if (code !== 0) return existsSync(path)
-    const links = (JSON.parse(stdout) as Link[]).filter(({ ifname }) => ifname !== 'lo')
-    return links.every(({ address = '' }) => macs.includes(address))
+    const links = JSON.parse(stdout) as (Link & { addr_info: { local?: string }[] })[]
+    const cards = links.filter(({ ifname }) => ifname !== 'lo')
+    if (cards.length > 0) return cards.every(({ address = '' }) => macs.includes(address))
+    return links.some(({ addr_info }) => addr_info.some(({ local }) => local === ENDPOINT))
   }
   const found = [...holders, ...mounts]
   const ours = await Promise.all(found.map(isOurs))
-  return found.filter((_, n) => ours[n]).map((path) => `namespace held by ${path}`)
+  return found
+    .filter((_, n) => ours[n])
+    .map((path) => `namespace held by ${path}${commandOf(path)}`)
 }
 
-/**
- * Whether a process belongs to the tests' other lane (scripts/test.ts), whose namespaces get the
- * numbers of ours: all of it descends from one `unshare … apart …`, and so does what it leaves.
- */
-function isApart(pid: number): boolean {
-  for (let id = pid; id > 1; ) {
-    const words = quietly(() => readFileSync(`/proc/${id}/cmdline`, 'utf8'))?.split('\0') ?? []
-    if (words[0] === 'unshare' && words.includes('apart')) return true
-    const status = quietly(() => readFileSync(`/proc/${id}/status`, 'utf8')) ?? ''
-    id = Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1] ?? 0)
-  }
-  return false
+/** What the process that holds it was started as, so that whoever reads this can tell whose it is. */
+function commandOf(path: string): string {
+  const pid = /^\/proc\/(\d+)\//.exec(path)?.[1]
+  if (pid === undefined) return ''
+  const words = quietly(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? ''
+  return ` (${words.split('\0').join(' ').trim()})`
 }
 
 /** The answer, or undefined where the thing went away while it was asked for. */
