@@ -1,12 +1,13 @@
-// `npm test [-- PATH…]`: every suite in the table of test/README.md, each within its minutes, in two
-// lanes side by side: those that need Docker on the host as it is, all others in namespaces of their
-// own (network, mounts, processes), so that neither meets the other. What a suite has to say is shown
-// when it is over. The last line of stdout is the sum, alone: `N passed, N failed[, N skipped]`.
+// `npm test [-- PATH…]`: every suite in the table of test/README.md, each within its minutes, a few
+// side by side, the longest first. Each run has namespaces of its own (network, mounts, processes)
+// and, where it needs Docker, a dockerd of its own in them: none meets another, or this machine's
+// containers. What it has to say is shown when it is over. The last line of stdout is the sum, alone:
+// `N passed, N failed[, N skipped]`.
 //
 //   suite ─▶ vitest (its report, its counts in a JSON file) ─▶ sum ─▶ exit code
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Suite } from './suites.ts'
@@ -19,26 +20,46 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interrupted.abort())
 }
 
+/** How many runs go on at once, on two cores: most of a suite's time is waiting. */
+const LANES = 3
+/** A suite that may take longer than this runs file by file, so that the lanes end together. */
+const WHOLE_MINUTES = 10
+
+/** What one vitest runs. */
+type Run = { readonly suite: Suite; readonly files: readonly string[] }
+
+const runsOf = (suite: Suite): Run[] => {
+  const files = filesOf(suite)
+  return suite.minutes <= WHOLE_MINUTES
+    ? [{ suite, files }]
+    : files.map((file) => ({ suite, files: [file] }))
+}
+
+const nameOf = ({ suite, files: [file = '', ...others] }: Run): string =>
+  others.length === 0 ? file : suite.path
+
 /**
- * Namespaces of its own, with a loopback that is up and an empty /run: what a suite makes is met by
- * nobody, and goes with its last process. `--kill-child`: that is at our word, too.
+ * Namespaces of its own, with a loopback that is up, an empty /run, and an empty /var/lib/docker from
+ * the folder that is the first argument: what a run makes is met by nobody, and goes with its last
+ * process. `--kill-child`: that is at our word, too.
  */
 const APART = [
   ...['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
   ...['--propagation', 'private', 'sh', '-c'],
-  'ip link set lo up && mount -t tmpfs none /run && mkdir /run/netns /run/lock && exec "$@"',
-  'apart',
+  'ip link set lo up && mount -t tmpfs none /run && mkdir /run/netns /run/lock && ' +
+    'mkdir -p /var/lib/docker && mount --bind "$0" /var/lib/docker && exec "$@"',
 ]
 
-/** Docker is reached by the host's own socket, and makes its containers' namespaces there. */
-const isApart = ({ needs }: Suite): boolean => process.getuid?.() === 0 && !needs.includes('docker')
-
-/** Runs one suite. A suite that cannot run, or runs out of its minutes, counts as one failure. */
-async function runSuite(suite: Suite, report: string): Promise<Counts> {
-  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
+/** Runs one vitest. One that cannot run, or runs out of the suite's minutes, counts as one failure. */
+async function run({ suite, files }: Run, folder: string): Promise<Counts> {
+  const report = join(folder, 'report.json')
+  const images = join(folder, 'docker')
+  mkdirSync(images, { recursive: true })
+  const vitest = 'node_modules/vitest/vitest.mjs'
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const command = [process.execPath, vitest, 'run', ...reporters, ...filesOf(suite)]
-  const [program = '', ...args] = isApart(suite) ? [...APART, ...command] : command
+  const setup = suite.needs.includes('docker') ? ['scripts/with-setup.mjs'] : []
+  const command = [process.execPath, ...setup, vitest, 'run', ...reporters, ...files]
+  const [program = '', ...args] = [...APART, images, ...command]
   const child = spawn(program, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -53,9 +74,7 @@ async function runSuite(suite: Suite, report: string): Promise<Counts> {
   let late = false
   const timer = setTimeout(() => {
     late = true
-    // SIGTERM first, so that the tests' own clean-up runs.
-    child.kill('SIGTERM')
-    setTimeout(() => child.kill('SIGKILL'), 20_000).unref()
+    child.kill('SIGKILL')
   }, suite.minutes * 60_000)
   const forward = () => child.kill('SIGINT')
   interrupted.signal.addEventListener('abort', forward)
@@ -66,9 +85,11 @@ async function runSuite(suite: Suite, report: string): Promise<Counts> {
   clearTimeout(timer)
   interrupted.signal.removeEventListener('abort', forward)
 
-  console.log(`\n── ${suite.path}\n${said.trimEnd()}`)
+  const name = nameOf({ suite, files })
+  console.log(`\n── ${name}\n${said.trimEnd()}`)
   const counts = read(report)
-  if (late) console.log(`${suite.path}: not done within its ${suite.minutes} minutes`)
+  rmSync(folder, { recursive: true })
+  if (late) console.log(`${name}: not done within its ${suite.minutes} minutes`)
   // A file that does not load, an error outside of any test: vitest fails, no test does.
   if (code !== 0 && counts.failed === 0) counts.failed = 1
   return counts
@@ -99,26 +120,31 @@ async function main(wanted: readonly string[]): Promise<number> {
   }
   const suites = wanted.length === 0 ? all : all.filter(({ path }) => wanted.includes(path))
   const folder = mkdtempSync(join(tmpdir(), 'enid-test-'))
-  const sum: Counts = { passed: 0, failed: 0, skipped: 0 }
-  const lines: string[] = []
-  const runLane = async (lane: readonly Suite[]): Promise<void> => {
-    for (const suite of lane) {
+  const sums = new Map(
+    suites.map((suite) => [suite, { passed: 0, failed: 0, skipped: 0, seconds: 0 }]),
+  )
+  const waiting = suites.toSorted((a, b) => b.minutes - a.minutes).flatMap(runsOf)
+  const runLane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       if (interrupted.signal.aborted) return
-      console.log(`… ${suite.path} (at most ${suite.minutes} min)`)
       const startedAt = performance.now()
-      const counts = await runSuite(suite, join(folder, `${suites.indexOf(suite)}.json`))
-      const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-      sum.passed += counts.passed
-      sum.failed += counts.failed
-      sum.skipped += counts.skipped
-      lines.push(`${suite.path.padEnd(24)} ${inWords(counts)} in ${seconds} s`)
+      console.log(`… ${nameOf(next)} (at most ${next.suite.minutes} min)`)
+      const counts = await run(next, join(folder, String(waiting.length)))
+      const sum = sums.get(next.suite)
+      if (sum === undefined) throw new Error(`${next.suite.path} has no sum`)
+      for (const each of ['passed', 'failed', 'skipped'] as const) sum[each] += counts[each]
+      sum.seconds += (performance.now() - startedAt) / 1000
     }
   }
-  const lanes = [true, false].map((apart) => suites.filter((suite) => isApart(suite) === apart))
-  await Promise.all(lanes.map(runLane))
+  await Promise.all(Array.from({ length: LANES }, runLane))
   rmSync(folder, { recursive: true })
-  if (interrupted.signal.aborted) sum.failed += 1
-  console.log(`\n${lines.join('\n')}\n\n${inWords(sum)}`)
+  const sum: Counts = { passed: 0, failed: interrupted.signal.aborted ? 1 : 0, skipped: 0 }
+  console.log('')
+  for (const [{ path }, counts] of sums) {
+    console.log(`${path.padEnd(24)} ${inWords(counts)} in ${counts.seconds.toFixed(1)} s`)
+    for (const each of ['passed', 'failed', 'skipped'] as const) sum[each] += counts[each]
+  }
+  console.log(`\n${inWords(sum)}`)
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1
 }
 

@@ -78,7 +78,7 @@ async function main() {
     return runScript(options)
   }
   checkMachine(command)
-  await ensurePackages(options.also, { docker: !options.noDocker })
+  await ensurePackages(options.noDocker ? options.also : ['docker', ...options.also])
   await ensureModules(root)
   if (options.noDocker) return runScript(options)
   const giveBack = await borrowDocker()

@@ -6,10 +6,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { find, Refusal, run, say, seconds, tail } from './say.mjs'
 
-// What is looked for, the package it comes in, and why anything needs it.
+// What is looked for, and the package it comes in.
 const NEEDED = [
-  { program: 'dockerd', package: 'docker.io' },
-  { program: 'docker', package: 'docker.io', orElse: 'docker-cli' },
   { program: 'ip', package: 'iproute2' },
   { program: 'nft', package: 'nftables' },
   { library: 'libnftables.so.1', package: 'libnftables1' },
@@ -25,6 +23,10 @@ const OPTIONAL = {
   ],
   busybox: [{ program: 'busybox', package: 'busybox-static' }],
   curl: [{ program: 'curl', package: 'curl' }],
+  docker: [
+    { program: 'dockerd', package: 'docker.io' },
+    { program: 'docker', package: 'docker.io', orElse: 'docker-cli' },
+  ],
   gcc: [
     { program: 'gcc', package: 'gcc' },
     { path: '/usr/include/stdio.h', package: 'libc6-dev' },
@@ -45,14 +47,13 @@ async function missing(needs) {
   return needs.filter((_, i) => !there[i])
 }
 
-/** Installs what is lacking; Docker only where told. Throws a Refusal that says what to do where apt cannot. */
-export async function ensurePackages(also, { docker }) {
+/** Installs what is lacking. Throws a Refusal that says what to do where apt cannot. */
+export async function ensurePackages(also) {
   const unknown = also.find((name) => OPTIONAL[name] === undefined)
   if (unknown !== undefined) {
     throw new Refusal(`--also ${unknown}: known are ${Object.keys(OPTIONAL).join(', ')}`)
   }
-  const always = NEEDED.filter((need) => docker || need.package !== 'docker.io')
-  const needs = [...always, ...also.flatMap((name) => OPTIONAL[name])]
+  const needs = [...NEEDED, ...also.flatMap((name) => OPTIONAL[name])]
   const lacking = await missing(needs)
   if (lacking.length === 0) return
 
