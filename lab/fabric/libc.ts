@@ -51,6 +51,7 @@ export const C = {
   SO_REUSEADDR: 2,
   SO_RCVBUF: 8,
   SO_RCVTIMEO: 20,
+  SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   IPPROTO_IP: 0,
   IP_TTL: 2,

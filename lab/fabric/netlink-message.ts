@@ -51,6 +51,13 @@ export function message(type: number, flags: number, what: string, ...body: Buff
   return { bytes: Buffer.concat([header, payload]), what }
 }
 
+/** The same message, to be acknowledged. */
+export function acknowledged({ bytes, what }: Message): Message {
+  const asking = Buffer.from(bytes)
+  asking.writeUInt16LE(asking.readUInt16LE(6) | FLAG.ACK, 6)
+  return { bytes: asking, what }
+}
+
 /** A request that is answered by an acknowledgement alone. */
 export const order = (type: number, what: string, ...body: Buffer[]): Message =>
   message(type, FLAG.ACK, what, ...body)

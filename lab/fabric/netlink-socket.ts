@@ -27,6 +27,8 @@ const NETLINK_EXT_ACK = 11
 const RECEIVE_TIMEOUT_MS = 200
 const NEWS_BYTES = 1024 * 1024
 const LOG_BYTES = 4 * 1024 * 1024
+/** So much fits into one send to nftables. */
+export const BATCH_BYTES_MAX = 4 * 1024 * 1024
 const ON = Buffer.of(1, 0, 0, 0)
 
 const buffer = Buffer.alloc(256 * 1024)
@@ -57,6 +59,10 @@ export function openNetlink(kind: 'route' | 'links' | 'netfilter' | 'log' | 'flo
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, ON, 4) // an old kernel may lack them.
   if (kind === 'log' || kind === 'flows')
     setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUFFORCE, int32(LOG_BYTES), 4)
+  if (kind === 'netfilter') {
+    // The kernel takes a third of it and more for its own books.
+    setsockopt(fd, C.SOL_SOCKET, C.SO_SNDBUFFORCE, int32(2 * BATCH_BYTES_MAX), 4)
+  }
   if (kind === 'links') setsockopt(fd, C.SOL_SOCKET, C.SO_RCVBUF, int32(NEWS_BYTES), 4)
   if (kind === 'links' || kind === 'flows') {
     const address = Buffer.alloc(12) // struct sockaddr_nl
@@ -83,21 +89,24 @@ export function withNetlink<T>(fd: number, work: (fd: number) => T): T {
 }
 
 /**
- * Sends the messages in one call and waits for every acknowledgement that they ask for. The kernel goes on after a
- * refusal, so the caller undoes; the first refusal is thrown, unless `tolerate` names its errno.
+ * Sends the messages in one call and waits for every acknowledgement that they ask for; a refusal comes
+ * unasked. The kernel goes on after one (but takes back all of a batch of nftables), so the caller
+ * undoes; the first is thrown, unless `tolerate` names its errno.
  */
 export function transact(fd: number, messages: Message[], tolerate: readonly string[] = []): void {
   if (messages.length === 0) return
-  const waiting = new Map<number, Message>()
+  const sent = new Map<number, Message>()
+  const waiting = new Set<number>()
   for (const message of messages) {
     const sequence = stamp(message)
-    if (message.bytes.readUInt16LE(6) & FLAG.ACK) waiting.set(sequence, message)
+    sent.set(sequence, message)
+    if (message.bytes.readUInt16LE(6) & FLAG.ACK) waiting.add(sequence)
   }
   sendAll(fd, Buffer.concat(messages.map((message) => message.bytes)))
   let refusal: SystemError | undefined
   while (waiting.size > 0) {
     for (const { type, sequence, payload } of receive(fd)) {
-      const asked = waiting.get(sequence)
+      const asked = sent.get(sequence)
       if (type !== NLMSG.ERROR || asked === undefined) continue
       waiting.delete(sequence)
       const number = -payload.readInt32LE(0)

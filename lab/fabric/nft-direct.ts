@@ -1,46 +1,63 @@
-// The few nftables commands that a port's plugging and unplugging are made of, as netlink messages of
-// our own. libnftables reads every table, chain and set anew at each transaction, which at 1,000 ports
+// The nftables commands that the changes of a port, a group or an ACL are made of, as netlink messages
+// of our own. libnftables reads every table, chain and set anew at each transaction, which at 1,000 ports
 // takes longer than all the rest of plugging one; the kernel takes these as they are. Pure.
 //
 //   elements of sets and verdict maps, added and deleted ┐
-//   a netdev chain on a device, its rule `jump`          ├─▶ one batch: all of it or nothing
+//   a netdev chain on a device; a plain chain            ├─▶ one batch: all of it or nothing
+//   rules (nft-rule.ts), added, and deleted by handle    │
 //   a chain emptied, a chain deleted                     ┘
 //
 // Whatever is not exactly one of these is left to libnftables (the caller's other way): nothing is
 // ever half understood. The numbers are Linux's (linux/netfilter/nf_tables.h) and never change.
 
 import { addressBytes, familyOf } from './address.ts'
-import { attribute, FLAG, type Message, message } from './netlink-message.ts'
+import { acknowledged, attribute, FLAG, type Message, message } from './netlink-message.ts'
+import { BATCH_BYTES_MAX } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
+import {
+  type Fields,
+  isEmpty,
+  isFields,
+  jumpTo,
+  long,
+  nest,
+  partsOf,
+  text,
+  word,
+} from './nft-attributes.ts'
+import { expressionsOf } from './nft-rule.ts'
 
 const NFTABLES = 10 // NFNL_SUBSYS_NFTABLES
 const BATCH = { BEGIN: 0x10, END: 0x11 } as const
 const MSG = { NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8, NEWSETELEM: 12, DELSETELEM: 14 }
 const PROTO: Readonly<Record<string, number>> = { inet: 1, netdev: 5 }
 const APPEND = 0x800
-const NESTED = 0x8000
-const JUMP = -3
 const IFNAME_BYTES = 16
+const COMMENT = 0 // NFTNL_UDATA_RULE_COMMENT
+const COMMENT_BYTES_MAX = 128
 
-type Fields = Readonly<Record<string, unknown>>
-
-/** The batch of those commands; undefined when one of them is not for this encoder. */
+/**
+ * The batch of those commands; undefined when one of them, or how much they are, is not for this encoder.
+ * Refusals come unasked, so the last one's acknowledgement says that all were heard: the kernel answers
+ * when the batch is done, and an answer to each would have to fit the socket.
+ */
 export function encodeBatch(commands: readonly Command[]): Message[] | undefined {
   const encoded: Message[] = []
+  let bytes = 0
   for (const command of commands) {
     const one = encode(command)
-    if (one === undefined) return undefined
+    bytes += one?.bytes.length ?? 0
+    if (one === undefined || bytes > BATCH_BYTES_MAX) return undefined
     encoded.push(one)
   }
-  return [bracket(BATCH.BEGIN), ...encoded, bracket(BATCH.END)]
+  const last = encoded.slice(-1).map(acknowledged)
+  return [bracket(BATCH.BEGIN), ...encoded.slice(0, -1), ...last, bracket(BATCH.END)]
 }
 
 function encode(command: Command): Message | undefined {
-  const [[verb = '', body] = [], ...others] = Object.entries(command)
-  if (others.length > 0 || !isFields(body)) return undefined
-  const [[kind = '', fields] = [], ...more] = Object.entries(body)
-  if (more.length > 0 || !isFields(fields)) return undefined
-  switch (`${verb} ${kind}`) {
+  const [what, fields] = partsOf(command) ?? []
+  if (fields === undefined) return undefined
+  switch (what) {
     case 'add element':
       return element(MSG.NEWSETELEM, FLAG.CREATE, fields)
     case 'delete element':
@@ -49,6 +66,8 @@ function encode(command: Command): Message | undefined {
       return addChain(fields)
     case 'add rule':
       return addRule(fields)
+    case 'delete rule':
+      return deleteRule(fields)
     case 'flush chain':
       return named(MSG.DELRULE, 'chain', 2, fields)
     case 'delete chain':
@@ -82,8 +101,7 @@ function dataOf(map: string, data: unknown): Buffer | undefined {
     const bytes = PART.ipv4(data)
     return bytes === undefined ? undefined : attribute(1, bytes)
   }
-  const target = jumpTarget(data)
-  return target === undefined ? undefined : verdictTo(target)
+  return isFields(data) && 'jump' in data ? jumpTo(data) : undefined
 }
 
 function keyBytes(set: string, key: unknown): Buffer | undefined {
@@ -148,18 +166,33 @@ function addChain(fields: Fields): Message | undefined {
   return build(MSG.NEWCHAIN, FLAG.CREATE, family, `chain ${name}`, parts)
 }
 
-/** A rule that only jumps. */
+/** A rule behind all others of its chain. */
 function addRule(fields: Fields): Message | undefined {
-  const { family, table, chain, expr, ...others } = fields
-  if (!Array.isArray(expr) || expr.length !== 1 || !isEmpty(others)) return undefined
-  const target = jumpTarget(expr[0])
-  if (target === undefined) return undefined
-  const immediate = nest(1, text(1, 'immediate'), nest(2, word(1, 0), nest(2, verdictTo(target))))
+  const { family, table, chain, expr, comment, ...others } = fields
+  if (!Array.isArray(expr) || !isEmpty(others)) return undefined
+  const expressions = expressionsOf(expr)
+  const words = comment === undefined ? [] : [commentOf(comment)]
+  if (expressions === undefined || words.includes(undefined)) return undefined
   return build(MSG.NEWRULE, FLAG.CREATE | APPEND, family, `rule of ${chain}`, [
     text(1, table),
     text(2, chain),
-    nest(4, immediate),
+    nest(4, expressions),
+    ...words.filter((each) => each !== undefined),
   ])
+}
+
+/** A comment stands in a rule's user data: type, length, the text with its end. */
+function commentOf(comment: unknown): Buffer | undefined {
+  const bytes = Buffer.from(`${comment}\0`)
+  if (typeof comment !== 'string' || bytes.length > COMMENT_BYTES_MAX) return undefined
+  return attribute(7, Buffer.concat([Buffer.of(COMMENT, bytes.length), bytes]))
+}
+
+function deleteRule(fields: Fields): Message | undefined {
+  const { family, table, chain, handle, ...others } = fields
+  if (!Number.isSafeInteger(handle) || !isEmpty(others)) return undefined
+  const parts = [text(1, table), text(2, chain), long(3, Number(handle))]
+  return build(MSG.DELRULE, 0, family, `rule ${handle} of ${chain}`, parts)
 }
 
 function named(type: number, what: string, at: number, fields: Fields): Message | undefined {
@@ -167,14 +200,6 @@ function named(type: number, what: string, at: number, fields: Fields): Message 
   if (!isEmpty(others)) return undefined
   return build(type, 0, family, `${what} ${name}`, [text(1, table), text(at, name)])
 }
-
-function jumpTarget(statement: unknown): string | undefined {
-  if (!isFields(statement) || Object.keys(statement).join() !== 'jump') return undefined
-  const { jump } = statement
-  return isFields(jump) && typeof jump.target === 'string' ? jump.target : undefined
-}
-
-const verdictTo = (chain: string): Buffer => nest(2, word(1, JUMP), text(2, chain))
 
 function build(
   type: number,
@@ -185,29 +210,9 @@ function build(
 ): Message | undefined {
   const number = PROTO[String(family)]
   if (number === undefined) return undefined
-  return message(
-    (NFTABLES << 8) | type,
-    flags | FLAG.ACK,
-    what,
-    Buffer.of(number, 0, 0, 0),
-    ...parts,
-  )
+  return message((NFTABLES << 8) | type, flags, what, Buffer.of(number, 0, 0, 0), ...parts)
 }
 
-/** What begins and ends a batch is acknowledged by nothing. */
-const bracket = (type: number): Message => message(type, 0, 'batch', Buffer.of(0, 0, 0, NFTABLES))
-
-const nest = (type: number, ...parts: Buffer[]): Buffer =>
-  attribute(type | NESTED, Buffer.concat(parts))
-const text = (type: number, value: unknown): Buffer =>
-  attribute(type, Buffer.from(`${String(value)}\0`))
-
-function word(type: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeInt32BE(value)
-  return attribute(type, bytes)
-}
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const isEmpty = (fields: Fields): boolean => Object.keys(fields).length === 0
+/** What begins a batch is refused where no command is, but all of them together. */
+const bracket = (type: number): Message =>
+  message(type, 0, 'nftables transaction', Buffer.of(0, 0, 0, NFTABLES))

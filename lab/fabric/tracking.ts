@@ -14,11 +14,9 @@ import {
   accept,
   addChain,
   addRule,
-  anyOf,
   bits,
   type Command,
   ct,
-  type Expression,
   flowIs,
   goTo,
   match,
@@ -42,7 +40,6 @@ type Version = 'ipv4' | 'ipv6'
 /** Bits of a flow's mark: tracked by the ENI that sent its first packet, and by the other one. */
 const TRACKED = { egress: 1, ingress: 2 } as const
 const OTHER = { egress: 'ingress', ingress: 'egress' } as const
-const UNTRACKABLE = anyOf(TCP, UDP)
 
 /** Where a rule of that direction ends that lets a packet through: the flow may be remembered. */
 export const agreedChain = (direction: Direction): string => `${direction}_agreed`
@@ -108,16 +105,18 @@ export function untracked(
 ): ChainRule[] {
   if (protocol !== 'all' && protocol !== TCP && protocol !== UDP) return []
   const ipVersion = match(meta('nfproto'), version)
-  const what: Expression = protocol === 'all' ? UNTRACKABLE : protocol
   const everyPort = protocol === 'all' || (from === 0 && to === PORT_MAX)
-  const open = protocol === 'all' ? [match(meta('l4proto'), UNTRACKABLE)] : ports
-  const free = [ipVersion, match(meta('l4proto'), what), set(meta('mark'), 1)]
-  return [
-    chainRule(
-      openChain(groupId, direction),
-      [ipVersion, ...open, ...passedBy(ruleId), goTo(untrackedChain(direction))],
-      ruleId,
-    ),
-    ...(everyPort ? [chainRule(freeChain(groupId, OTHER[direction]), free, ruleId)] : []),
-  ]
+  return (protocol === 'all' ? [TCP, UDP] : [protocol]).flatMap((number) => {
+    const isOne = match(meta('l4proto'), number)
+    const open = protocol === 'all' ? [isOne] : ports
+    const free = [ipVersion, isOne, set(meta('mark'), 1)]
+    return [
+      chainRule(
+        openChain(groupId, direction),
+        [ipVersion, ...open, ...passedBy(ruleId), goTo(untrackedChain(direction))],
+        ruleId,
+      ),
+      ...(everyPort ? [chainRule(freeChain(groupId, OTHER[direction]), free, ruleId)] : []),
+    ]
+  })
 }

@@ -230,8 +230,10 @@ describe('what is not tracked', () => {
     [
       'everything, of which TCP and UDP are untracked, in IPv6',
       anywhere({ peer: { kind: 'ipv6', cidr: '::/0' } }),
-      ['meta nfproto == ipv6, meta l4proto == 6 or 17, counter, mangle, goto'],
-      ['meta nfproto == ipv6, meta l4proto == 6 or 17, mangle'],
+      [6, 17].map(
+        (number) => `meta nfproto == ipv6, meta l4proto == ${number}, counter, mangle, goto`,
+      ),
+      [6, 17].map((number) => `meta nfproto == ipv6, meta l4proto == ${number}, mangle`),
     ],
     ['every port but one', anywhere({ protocol: 6, from: 1, to: 65535 }), [expect.anything()], []],
     ['ICMP', anywhere({ protocol: 1, from: -1, to: -1 }), [], []],
