@@ -161,6 +161,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     slotsUsed: () => slotsUsed(placement),
     start: (id) => runner.advance(id),
     stop: (id, stop) => runner.stop(id, stop),
+    amend: (id, spec, rows) => runner.amend(id, spec, rows),
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),

@@ -1,7 +1,7 @@
 // What the API may ask of the agent. The API writes a task into the journal and says `start`; what
 // happens then is the runner's business. agent/main.ts puts the real thing together.
 
-import type { HolderId, Json } from '../state/spec.ts'
+import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 
@@ -137,6 +137,11 @@ export type Orders = HostOrders & {
   start(id: HolderId): void
   /** Turns the holder's desired to stopped. Asking again changes nothing. */
   stop(id: HolderId, stop: Stop): void
+  /**
+   * What is wanted of these rows of a running holder has changed: written down before this returns,
+   * carried out soon after. Throws a Failure `transient` where it cannot be written down.
+   */
+  amend(id: HolderId, spec: Spec, rows: readonly RowId[]): void
   /** This host's share of the account's EC2 rates, and what is left of it. */
   budget(): BudgetView
   /** What this holder is waiting for at the moment. */

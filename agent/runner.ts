@@ -6,10 +6,11 @@
 // nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
 // is right.
 
+import { withdrawn } from '../state/amendment.ts'
 import { StateFileUnwritable } from '../state/database.ts'
 import { consequence } from '../state/exits.ts'
 import type { Entry, Journal } from '../state/journal.ts'
-import type { HolderId, Json } from '../state/spec.ts'
+import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
 import type { Clock } from './clock.ts'
@@ -56,6 +57,8 @@ type Try = {
   /** When the last attempt was made. */
   triedAt: number
   attempt: number
+  /** What was wanted when the last attempt was made. */
+  spec?: Spec
   /** Whether its beginning is on the disk. */
   began: boolean
   controller: AbortController
@@ -118,6 +121,21 @@ export class Runner {
     if (this.#closed || journal.get(id)?.holder.desired !== 'running') return
     try {
       journal.append(id, { type: 'stopAsked', stop })
+    } catch (error) {
+      throw error instanceof StateFileUnwritable ? unwritable(error) : error
+    }
+    this.advance(id)
+  }
+
+  /**
+   * What is wanted of these rows has changed. Written down first; what is under way for the old wish
+   * is done again. Throws as `stop` does.
+   */
+  amend(id: HolderId, spec: Spec, rows: readonly RowId[]): void {
+    const { journal } = this.#options
+    if (this.#closed || journal.get(id)?.holder.desired !== 'running') return
+    try {
+      journal.append(id, { type: 'amended', spec, rows })
     } catch (error) {
       throw error instanceof StateFileUnwritable ? unwritable(error) : error
     }
@@ -222,10 +240,11 @@ export class Runner {
       mine.began = true
       passing('before effect', verb, row)
       const leftMs = Math.max(ATTEMPT_MS_MIN, this.#deadlineMs(row) - this.#failingMs(mine))
+      mine.spec = this.#entry(id).holder.spec
       const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs })
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
-      this.#succeed(id, mine.step, result)
+      this.#succeed(id, mine, result)
       this.#settled(id, row)
       passing('after done', verb, row)
     } catch (error) {
@@ -255,7 +274,7 @@ export class Runner {
 
   #succeed(
     id: HolderId,
-    { verb, row }: Step,
+    { step: { verb, row }, spec }: Try,
     result: Details[keyof Details] | Remains | undefined,
   ) {
     const { journal } = this.#options
@@ -271,6 +290,9 @@ export class Runner {
       }
       const done: Event = { type: 'done', verb, row }
       journal.append(id, details === undefined ? done : { ...done, details: details as Json })
+      if (verb === 'ensure' && spec !== this.#entry(id).holder.spec) {
+        journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
+      }
     })
   }
 
@@ -299,6 +321,10 @@ export class Runner {
     if (verb === 'release') return failure.kind === 'lost' ? { type: 'done', verb, row } : undefined
     if (holder.desired === 'stopped') return undefined
     if (failure.kind === 'lost') return { type: 'lost', row, cause }
+    // The answer to a wish that is not the present one says nothing about that.
+    if (mine.spec !== undefined && mine.spec !== holder.spec) return undefined
+    const spec = failure.kind === 'refused' ? withdrawn(holder, row) : undefined
+    if (spec !== undefined) return { type: 'amended', spec, rows: [row], cause }
     // What ran is not stopped because a check failed, and nothing stands on a guard.
     if (holder.ran || kindOf(row) === 'guard') return undefined
     if (failure.ofChoice && rowState(holder, row).choice !== undefined) {

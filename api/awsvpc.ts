@@ -6,6 +6,8 @@ import { invalid, shown } from './aws-error.ts'
 /** ECS's limits (AwsVpcConfiguration, API reference). */
 const SUBNET_COUNT_MAX = 16
 const GROUP_COUNT_MAX = 5
+/** EC2's own: five, unless the account has a higher quota, which is at most this. */
+const QUOTA_MAX = 16
 
 /** Where the configuration lies in a request of the ECS face. */
 export const AWSVPC = 'networkConfiguration.awsvpcConfiguration'
@@ -53,6 +55,15 @@ export function readNetwork(configuration: NetworkConfiguration | undefined): Ne
     throw invalid(`${AWSVPC}.assignPublicIp`, rule)
   }
   return { subnetIds: subnets, securityGroupIds: securityGroups }
+}
+
+/** The groups that a running task is to wear. Whether they are there, and how many may be, EC2 says. */
+export function readGroups(ids: readonly string[], field: string): readonly string[] {
+  if (ids.length < 1 || ids.length > QUOTA_MAX) {
+    throw invalid(field, `${ids.length} security groups; 1 to ${QUOTA_MAX} are allowed`)
+  }
+  checkIds(ids, 'sg', field)
+  return ids
 }
 
 function checkIds(ids: readonly string[], prefix: string, path: string): void {

@@ -82,7 +82,7 @@ const RULES: readonly Rule[] = [
   resolvers,
   namespaces,
   logging,
-  ({ tags }) => checkTags(tags ?? [], 'tags', clientError),
+  ({ tags }) => checkTags(tags ?? [], 'tags', { refusal: clientError }),
   size,
 ]
 

@@ -16,6 +16,7 @@ import { AwsError, invalid, shown } from './aws-error.ts'
 import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
+import { splitTags } from './extension-tags.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
 import { checkTags, tagRecord } from './tags.ts'
 import { containerSpec, overridden } from './task-spec.ts'
@@ -53,14 +54,15 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const { count = 1, group = `family:${family}`, startedBy, overrides = {}, tags = [] } = input
   if (count < 1 || count > 10) throw invalid('count', `${count} is outside 1 to 10`)
   checkNames(input)
-  checkTags(tags, 'tags')
+  const { plain, extensions } = splitTags(tags, 'RunTask')
   const network = readNetwork(input.networkConfiguration)
   const own = {
     ...(input.propagateTags === 'TASK_DEFINITION' ? api.catalog.tags(arnOf(api, definition)) : {}),
-    ...tagRecord(tags),
+    ...tagRecord(plain),
   }
-  const merged = Object.entries(own).map(([key, value]) => ({ key, value }))
-  checkTags(merged, "tags with the definition's")
+  checkTags(tagsOf(own), "tags with the definition's")
+  const eniTags = { ...own, ...extensions.eniTags }
+  checkTags(tagsOf(eniTags), "tags of the ENI with the task's")
   const containers = overridden(bodyOf(definition), overrides)
   const asked = askedJson({
     cluster,
@@ -76,7 +78,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const sandbox = sandboxSpec(shared, containers)
   const spec: Spec = {
     kind: 'task',
-    enis: [{ ...network, tags: own }],
+    enis: [{ ...network, tags: eniTags }],
     containers: containers.map((container) => containerSpec(container, ipcMode)),
     ...(sandbox && { sandbox }),
     ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
@@ -87,6 +89,9 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const managed = input.enableECSManagedTags === true ? { 'aws:ecs:clusterName': cluster } : {}
   return { cluster, count, network, spec, tags: { ...own, ...managed } }
 }
+
+const tagsOf = (record: Readonly<Record<string, string>>) =>
+  Object.entries(record).map(([key, value]) => ({ key, value }))
 
 function runnable(api: Api, text: string): Definition {
   const definition = findDefinition(api, text, 'taskDefinition')

@@ -30,6 +30,7 @@ import type { Validation } from './rest/rest-error.ts'
 import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
 import { addHostRoutes, addTaskRoutes } from './rest/routes.ts'
+import { addGroupsRoute } from './rest/security-groups.ts'
 import { addSweepRoutes } from './rest/sweep.ts'
 
 /** The largest request body, bytes. */
@@ -86,6 +87,7 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   addHostRoutes(app, api, { metrics, events })
   addSweepRoutes(app, orders)
   addDrainRoutes(app, orders)
+  addGroupsRoute(app, api)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   const onDefect = options.onDefect ?? console.error

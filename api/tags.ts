@@ -11,14 +11,26 @@ const TAG_COUNT_MAX = 45
 /** AWS: letters, spaces, digits and _.:/=+-@ in every language. */
 const FORM = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
-/** Tags with these keys are AWS's own, and enid's. */
-const RESERVED = /^(aws:|enid:)/i
+/** Orders to enid (extension-tags.ts), and its own mark. */
+export const PREFIX = /^enid:/i
 
-/** Throws at the first tag that AWS would not take. `refusal` makes the error of this action. */
+/** Tags with these keys are AWS's own. */
+const RESERVED = /^aws:/i
+
+/**
+ * Throws at the first tag that AWS would not take. `refusal` makes the error of this action;
+ * `withExtensions`: what begins with `enid:` is for others to read.
+ */
 export function checkTags(
   tags: readonly Tag[],
   path: string,
-  refusal: (field: string, rule: string) => AwsError = invalid,
+  {
+    refusal = invalid,
+    withExtensions = false,
+  }: {
+    readonly refusal?: (field: string, rule: string) => AwsError
+    readonly withExtensions?: boolean
+  } = {},
 ): void {
   if (tags.length > TAG_COUNT_MAX) {
     throw refusal(path, `${tags.length} tags; at most ${TAG_COUNT_MAX} are allowed`)
@@ -29,8 +41,10 @@ export function checkTags(
     const is = shown(key)
     if (key.length < 1 || key.length > 128) throw refusal(`${at}.key`, `${is}: 1 to 128 characters`)
     if (value.length > 256) throw refusal(`${at}.value`, `${is}: at most 256 characters`)
-    if (RESERVED.test(key)) throw refusal(`${at}.key`, `${is}: aws: and enid: are reserved`)
-    if (!FORM.test(key) || !FORM.test(value)) {
+    const isOurs = PREFIX.test(key)
+    if (RESERVED.test(key) || (isOurs && !withExtensions))
+      throw refusal(`${at}.key`, `${is}: aws: and enid: are reserved`)
+    if (!isOurs && !(FORM.test(key) && FORM.test(value))) {
       const rule = 'a tag is letters, digits, spaces and _ . : / = + - @'
       throw refusal(FORM.test(key) ? `${at}.value` : `${at}.key`, `${is}: ${rule}`)
     }

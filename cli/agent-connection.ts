@@ -25,6 +25,8 @@ export type AgentConnection = {
   /** REST, with an empty document unless one is given; `undefined` for 404. */
   post(path: string, document?: object): Promise<unknown>
   /** REST; `undefined` for 404. */
+  put(path: string, document: object): Promise<unknown>
+  /** REST; `undefined` for 404. */
   delete(path: string): Promise<unknown>
   /** REST; the answer as it is. */
   text(path: string): Promise<string>
@@ -66,16 +68,18 @@ export function httpAddress(source: string, endpoint: string): Address {
 /** A connection to the agent at `address`. Nothing is sent before the first question. */
 export function connectAgent(address: Address): AgentConnection {
   const ask = (question: Question) => send(address, question).catch(unreachable(address))
+  async function tell(method: 'POST' | 'PUT', path: string, document: object): Promise<unknown> {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await ask({ method, path, headers, body: JSON.stringify(document) })
+    return answer.status === 404 ? undefined : understood(answer)
+  }
   return {
     async get(path) {
       const answer = await ask({ method: 'GET', path })
       return answer.status === 404 ? undefined : understood(answer)
     },
-    async post(path, document = {}) {
-      const headers = { 'content-type': 'application/json' }
-      const answer = await ask({ method: 'POST', path, headers, body: JSON.stringify(document) })
-      return answer.status === 404 ? undefined : understood(answer)
-    },
+    post: (path, document = {}) => tell('POST', path, document),
+    put: (path, document) => tell('PUT', path, document),
     async delete(path) {
       const answer = await ask({ method: 'DELETE', path })
       return answer.status === 404 ? undefined : understood(answer)

@@ -9,6 +9,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['describe', async () => (await import('./describe.ts')).describe],
   ['stop', async () => (await import('./stop.ts')).stop],
   ['logs', async () => (await import('./logs.ts')).logs],
+  ['groups', async () => (await import('./groups.ts')).groups],
   ['drain', async () => (await import('./drain.ts')).drain],
   ['sweep', async () => (await import('./sweep.ts')).sweep],
   ['agent', async () => (await import('./agent.ts')).agent],

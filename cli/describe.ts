@@ -64,6 +64,7 @@ const eniInWords = (eni: EniView): string =>
     ['mac', eni.mac],
     ['subnet', eni.subnetId],
     ['groups', eni.securityGroupIds.join(' ')],
+    ['wanted', eni.securityGroupIdsWanted?.join(' ')],
     ['name', eni.privateDnsName],
   ])
 

@@ -17,7 +17,7 @@ export const run: Command = {
   name: 'run',
   usage:
     'FILE|FAMILY[:REVISION] [--subnet ID]… [--security-group ID]… [--count N] [--cluster NAME] ' +
-    '[--env NAME=VALUE]… [--no-wait] [--timeout SECONDS] [--json]',
+    '[--env NAME=VALUE]… [--tag KEY=VALUE]… [--no-wait] [--timeout SECONDS] [--json]',
   summary: 'run tasks from a task definition, and wait until they run',
   flags: {
     subnet: { value: 'ID', multiple: true, text: "where the task's ENI may be; the host's own" },
@@ -29,6 +29,11 @@ export const run: Command = {
       short: 'e',
       multiple: true,
       text: 'for every container of the task',
+    },
+    tag: {
+      value: 'KEY=VALUE',
+      multiple: true,
+      text: 'of the task and its ENI; enid:… asks for what ECS has no word for (docs/extensions.md)',
     },
     wait: { text: 'wait until the tasks run (this is the default)' },
     'no-wait': { text: 'return as soon as the tasks are taken on' },
@@ -46,12 +51,13 @@ export const run: Command = {
     }
     const count = wholeNumber(call, 'count', { min: 1, max: 10, fallback: 1 })
     const timeoutS = wholeNumber(call, 'timeout', { min: 1, max: 86_400, fallback: 120 })
-    const environment = readEnvironment(call)
+    const environment = pairsOf(call, 'env')
+    const tags = pairsOf(call, 'tag')
     const source = readSource(call.positionals[0] ?? '')
     const agent = connectAgent(agentAddress(call))
 
     const definition = await definitionOf(agent, source)
-    const taskIds = await runTasks(agent, { call, count, environment, definition })
+    const taskIds = await runTasks(agent, { call, count, environment, tags, definition })
     const wait = !call.on('no-wait')
     const outcome = wait
       ? await awaitTasks(agent, taskIds, { timeoutMs: timeoutS * 1000, quiet: call.on('json') })
@@ -102,12 +108,13 @@ function readSource(text: string): Source {
   throw new CommandError(EXIT.usage, `${text}: must hold one JSON object, a task definition`)
 }
 
-function readEnvironment(call: Call): { name: string; value: string }[] {
+/** The values of a flag that takes NAME=VALUE. */
+function pairsOf(call: Call, flag: 'env' | 'tag'): { name: string; value: string }[] {
   // Not call.all(): a comma may be part of a value.
-  return call.each('env').map((text) => {
+  return call.each(flag).map((text) => {
     const equals = text.indexOf('=')
     if (equals > 0) return { name: text.slice(0, equals), value: text.slice(equals + 1) }
-    throw new CommandError(EXIT.usage, `--env is "${text}": write NAME=VALUE`)
+    throw new CommandError(EXIT.usage, `--${flag} is "${text}": write NAME=VALUE`)
   })
 }
 
@@ -133,12 +140,13 @@ type Wish = {
   call: Call
   count: number
   environment: readonly { name: string; value: string }[]
+  tags: readonly { name: string; value: string }[]
   definition: Definition
 }
 
 /** RunTask; the ids of the tasks. Throws when ECS's `failures` names any. */
 async function runTasks(agent: AgentConnection, wish: Wish): Promise<string[]> {
-  const { call, count, environment, definition } = wish
+  const { call, count, environment, tags, definition } = wish
   const cluster = call.one('cluster')
   const overrides = definition.containers.map((name) => ({ name, environment }))
   const { tasks = [], failures = [] } = (await agent.ecs('RunTask', {
@@ -146,6 +154,7 @@ async function runTasks(agent: AgentConnection, wish: Wish): Promise<string[]> {
     count,
     ...(cluster === undefined ? {} : { cluster }),
     ...(environment.length === 0 ? {} : { overrides: { containerOverrides: overrides } }),
+    ...(tags.length === 0 ? {} : { tags: tags.map(({ name: key, value }) => ({ key, value })) }),
     networkConfiguration: {
       awsvpcConfiguration: {
         subnets: await subnetsOf(agent, call),

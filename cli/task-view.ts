@@ -14,6 +14,8 @@ export type EniView = {
   readonly ipv6?: string
   readonly privateDnsName?: string
   readonly securityGroupIds: readonly string[]
+  /** Ordered, and not in force yet. */
+  readonly securityGroupIdsWanted?: readonly string[]
 }
 
 export type ContainerView = {

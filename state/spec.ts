@@ -23,6 +23,8 @@ export type EniSpec = {
   readonly subnetIds: readonly string[]
   /** Empty: the VPC's default group, which EC2 fills in. */
   readonly securityGroupIds: readonly string[]
+  /** How often its groups were ordered since it began; absent: never. */
+  readonly groupsOrder?: number
   /** Tags beside our mark. */
   readonly tags: Readonly<Record<string, string>>
 }

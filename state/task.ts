@@ -54,7 +54,13 @@ export type Event =
   | { readonly type: 'declined'; readonly row: RowId; readonly cause: Cause }
   | { readonly type: 'refused'; readonly row: RowId; readonly cause: Cause }
   | { readonly type: 'lost'; readonly row: RowId; readonly cause: Cause }
-  | { readonly type: 'amended'; readonly spec: Spec; readonly rows: readonly RowId[] }
+  | {
+      readonly type: 'amended'
+      readonly spec: Spec
+      readonly rows: readonly RowId[]
+      /** Why a wish was withdrawn: it was refused. */
+      readonly cause?: Cause
+    }
   | { readonly type: 'assigned'; readonly spec: Spec; readonly rows: readonly RowId[] }
   | { readonly type: 'stopAsked'; readonly stop: Stop }
   | ({ readonly type: 'exited'; readonly container: string } & Exit)

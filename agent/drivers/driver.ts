@@ -19,6 +19,8 @@ export type Details = {
     ipv4Gateway: string
     privateDnsName: string
     securityGroupIds: string[]
+    /** Which order of its groups was carried out; absent: none but the first. */
+    groupsOrder?: number
   }
   image: { imageId: string; digest?: string }
   /** Docker's name for it. */

@@ -8,8 +8,9 @@ import type { NetworkInterface, NetworkInterfaceAttachment } from '@aws-sdk/clie
 import { launching, type Purpose, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
-import { type Details, type Driver, eniOf, type Job, numberOf } from './driver.ts'
+import { type Details, type Driver, eniOf, type Job } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
+import { recheck } from './eni-groups.ts'
 import type { EniLookup } from './eni-lookup.ts'
 import { labelsOf, shortId } from './mark.ts'
 import type { Subnet, Subnets } from './subnets.ts'
@@ -58,47 +59,6 @@ export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions
     const name = `ecs-${job.spec.family}-${shortId(job.holderId)}`
     const tags = { Name: name, ...eniOf(job).tags, ...labelsOf(wearerOf(job)) }
     return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-  }
-
-  /**
-   * The known ENI, in the groups that are its own: the task's, or those that EC2 filled in for none.
-   * Where the task now asks for others than it did, they are put on. Where somebody else changed
-   * them, they are put back only by setting: who quarantines an ENI must not be undone.
-   */
-  async function recheck(
-    job: Job,
-    known: Details['eni'],
-    signal: AbortSignal,
-  ): Promise<Details['eni']> {
-    const { eniId, securityGroupIds: own } = known
-    const asked = eniOf(job).securityGroupIds
-    const wanted = asked.length === 0 ? own : [...asked]
-    const isAmended = !sameSet(wanted, own)
-    const wears = async () => {
-      const seen = await lookup.byId(eniId, signal, launching(job))
-      if (seen === undefined) throw gone(job, eniId)
-      return (seen.Groups ?? []).map(({ GroupId }) => GroupId ?? '')
-    }
-    const details = { ...known, securityGroupIds: wanted }
-    if (sameSet(wanted, await wears()) || !(isAmended || keepGroups)) return details
-    await wear(job, eniId, wanted, signal)
-    const worn = isAmended ? wanted : await wears()
-    if (!sameSet(wanted, worn)) throw notShownYet(eniId, worn)
-    return details
-  }
-
-  async function wear(job: Job, eniId: string, groups: string[], signal: AbortSignal) {
-    const input = { NetworkInterfaceId: eniId, Groups: groups }
-    try {
-      await ec2.call('ModifyNetworkInterfaceAttribute', input, signal, launching(job))
-    } catch (error) {
-      if (!codeIs(error, /^InvalidGroup\.NotFound$/)) throw error
-      const message = `${eniId} cannot be put into ${groups.join(', ')}: ${(error as Failure).message}`
-      throw new Failure('refused', 'InvalidGroup.NotFound', message, {
-        hint: 'A group was deleted: the ENI stays in those it wears. Run the task again with others.',
-        cause: error,
-      })
-    }
   }
 
   /**
@@ -166,7 +126,7 @@ export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions
       const known = job.again ? job.known('eni', job.row) : undefined
       return known === undefined
         ? await create(job, signal, launching(job))
-        : await recheck(job, known, signal)
+        : await recheck({ ec2, lookup, keepGroups }, { job, known }, signal)
     },
 
     async release(job, signal) {
@@ -185,28 +145,6 @@ export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions
   }
 }
 
-/**
- * EC2 does not show a known ENI. One whose card was in the task would have taken it along (LinkGone):
- * an old picture. One that was attached was there for all to see: gone. Else it may be too new.
- */
-function gone(job: Job, eniId: string): Failure {
-  const was = (kind: 'link' | 'attachment') => job.known(kind, `${kind}:${numberOf(job)}`)
-  const isGone = was('attachment') !== undefined && was('link') === undefined
-  const hint = isGone
-    ? 'It was deleted outside. Run the task again.'
-    : 'EC2 may show an old picture: a task that runs goes on while its card is there.'
-  const message = `The networkInterface ID '${eniId}' does not exist`
-  const code = 'InvalidNetworkInterfaceID.NotFound'
-  return new Failure(isGone ? 'lost' : 'transient', code, message, { hint })
-}
-
-function notShownYet(eniId: string, worn: readonly string[]): Failure {
-  const message = `EC2 took the change of groups, but shows ${eniId} in ${worn.join(', ')}`
-  return new Failure('transient', 'SecurityGroupsNotShown', message, {
-    hint: 'EC2 may show an old picture, or somebody changes them again.',
-  })
-}
-
 function choiceOf({ row, choice }: Job): string {
   if (choice === undefined) throw new Error(`${row} has no subnet chosen`)
   return choice
@@ -221,9 +159,6 @@ const isNoRoom = (error: unknown): boolean =>
 
 const provesAbsence = (error: unknown): boolean =>
   codeIs(error, /^(Insufficient|Invalid(Subnet|Group|Parameter)|NetworkInterfaceLimit|SecurityGr)/)
-
-const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  new Set(a).symmetricDifference(new Set(b)).size === 0
 
 function detailsOf(eni: NetworkInterface, subnet: Subnet, host: Host): Details['eni'] {
   const { NetworkInterfaceId: eniId, MacAddress: mac, PrivateIpAddress: ipv4 } = eni

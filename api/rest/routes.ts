@@ -82,7 +82,8 @@ export function addTaskRoutes(app: App, api: Api): void {
   )
 }
 
-function known(api: Api, text: string): Task {
+/** The task of this id or ARN. Throws AwsError, status 404. */
+export function known(api: Api, text: string): Task {
   const task = findTask(api, { text, field: 'taskId' })
   if (task !== undefined) return task
   const unread = api.journal.quarantined.find(({ id }) => text.endsWith(id))

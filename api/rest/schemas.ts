@@ -29,6 +29,17 @@ export const LogsQuery = Type.Object(
   strict,
 )
 
+/** PUT /tasks/:taskId/security-groups. */
+export const GroupsBody = Type.Object(
+  {
+    securityGroups: Type.Array(Type.String(), { description: 'What the ENI wears from now on' }),
+    eni: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 99, default: 0, description: 'Which ENI of the task' }),
+    ),
+  },
+  strict,
+)
+
 export const StopQuery = Type.Object(
   { reason: Type.Optional(text('Why; shown as stoppedReason, at most 255 characters')) },
   strict,
@@ -67,6 +78,11 @@ export const StartBody = Type.Object(
     clientToken: Type.Optional(text('The same token and request give the same tasks')),
     overrides: Type.Optional(Type.Unknown({ description: 'As for RunTask' })),
     tags: Type.Optional(Type.Record(Type.String(), Type.String())),
+    extensions: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: 'What RunTask takes as tags `enid:…`, without the prefix: docs/extensions.md',
+      }),
+    ),
   },
   strict,
 )

@@ -20,7 +20,8 @@ type Body = Static<typeof StartBody>
 
 /** The tasks that began, and why others did not. Throws AwsError or Failure. */
 export async function startTasks(api: Api, body: Body) {
-  const { definition, taskDefinition, subnets, securityGroups = [], tags = {}, ...rest } = body
+  const { definition, taskDefinition, subnets, securityGroups = [], tags = {}, ...others } = body
+  const { extensions = {}, ...rest } = others
   if ((definition === undefined) === (taskDefinition === undefined)) {
     throw invalid('taskDefinition', 'give either taskDefinition or definition')
   }
@@ -28,7 +29,10 @@ export async function startTasks(api: Api, body: Body) {
   const request = {
     ...plain,
     taskDefinition,
-    tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+    tags: [
+      ...Object.entries(tags),
+      ...Object.entries(extensions).map(([name, value]) => [`enid:${name}`, value] as const),
+    ].map(([key, value]) => ({ key, value })),
     networkConfiguration: { awsvpcConfiguration: { subnets, securityGroups } },
     ...(overrides === undefined
       ? {}

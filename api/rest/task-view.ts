@@ -33,6 +33,10 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
         ...eni,
         // What EC2 put on it: the VPC's default group where none was asked for.
         securityGroupIds: eni?.securityGroupIds ?? spec.securityGroupIds,
+        // Ordered, and not in force yet.
+        ...(eni !== undefined && (spec.groupsOrder ?? 0) !== (eni.groupsOrder ?? 0)
+          ? { securityGroupIdsWanted: spec.securityGroupIds }
+          : {}),
       }
     }),
     containers: holder.spec.containers.map(({ name, image, essential, restart }) => {

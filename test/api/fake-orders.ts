@@ -3,9 +3,10 @@
 
 import type { Failure } from '../../agent/failure.ts'
 import type { Draining, Host, Noticed, Orders, Waiting } from '../../agent/orders.ts'
+import { withdrawn } from '../../state/amendment.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
-import type { RowId, Step } from '../../state/task.ts'
+import type { Cause, RowId, Step } from '../../state/task.ts'
 import { kindOf, nextSteps } from '../../state/task.ts'
 
 export const SUBNET = 'subnet-c070009b'
@@ -39,6 +40,8 @@ export type FakeOrders = Orders & {
   waits: Waiting[]
   finds: Noticed[]
   drained: Draining | undefined
+  /** What EC2 says to other groups, when it shall refuse them. */
+  groupsRefused: Cause | undefined
   /** Carries out what may be done now, of every holder, until nothing is left to do. */
   settle(): void
 }
@@ -55,6 +58,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     waits: [],
     finds: [],
     drained: undefined,
+    groupsRefused: undefined,
     async prepare(subnetIds) {
       orders.prepared.push([...subnetIds])
       await Promise.resolve()
@@ -72,6 +76,16 @@ export function fakeOrders(journal: Journal): FakeOrders {
       if (journal.get(id)?.holder.desired === 'stopped') return
       journal.append(id, { type: 'stopAsked', stop })
       setImmediate(orders.settle)
+    },
+    amend(id, spec, rows) {
+      const { holder } = journal.append(id, { type: 'amended', spec, rows })
+      const [row = 'sandbox'] = rows
+      const before = withdrawn(holder, row)
+      const cause = orders.groupsRefused
+      setImmediate(() => {
+        if (cause && before) journal.append(id, { type: 'amended', spec: before, rows, cause })
+        orders.settle()
+      })
     },
     waiting: () => orders.waits,
     noticed: () => orders.finds,
@@ -115,8 +129,17 @@ function carryOut(journal: Journal, id: HolderId, { verb, row }: Step): void {
   const choice = { eni: SUBNET, attachment: '1' }[kindOf(row) as string]
   const chosen = verb === 'ensure' && choice !== undefined ? { choice } : {}
   journal.append(id, { type: 'began', verb, row, ...chosen })
-  if (verb === 'ensure') journal.append(id, { type: 'done', verb, row, details: details(id, row) })
-  else journal.append(id, { type: 'done', verb, row })
+  const { enis } = journal.get(id)?.holder.spec ?? { enis: [] }
+  const { securityGroupIds = [], groupsOrder } = enis[Number(row.split(':')[1])] ?? {}
+  const worn = {
+    securityGroupIds: securityGroupIds.length === 0 ? [GROUP] : securityGroupIds,
+    ...(groupsOrder === undefined ? {} : { groupsOrder }),
+  }
+  const known = details(id, row)
+  if (verb === 'ensure') {
+    const all = kindOf(row) === 'eni' ? { ...(known as object), ...worn } : known
+    journal.append(id, { type: 'done', verb, row, details: all })
+  } else journal.append(id, { type: 'done', verb, row })
 }
 
 /** What the seed prints, for the seed's task. */

@@ -31,6 +31,29 @@ const file = (document: unknown): string => {
 }
 const arn = (id: string) => ({ taskArn: `arn:aws:ecs:us-west-2:1:task/default/${id}` })
 
+describe('groups', () => {
+  beforeEach(() => void agent.tasks.set(A, [task(A)]))
+  const path = `PUT /tasks/${A}/security-groups`
+  const eni = task(A).enis[0] ?? expect.fail('no ENI')
+
+  test('shows them, and orders others where some are named', async () => {
+    expect((await agent.enid('groups', 'aaaa')).stdout).toBe('aaaa1111  eni-aaaa  sg-1  sg-2\n')
+    const enis = [{ ...eni, securityGroupIds: ['sg-3'] }]
+    agent.rest.set(path, task(A, { enis }))
+    const { code, stdout } = await agent.enid('groups', 'aaaa', 'sg-3', '--json')
+    expect([code, JSON.parse(stdout).securityGroupIds]).toEqual([0, ['sg-3']])
+    const asked = { what: path, input: { securityGroups: ['sg-3'], eni: 0 } }
+    expect(agent.asked).toContainEqual(asked)
+  })
+
+  test('exits with 4 while EC2 has not taken them, and says that it goes on', async () => {
+    const enis = [{ ...eni, securityGroupIdsWanted: ['sg-3'] }]
+    agent.rest.set(path, task(A, { enis }))
+    const { code, stderr } = await agent.enid('groups', 'aaaa', 'sg-3')
+    expect([code, stderr]).toEqual([4, expect.stringContaining('has not taken it yet: sg-3')])
+  })
+})
+
 describe('run', () => {
   beforeEach(() => {
     agent.ecs.set('RegisterTaskDefinition', registered)
@@ -53,6 +76,16 @@ describe('run', () => {
       networkConfiguration: {
         awsvpcConfiguration: { subnets: ['subnet-1', 'subnet-2'], securityGroups: ['sg-1'] },
       },
+    })
+  })
+
+  test('passes tags on as they are', async () => {
+    await agent.enid('run', 'web:3', '--subnet', 's', '--tag', 'enid:eni-tag:a=b=c', '--tag', 'x=')
+    expect(asked('RunTask')).toMatchObject({
+      tags: [
+        { key: 'enid:eni-tag:a', value: 'b=c' },
+        { key: 'x', value: '' },
+      ],
     })
   })
 

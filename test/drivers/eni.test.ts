@@ -129,6 +129,18 @@ test('a doubted ENI is looked up, not made again, and gets the groups it should 
   expect(rig.fake.vpc.enis.get(details.eniId)?.groups).toEqual(['sg-9'])
 })
 
+test('an order for the groups that are the task’s already puts back what somebody changed', async () => {
+  const { doubted, groups } = await changed()
+  const [eni] = doubted.spec.enis
+  const enis = eni === undefined ? [] : [{ ...eni, groupsOrder: 1 }]
+  const ordered = { ...doubted, spec: spec({ enis }) }
+  expect(await rig.eni().ensure(ordered, never())).toMatchObject({
+    securityGroupIds: ['sg-1', 'sg-2'],
+    groupsOrder: 1,
+  })
+  expect(groups()).toEqual(['sg-1', 'sg-2'])
+})
+
 /** A job of an ENI in doubt whose groups somebody changed to sg-quarantine. */
 async function changed(groups: readonly string[] = ['sg-1', 'sg-2']) {
   const enis = [{ subnetIds: ['subnet-a'], securityGroupIds: groups, tags: {} }]
@@ -180,7 +192,7 @@ test('a group that was deleted cannot be put back: refused with the remedy, the 
       kind: 'refused',
       code: 'InvalidGroup.NotFound',
       message: expect.stringMatching(/^eni-\S+ cannot be put into sg-1, sg-2: .*'sg-1' does not/),
-      hint: expect.stringContaining('A group was deleted'),
+      hint: expect.stringContaining('The ENI stays in those it wears'),
     }),
   )
   expect(groups()).toEqual(['sg-quarantine'])

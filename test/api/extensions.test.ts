@@ -1,0 +1,196 @@
+// Goal: what ECS has no member for can be asked for by tags that an unmodified client passes, by REST
+// fields and by routes, and what cannot be is refused by name. Method: the real SDK and fetch over
+// loopback, a real state file, a fake agent.
+
+import { readFileSync } from 'node:fs'
+import {
+  ListTagsForResourceCommand,
+  RegisterTaskDefinitionCommand,
+  TagResourceCommand,
+} from '@aws-sdk/client-ecs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { EXTENSIONS } from '../../api/extension-tags.ts'
+import { GROUP, SUBNET } from './fake-orders.ts'
+import { describeOne, register, run, runOne } from './questions.ts'
+import type { Rig } from './rig.ts'
+import { openRig, seedDefinition } from './rig.ts'
+
+const OTHER = 'sg-11111111'
+const MORE = 'sg-22222222'
+let rig: Rig
+
+beforeEach(async () => {
+  rig = await openRig()
+  await register(rig)
+})
+afterEach(async () => {
+  expect(rig.defects).toEqual([])
+  await rig.close()
+})
+
+const idOf = (arn: string) => arn.split('/').at(-1) ?? ''
+const tagged = (...tags: [key: string, value: string][]) => ({
+  tags: tags.map(([key, value]) => ({ key, value })),
+})
+const eniSpec = (arn: string, n = 0) => rig.journal.get(idOf(arn))?.holder.spec.enis[n]
+const order = (resourceArn: string, ...tags: [key: string, value: string][]) =>
+  rig.ecs.send(new TagResourceCommand({ resourceArn, ...tagged(...tags) }))
+
+async function put(id: string, body: unknown, path = 'security-groups') {
+  const response = await fetch(`${rig.url}/tasks/${id}/${path}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, body: (await response.json()) as ReturnType<typeof JSON.parse> }
+}
+
+// P406
+test('every one of them stands in docs/extensions.md, with where it is taken', () => {
+  const text = readFileSync('docs/extensions.md', 'utf8')
+  const rows = [...text.matchAll(/^\| `enid:([^`]+)` \| (\w+)/gm)].map(([, name = '', on]) => [
+    name.replace(/:[A-Z]+$/, ':'),
+    on,
+  ])
+  expect(rows).toEqual(Object.entries(EXTENSIONS).map(([name, { on }]) => [name, on]))
+})
+
+describe('tags of the ENI', () => {
+  // P405
+  test('are put on it alone; the task’s own and the definition’s go on both', async () => {
+    const definition = { ...seedDefinition(), tags: [{ key: 'team', value: 'a' }] }
+    await rig.ecs.send(new RegisterTaskDefinitionCommand(definition))
+    const own = tagged(['stage', 'test'], ['enid:eni-tag:cost', '7'], ['enid:eni-tag:team', 'b'])
+    const arn = await runOne(rig, { ...own, propagateTags: 'TASK_DEFINITION' })
+    expect(eniSpec(arn)?.tags).toEqual({ team: 'b', stage: 'test', cost: '7' })
+    expect((await describeOne(rig, arn)).tags).toEqual([
+      { key: 'stage', value: 'test' },
+      { key: 'team', value: 'a' },
+    ])
+  })
+
+  test('come as REST fields as well', async () => {
+    const response = await fetch(`${rig.url}/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        taskDefinition: 'nginx-awsvpc',
+        subnets: [SUBNET],
+        extensions: { 'eni-tag:cost': '7' },
+      }),
+    })
+    const { tasks } = (await response.json()) as { tasks: { taskId: string }[] }
+    expect(eniSpec(tasks[0]?.taskId ?? '')?.tags).toEqual({ cost: '7' })
+  })
+
+  // P406
+  test.each([
+    ['enid:eni-tag:aws:x', '1', /enid:eni-tag:aws:x\[0\]\.key: .*reserved/],
+    ['enid:eni-tag:enid:holder', '1', /enid:eni-tag:enid:holder\[0\]\.key: .*reserved/],
+    ['enid:eni-tag:', '1', /"": 1 to 128 characters/],
+    [
+      'enid:eni-tagg:x',
+      '1',
+      /"enid:eni-tagg:x" is no extension of enid. Did you mean enid:eni-tag:\?/,
+    ],
+    ['enid:nothing-like-it', 'x', /RunTask knows .*enid:eni-tag:…/],
+    ['enid:holder', 'x', /tags\[0\]\.key: "enid:holder" is enid's own mark/],
+    ['enid:securityGroups', GROUP, /not taken by RunTask.*networkConfiguration/],
+  ])('%s=%s is refused', async (key, value, message) => {
+    await expect(run(rig, tagged([key, value]))).rejects.toThrow(message)
+    expect(rig.journal.all()).toEqual([])
+  })
+})
+
+describe('the security groups of a running task', () => {
+  // P400
+  test('are changed by TagResource, which answers when they are in force', async () => {
+    const arn = await runOne(rig)
+    await describeOne(rig, arn)
+    await order(arn, ['enid:securityGroups', `${OTHER} ${MORE}`], ['team', 'a'])
+    expect(eniSpec(arn)?.securityGroupIds).toEqual([OTHER, MORE])
+    const answer = await fetch(`${rig.url}/tasks/${idOf(arn)}`)
+    const { enis } = (await answer.json()) as { enis: { securityGroupIds: string[] }[] }
+    expect(enis[0]?.securityGroupIds).toEqual([OTHER, MORE])
+    const { tags } = await rig.ecs.send(new ListTagsForResourceCommand({ resourceArn: arn }))
+    expect(tags, 'an order is no tag').toEqual([{ key: 'team', value: 'a' }])
+  })
+
+  // P400
+  test('are changed by REST, in one event that is written before anything is done', async () => {
+    const id = idOf(await runOne(rig))
+    const events: string[] = []
+    rig.journal.follow((_, event) => events.push(event.type))
+    const { status, body } = await put(id, { securityGroups: [OTHER] })
+    expect([status, body.enis[0].securityGroupIds]).toEqual([200, [OTHER]])
+    expect(events).toEqual(['amended', 'began', 'done'])
+  })
+
+  // P402
+  test('that EC2 refuses are withdrawn, and its cause is the answer', async () => {
+    const arn = await runOne(rig)
+    await describeOne(rig, arn)
+    rig.orders.groupsRefused = {
+      code: 'InvalidGroup.NotFound',
+      message: `The security group '${OTHER}' does not exist`,
+    }
+    const refused = await order(arn, ['enid:securityGroups', OTHER], ['a', 'b']).catch((e) => e)
+    expect(refused.name).toBe('InvalidParameterException')
+    expect(refused.message).toBe(
+      `enid:securityGroups: InvalidGroup.NotFound: The security group '${OTHER}' does not exist`,
+    )
+    expect(eniSpec(arn)?.securityGroupIds).toEqual([GROUP])
+    const { tags } = await rig.ecs.send(new ListTagsForResourceCommand({ resourceArn: arn }))
+    expect(tags, 'nothing of the request was done').toEqual([])
+    const { status, body } = await put(idOf(arn), { securityGroups: [OTHER] })
+    expect([status, body.error.field]).toEqual([400, 'securityGroups'])
+  })
+
+  // P403
+  test('are shown as wanted while EC2 does not answer, and the order stands', async () => {
+    const id = idOf(await runOne(rig))
+    await describeOne(rig, id)
+    rig.orders.may = ({ row }) => row !== 'eni:0'
+    const { status, body } = await put(id, { securityGroups: [OTHER] })
+    expect(status).toBe(202)
+    expect(body.enis[0]).toMatchObject({
+      securityGroupIds: [GROUP],
+      securityGroupIdsWanted: [OTHER],
+    })
+    rig.orders.may = () => true
+    rig.orders.settle()
+    const { status: later } = await put(id, { securityGroups: [OTHER] })
+    expect(later).toBe(200)
+  }, 20_000)
+
+  test.each([
+    [{ securityGroups: [] }, 400, /0 security groups; 1 to 16/],
+    [{ securityGroups: ['sg'] }, 400, /securityGroups\[0\]: "sg" is not an id/],
+    [{ securityGroups: [OTHER, OTHER] }, 400, /stands twice/],
+    [{ securityGroups: [OTHER], eni: 1 }, 400, /eni: 1: the task has 1 ENIs/],
+    [{ securityGroups: [OTHER], enis: 1 }, 400, /Did you mean eni\?/],
+  ])('%j is refused', async (body, status, message) => {
+    const id = idOf(await runOne(rig))
+    await describeOne(rig, id)
+    const answer = await put(id, body)
+    expect([answer.status, answer.body.error.message]).toEqual([
+      status,
+      expect.stringMatching(message),
+    ])
+    expect(eniSpec(id)?.securityGroupIds).toEqual([GROUP])
+  })
+
+  test('are refused for what is no running task with an ENI', async () => {
+    rig.orders.may = () => false
+    const id = idOf(await runOne(rig))
+    const wanted = { securityGroups: [OTHER] }
+    expect((await put(id, wanted)).body.error.message).toMatch(/not made yet. Ask again/)
+    rig.orders.stop(id, { code: 'UserInitiated', reason: 'x' })
+    expect((await put(id, wanted)).status).toBe(409)
+    expect((await put('f'.repeat(32), wanted)).status).toBe(404)
+    const { taskDefinition } = await register(rig)
+    const arn = taskDefinition?.taskDefinitionArn ?? ''
+    await expect(order(arn, ['enid:securityGroups', OTHER])).rejects.toThrow(/for tasks alone/)
+    await expect(order(arn, ['enid:eni-tag:x', 'y'])).rejects.toThrow(/It is for RunTask/)
+  })
+})
