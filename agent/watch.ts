@@ -51,7 +51,7 @@ export function eventOf(journal: Journal, event: ContainerEvent): Event | undefi
 
 /** An exit is news once; docker may tell of one that was answered, and is over, once more. */
 function exitedOf(container: string, exit: Exit, facts: Facts = {}): Event | undefined {
-  const { exitCode, exitId, ranMs } = exit
+  const { exitCode, exitId, ranMs, outOfMemory } = exit
   const isAnswered = exitId !== undefined && exitId === facts.answeredExitId
   if (facts.exitCode !== undefined || isAnswered) return undefined
   return {
@@ -60,5 +60,6 @@ function exitedOf(container: string, exit: Exit, facts: Facts = {}): Event | und
     exitCode,
     ...(exitId === undefined ? {} : { exitId }),
     ...(ranMs === undefined ? {} : { ranMs }),
+    ...(outOfMemory && { outOfMemory }),
   }
 }

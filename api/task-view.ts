@@ -3,6 +3,7 @@
 
 import type { Attachment, Container, KeyValuePair, Task as TaskAnswer } from '@aws-sdk/client-ecs'
 import type { Details } from '../agent/drivers/driver.ts'
+import { OUT_OF_MEMORY } from '../state/exits.ts'
 import type { Entry } from '../state/journal.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../state/status.ts'
 import type { Holder, RowId, RowKind } from '../state/task.ts'
@@ -99,7 +100,7 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
   const { name, memoryMiB, memoryReservationMiB } = spec
   const details = detailsOf(holder, 'container', `container:${name}`)
   const digest = detailsOf(holder, 'image', `image:${name}`)?.digest
-  const exitCode = holder.facts[name]?.exitCode
+  const { exitCode, outOfMemory } = holder.facts[name] ?? {}
   return {
     containerArn: containerArn(host, asked.cluster, id, name),
     taskArn: taskArn(host, asked.cluster, id),
@@ -111,6 +112,7 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
     lastStatus: containerStatus(holder, name),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(failedBy(holder, name) ? { reason: holder.stop?.reason } : {}),
+    ...(outOfMemory ? { reason: OUT_OF_MEMORY } : {}),
     networkInterfaces: holder.spec.enis.flatMap((_, eniNumber) => {
       const eni = detailsOf(holder, 'eni', `eni:${eniNumber}`)
       if (eni?.ipv4 === undefined) return []

@@ -1,13 +1,18 @@
 // The second small table: what follows from a container's exit or health. Pure, like task.ts.
 //
 //   exited, and its restart policy answers that     → it is started again, once its row is held
-//   essential exited otherwise, or unhealthy        → the task stops
+//   essential exited otherwise                      → the task stops
 //   a waiter can never start (its edge cannot hold) → the task stops
-//   anything else                                   → nothing; a waiter is woken by nextSteps itself
+//   anything else                                   → nothing; a waiter is woken by nextSteps itself.
+//                                                     Sickness is told, and its service's business: a
+//                                                     task without one goes on (ECS, HealthCheck)
 
 import type { Condition, ContainerSpec } from './spec.ts'
 import type { Event, Facts, Holder, Stop } from './task.ts'
 import { rowState } from './task.ts'
+
+/** ECS's word for it, as the reason of a container. */
+export const OUT_OF_MEMORY = 'OutOfMemoryError: Container killed due to memory usage'
 
 /** What follows now, as the event that is to be written down; undefined where nothing does. */
 export function consequence(holder: Holder): Event | undefined {
@@ -44,17 +49,11 @@ function overForGood(holder: Holder): Stop | undefined {
     const { name, essential } = container
     const facts = holder.facts[name] ?? {}
     if (!essential || isAnswered(container, facts)) continue
-    if (facts.exitCode !== undefined) {
-      return {
-        code: 'EssentialContainerExited',
-        reason: `Essential container in task exited: ${name} (exit code ${facts.exitCode})`,
-      }
-    }
-    if (facts.healthy === false) {
-      return {
-        code: 'EssentialContainerExited',
-        reason: `Task failed container health checks: ${name}`,
-      }
+    if (facts.exitCode === undefined) continue
+    const how = facts.outOfMemory ? `, ${OUT_OF_MEMORY}` : ''
+    return {
+      code: 'EssentialContainerExited',
+      reason: `Essential container in task exited: ${name} (exit code ${facts.exitCode}${how})`,
     }
   }
   return undefined

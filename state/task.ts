@@ -84,6 +84,8 @@ export type Exit = {
   readonly exitId?: string
   /** How long it had run since its last start, milliseconds. */
   readonly ranMs?: number
+  /** The kernel killed it, or a process in it, over its memory. */
+  readonly outOfMemory?: true
 }
 
 /** Facts about a container, beside its row: of its present run, but for what counts its restarts. */

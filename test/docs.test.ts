@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { SCENARIOS } from './e2e/scenarios.ts'
 import { brokenReferences, referencesIn, said, testsIn, testsOfFile } from './references.ts'
 
 const docs = join(import.meta.dirname, '../docs')
@@ -68,6 +69,13 @@ describe('a document', () => {
   test.each(documents)('%s names only tests that are there', (name) => {
     expect(brokenReferences(referencesIn(read(name)))).toEqual([])
   })
+})
+
+test('the scenarios of the ECS agent stand in their document as they are run', () => {
+  const rows = [...read('scenarios.md').matchAll(/^\| (\w+) \| (.+) \|$/gm)].map(([row]) => row)
+  const run = SCENARIOS.map(({ name, what }) => `| ${name} | ${what} |`)
+  expect(run.filter((row) => !rows.includes(row))).toEqual([])
+  expect(new Set(SCENARIOS.map(({ name }) => name)).size).toBe(SCENARIOS.length)
 })
 
 describe('the specification', () => {

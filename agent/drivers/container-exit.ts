@@ -15,5 +15,6 @@ export function exitOf({ State: state }: ContainerFacts): Exit {
   const { ExitCode: exitCode, FinishedAt: exitId, StartedAt: startedAt } = state
   if (exitId === NEVER) return { exitCode }
   if (state.Running) return { exitCode, exitId }
-  return { exitCode, exitId, ranMs: Date.parse(exitId) - Date.parse(startedAt) }
+  const ranMs = Date.parse(exitId) - Date.parse(startedAt)
+  return { exitCode, exitId, ranMs, ...(state.OOMKilled ? { outOfMemory: true } : {}) }
 }

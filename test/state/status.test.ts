@@ -117,14 +117,19 @@ describe('what follows from an exit', () => {
     }
   })
 
-  test('an essential container that fails its health checks takes its task along', () => {
+  // P441
+  test('an essential container that fails its health checks does not take its task along', () => {
     const sick = learn(running, { type: 'healthSeen', container: 'web', healthy: false })
-    expect(stopOf(sick)).toEqual({
-      code: 'EssentialContainerExited',
-      reason: 'Task failed container health checks: web',
-    })
-    const well = learn(sick, { type: 'healthSeen', container: 'web', healthy: true })
-    expect(stopOf(well)).toBeUndefined()
+    expect(stopOf(sick)).toBeUndefined()
+  })
+
+  // P442
+  test('one that was killed over its memory says so', () => {
+    const exit = { exitCode: 137, exitId: 'a', outOfMemory: true } as const
+    expect(of(learn(running, { type: 'exited', container: 'web', ...exit }))).toBe(
+      'Essential container in task exited: web (exit code 137, OutOfMemoryError: Container killed ' +
+        'due to memory usage)',
+    )
   })
 
   test('a waiter that can never start stops the task, and says whom it waited for', () => {
@@ -226,7 +231,7 @@ describe('a container with a restart policy', () => {
 
   test('begins its health anew, and an unhealthy one that has ended is started again', () => {
     const sick = learn(kept, { type: 'healthSeen', container: 'web', healthy: false })
-    expect(consequence(sick)?.type).toBe('stopAsked')
+    expect(consequence(sick)).toBeUndefined()
     expect(consequence(exited({}, sick))).toEqual(asked)
     expect(learn(exited({}, sick), asked).facts.web).not.toHaveProperty('healthy')
   })
