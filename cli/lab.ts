@@ -48,7 +48,9 @@ export const lab: Command = {
       text: "exec, host add: security group; the VPC's default one. fault: the group (ID) it is about",
     },
     public: { text: 'exec: with a public address, so that the Internet is in reach' },
-    internet: { text: "exec: speak from the lab's Internet, and not from the VPC" },
+    internet: {
+      text: "start: lead on to the real Internet. exec: speak from the lab's, and not from the VPC",
+    },
     subnet: { value: 'ID', text: 'exec, host add: where it speaks from. fault: which' },
     json: { text: 'env, status, host, fault, profile: print one JSON document' },
     ...HOST_FLAGS,

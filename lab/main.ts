@@ -41,7 +41,7 @@ export type RunLabOptions = {
   readonly hostRoute?: boolean
   /** Where flow log records go, and how often; absent: there are none. */
   readonly flowLog?: FlowLogOptions
-  /** A way from the VPC to the real Internet: not built, and refused by name. */
+  /** Whether the VPC's ways out lead on to the real Internet, by this host. Absent: they do not. */
   readonly internet?: boolean
   /** pino's level: `info` logs every EC2 call. */
   readonly logLevel?: string
@@ -94,7 +94,8 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => (keep ? store.close() : store.end()))
   const remembered = recall(store, options)
   keep = remembered !== undefined
-  const fabric = await open(options, { name, log }, remembered)
+  const { internet = false } = options
+  const fabric = await open(options, { name, log, internet }, remembered)
   up.defer(async () => {
     // Forgotten first: what a death on the way down leaves is then swept, not taken over.
     if (!keep) store.end()
@@ -167,7 +168,7 @@ function recall(store: WorldStore, { instanceType, name }: RunLabOptions): Remem
 }
 
 function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions): void {
-  const { instanceType = LAB_TYPE, hostRoute = false, internet = false } = options
+  const { instanceType = LAB_TYPE, hostRoute = false } = options
   if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) {
     throw new Error(`lab name is '${name}'; use lower-case letters, digits and '-', at most 32`)
   }
@@ -185,12 +186,6 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
   if (hostRoute) {
     throw new Error(
       'the lab gives the host no route into the VPC; use `enid lab exec` to speak from inside it',
-    )
-  }
-  if (internet) {
-    throw new Error(
-      'the lab has no way to the real Internet; its own has a host that answers at 203.0.113.10, ' +
-        'and `enid lab exec --internet` speaks from there',
     )
   }
 }

@@ -27,6 +27,7 @@ import { LINK_GROUP, links } from './port-link.ts'
 import { LOG_GROUP } from './reason.ts'
 import { changeAddress, changeLink, deleteGroup, deleteLink } from './rtnetlink.ts'
 import { IMDS, RESOLVER } from './services.ts'
+import { closeUplink } from './uplink.ts'
 
 /** The router's settings. Forwarding first, because switching it on resets others. */
 const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
@@ -54,6 +55,8 @@ const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
 /** What the thread holds while a fabric is open. All of it belongs to the fabric's namespace. */
 export type OpenFabric = {
   readonly name: string
+  /** The host's namespace, by path. */
+  readonly hostNetns: string
   readonly namespaceFd: number
   readonly loopback: number
   readonly netlink: number
@@ -92,7 +95,7 @@ export function openNamespace(name: string, hostNetns: string, keep: boolean): O
     const loopback = links(opened.netlink).find((link) => link.name === 'lo')?.ifindex ?? 1
     transact(opened.log, listenToLog(LOG_GROUP))
     transact(opened.netlink, routerSetup(loopback), ['EEXIST'])
-    return { name, namespaceFd, loopback, ...opened }
+    return { name, hostNetns, namespaceFd, loopback, ...opened }
   } catch (error) {
     if (isNew) removeNamespace(fabricNamespace(name))
     fs.closeSync(namespaceFd)
@@ -110,6 +113,7 @@ export const routerSetup = (loopback: number): Message[] => [
 
 /** Takes everything away: every link of ours, the namespaces beside, the namespace. */
 export function closeNamespace(fabric: OpenFabric): void {
+  closeUplink(fabric.name, fabric.hostNetns)
   transact(fabric.netlink, [deleteGroup(LINK_GROUP)], ['ENODEV'])
   for (const name of besides(fabric.name)) removeNamespace(name)
   removeNamespace(fabricNamespace(fabric.name))
@@ -145,6 +149,7 @@ export function sweep(name: string, hostNetns: string): void {
     }
   }
   for (const beside of besides(name)) removeNamespace(beside)
+  closeUplink(name, hostNetns)
   withNetlink(
     withinPath(hostNetns, () => openNetlink('route')),
     (fd) => {

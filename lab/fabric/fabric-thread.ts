@@ -56,11 +56,11 @@ let adoption: Adoption | undefined
 
 const calls = {
   /** With `adopt` a dead lab's namespace is entered as it is, until `seal` puts right what differs. */
-  open(name: string, hostNetns: string, adopt: boolean): void {
+  open(name: string, hostNetns: string, adopt: boolean, internet: boolean): Outside['real'] {
     const opened = openNamespace(name, hostNetns, adopt)
     try {
       if (adopt) adoption = new Adoption(opened)
-      outside = openOutside(opened, adoption)
+      outside = openOutside(opened, adoption, internet)
     } catch (error) {
       adoption = undefined
       if (adopt) releaseNamespace(opened)
@@ -77,6 +77,7 @@ const calls = {
       report()
       reportLog(LOG_READS_MAX)
     }, WATCH_INTERVAL_MS)
+    return outside.real
   },
 
   /** Ends an adoption: all that was asked for since `open` is in force when this returns. */

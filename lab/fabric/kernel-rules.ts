@@ -23,14 +23,19 @@ export type RuleCount = {
 /** A rule with a comment. Without a counter it has counted 0. */
 export type KernelRule = RuleCount & { readonly handle: number; readonly counts: boolean }
 
-/** All rules of our table that have a comment, or those of one chain. */
-export function kernelRules(fd: number, family: keyof typeof FAMILY, chain?: string): KernelRule[] {
+/** All rules of our table, or of that one, that have a comment, or those of one chain. */
+export function kernelRules(
+  fd: number,
+  family: keyof typeof FAMILY,
+  chain?: string,
+  table = TABLE,
+): KernelRule[] {
   const text = (type: number, value: string): Buffer => attribute(type, Buffer.from(`${value}\0`))
   const request = dumpOf(
     GET_RULES,
     'list nftables rules',
     Buffer.of(FAMILY[family], 0, 0, 0),
-    text(RULE.TABLE, TABLE),
+    text(RULE.TABLE, table),
     ...(chain === undefined ? [] : [text(RULE.CHAIN, chain)]),
   )
   return dump(fd, request).flatMap((rule) => parseRule(rule) ?? [])

@@ -22,7 +22,21 @@ export const eniOf = (lab: string, mark: string): string =>
  * time, never `eth0`, and of another lab's ENI never the same.
  */
 export function linkNames(lab: string, eniId: string): { fabric: string; guest: string } {
-  const digest = createHash('sha256').update(`${lab}:${eniId}`).digest('hex')
-  const tag = BigInt(`0x${digest}`).toString(36).slice(0, 10)
+  const tag = tagOf(`${lab}:${eniId}`)
   return { fabric: `e${tag}`, guest: `ens${tag}` }
 }
+
+/**
+ * What a lab's way to the real Internet is called on the host: its link, by a name that firewalls can
+ * match (`enid-+` is every lab's), and its nftables table. `number` is 0 to 65535, by the lab's name.
+ */
+export function uplinkNames(lab: string): { link: string; table: string; number: number } {
+  const number = createHash('sha256').update(lab).digest().readUInt16BE()
+  return { link: `enid-${tagOf(`${lab}:uplink`)}`, table: `enid-lab-${lab}`, number }
+}
+
+/** Ten characters that are the same every time. */
+const tagOf = (text: string): string =>
+  BigInt(`0x${createHash('sha256').update(text).digest('hex')}`)
+    .toString(36)
+    .slice(0, 10)

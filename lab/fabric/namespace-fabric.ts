@@ -176,10 +176,10 @@ export class NamespaceFabric implements LabFabric {
   }
 
   async #start(restore: Restore | undefined): Promise<void> {
-    const { name, hostNetns, log } = this.#options
+    const { name, hostNetns, internet, log } = this.#options
     const kernel = new FabricKernel(this.#linksDied, this.verdicts.tell)
     try {
-      await kernel.call('open', name, hostNetns, restore !== undefined)
+      this.ways.real = await kernel.call('open', name, hostNetns, restore !== undefined, internet)
       this.#kernel = kernel
       if (restore !== undefined) await this.#restore(restore)
       await prove(this, (plan) => kernel.call('probe', plan))

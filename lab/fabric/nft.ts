@@ -79,6 +79,17 @@ export const snatTo = (address: string, ports?: [from: number, to: number]): Sta
   snat: { family: 'ip', addr: address, ...(ports === undefined ? {} : { port: range(...ports) }) },
 })
 
+/** Gives a flow the address of the link by which it leaves. */
+export const masquerade: Statement = { masquerade: null }
+
+/** The next router of the packet's route, or the packet's own destination where there is none. */
+export const nextHop = (version: 'ipv4' | 'ipv6'): Expression => ({
+  rt: { key: 'nexthop', family: version === 'ipv4' ? 'ip' : 'ip6' },
+})
+/** The largest segment that a SYN offers, and the one that fits the packet's route. */
+export const tcpMss: Expression = { 'tcp option': { name: 'maxseg', field: 'size' } }
+export const routeMss: Expression = { rt: { key: 'mtu' } }
+
 export const match = (left: Expression, right: Expression, op = '=='): Statement => ({
   match: { op, left, right },
 })
@@ -99,6 +110,9 @@ export const byMap = (key: Expression, map: string): Statement => ({
 })
 
 export const addTable = (family: Family): Command => ({ add: { table: { family, name: TABLE } } })
+export const deleteTable = (family: Family): Command => ({
+  delete: { table: { family, name: TABLE } },
+})
 export const addSet = (family: Family, name: string, type: string[]): Command => ({
   add: { set: { family, table: TABLE, name, type: type.length === 1 ? (type[0] ?? '') : type } },
 })
@@ -187,6 +201,23 @@ export function changeElement(verb: 'add' | 'delete', element: Element): Command
     [verb]: { element: { family: element.family, table: TABLE, name: element.set, elem: [elem] } },
   }
 }
+
+/** The same commands for a table of another name. */
+export const inTable = (name: string, commands: readonly Command[]): Command[] =>
+  commands.map((command) =>
+    Object.fromEntries(
+      Object.entries(command).map(([verb, body]) => [verb, renamed(body as Named, name)]),
+    ),
+  )
+
+type Named = { readonly [kind: string]: { readonly [key: string]: Json } }
+const renamed = (body: Named, table: string): Named =>
+  Object.fromEntries(
+    Object.entries(body).map(([kind, fields]) => [
+      kind,
+      kind === 'table' ? { ...fields, name: table } : { ...fields, table },
+    ]),
+  )
 
 /** A block as nftables has it; any other key as it is. */
 function blockOf(key: string): Expression {

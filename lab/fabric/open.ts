@@ -5,6 +5,7 @@ import type { Fabric, FabricWays } from './fabric.ts'
 import { FabricKernel } from './fabric-kernel.ts'
 import type { GuestPlan } from './guest.ts'
 import { NamespaceFabric } from './namespace-fabric.ts'
+import type { RealInternet } from './uplink.ts'
 import type { VerdictFeed } from './verdict-feed.ts'
 
 const LAB_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
@@ -16,6 +17,8 @@ export type FabricOptions = {
   readonly name: string
   /** Where guest ends appear, by path: swept for a dead lab's links. Absent: this process's own. */
   readonly hostNetns?: string
+  /** Whether the lab's Internet leads on to the real one, by the host. Absent: no. */
+  readonly internet?: boolean
   /** A pino logger, or anything that takes fields and words. */
   readonly log: {
     info(fields: object, words: string): void
@@ -28,6 +31,8 @@ export type InternetHost = {
   readonly netnsPath: string
   readonly ipv4: string
   readonly ipv6: string
+  /** How the real Internet is reached from there; absent: not at all. */
+  readonly real?: RealInternet
 }
 
 /** What lies outside the VPC, for the lab's own host there. */
@@ -85,7 +90,7 @@ export async function openFabric(options: FabricOptions, restore?: Restore): Pro
 /** Makes a fabric that is not open yet: it has a name, and nothing in the kernel. */
 export function createFabric(options: FabricOptions): LabFabric {
   checkName(options.name)
-  return new NamespaceFabric({ hostNetns: HOST_NETNS, ...options })
+  return new NamespaceFabric({ hostNetns: HOST_NETNS, internet: false, ...options })
 }
 
 /**

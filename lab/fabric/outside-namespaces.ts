@@ -7,10 +7,17 @@
 // it whole. What is not whole is made anew, and with it go the connections that went through it.
 
 import fs from 'node:fs'
-import { addressBytes } from './address.ts'
 import type { Adoption } from './adoption.ts'
 import { Edge } from './edge.ts'
 import type { OpenFabric } from './fabric-namespace.ts'
+import {
+  indexOf,
+  joinInternet,
+  neighbour,
+  setUpInternet,
+  THERE,
+  whole,
+} from './internet-namespace.ts'
 import { fabricNamespace, wayMarkOf } from './names.ts'
 import {
   isNamespace,
@@ -20,46 +27,29 @@ import {
   withinPath,
 } from './namespace.ts'
 import type { Message } from './netlink-message.ts'
-import { openNetlink, query, transact, withNetlink } from './netlink-socket.ts'
-import {
-  BEHIND_EDGE,
-  BESIDE,
-  EDGE,
-  EDGE_INTERNET,
-  INTERNET_HOST,
-  LINK,
-  MAC,
-  OUTSIDE_MTU,
-} from './outside.ts'
+import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
+import { BESIDE, EDGE, EDGE_INTERNET, EVERYWHERE, INTERNET_HOST, LINK, MAC } from './outside.ts'
 import { LINK_GROUP, links, MTU } from './port-link.ts'
 import { changeRule, setRoute, type Version } from './route-messages.ts'
-import {
-  changeAddress,
-  changeLink,
-  changeNeighbour,
-  createVeth,
-  deleteLink,
-  findLink,
-  parseLink,
-} from './rtnetlink.ts'
+import { changeLink, createVeth, deleteLink } from './rtnetlink.ts'
+import { closeUplink, openUplink, type RealInternet } from './uplink.ts'
 
 /** What the thread holds of the outside while a fabric is open. */
 export type Outside = {
   readonly edge: Edge
+  /** The way from the lab's Internet to the real one, where that was asked for. */
+  readonly real: RealInternet | undefined
   /** The fabric's links that lead out, by their names. */
   readonly ifindex: Readonly<Record<string, number>>
 }
 
-/** Tables of the edge's namespace, and of the Internet's. */
+/** Tables of the edge's namespace. */
 const TABLE = { main: 254, toVpc: 10 } as const
 
 const VERSIONS: readonly Version[] = ['ipv4', 'ipv6']
-const EVERYWHERE = { ipv4: '0.0.0.0/0', ipv6: '::/0' } as const
 const ROUTER = 'fe80::1'
 /** The fabric's links that lead out. */
 const NEAR: readonly string[] = Object.values(LINK)
-/** What is found where it should be. */
-const THERE = ['EEXIST']
 
 const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
   ['ipv4/ip_forward', '1'],
@@ -80,9 +70,14 @@ const EDGE_SYSCTLS = [['netfilter/nf_conntrack_tcp_be_liberal', '1']] as const
 
 /**
  * Makes all of it, or with `adoption` what of it is not whole. What it made when it throws goes with
- * the fabric, or with the next that is opened: its names are the fabric's.
+ * the fabric, or with the next that is opened: its names are the fabric's. With `leadOn` the lab's
+ * Internet leads to the real one.
  */
-export function openOutside(fabric: OpenFabric, adoption?: Adoption): Outside {
+export function openOutside(
+  fabric: OpenFabric,
+  adoption: Adoption | undefined,
+  leadOn: boolean,
+): Outside {
   const names = [BESIDE.edge, BESIDE.internet].map((name) => fabricNamespace(fabric.name, name))
   const [edgePath = '', internet = ''] = names.map(namespacePath)
   const isNew = adoption === undefined || !isWhole(fabric.name, names, adoption)
@@ -113,9 +108,12 @@ export function openOutside(fabric: OpenFabric, adoption?: Adoption): Outside {
     )
     withNetlink(
       withinPath(internet, () => openNetlink('route')),
-      setUpInternet,
+      (fd) => setUpInternet(fd, !leadOn),
     )
-    return { edge, ifindex: setUpFabric(fabric, adoption) }
+    const ground = { lab: fabric.name, hostNetns: fabric.hostNetns, internet }
+    if (!leadOn) closeUplink(fabric.name, fabric.hostNetns)
+    const real = leadOn ? openUplink(ground) : undefined
+    return { edge, real, ifindex: setUpFabric(fabric, adoption) }
   } catch (error) {
     edge.close()
     throw error
@@ -175,16 +173,6 @@ function setUpFabric(
   return ifindex
 }
 
-function joinInternet(fd: number, internet: string): void {
-  const internetFd = fs.openSync(internet, 'r')
-  try {
-    const end = { name: 'eth0', mac: MAC.internet, netnsFd: internetFd }
-    transact(fd, [createVeth({ name: EDGE_INTERNET, mac: MAC.edge }, end, OUTSIDE_MTU, LINK_GROUP)])
-  } finally {
-    fs.closeSync(internetFd)
-  }
-}
-
 function setUpEdge(fd: number): void {
   const [igw, eigw, out] = [LINK.internet, LINK.egressOnly, EDGE_INTERNET].map((name) =>
     indexOf(fd, name),
@@ -207,32 +195,4 @@ function setUpEdge(fd: number): void {
     }),
   ]
   transact(fd, messages, THERE)
-}
-
-function setUpInternet(fd: number): void {
-  const [lo, eth0] = [indexOf(fd, 'lo'), indexOf(fd, 'eth0')]
-  const messages = [
-    changeLink(lo, { up: true }),
-    changeLink(eth0, { up: true }),
-    ...[INTERNET_HOST.ipv4, INTERNET_HOST.ipv6].map((address) => whole(eth0, address)),
-    neighbour(eth0, EDGE.linkLocal, MAC.edge),
-    ...VERSIONS.flatMap((version) => [
-      setRoute({
-        table: TABLE.main,
-        cidr: BEHIND_EDGE[version],
-        out: eth0,
-        gateway: EDGE.linkLocal,
-      }),
-      setRoute({ table: TABLE.main, cidr: EVERYWHERE[version] }),
-    ]),
-  ]
-  transact(fd, messages, THERE)
-}
-
-const indexOf = (fd: number, name: string): number => parseLink(query(fd, findLink(name))).ifindex
-const neighbour = (ifindex: number, address: string, mac: string): Message =>
-  changeNeighbour('add', ifindex, addressBytes(address), mac)
-function whole(ifindex: number, address: string): Message {
-  const bytes = addressBytes(address)
-  return changeAddress('add', ifindex, bytes, bytes.length * 8)
 }

@@ -2,7 +2,7 @@
 // routes of those tables. Pure. Numbers are Linux's (linux/rtnetlink.h, fib_rules.h): ABI.
 
 import { addressBytes, parseCidr } from './address.ts'
-import { attribute, FLAG, type Message, message } from './netlink-message.ts'
+import { attribute, attributes, FLAG, type Message, message } from './netlink-message.ts'
 import { RTM } from './rtnetlink.ts'
 
 const { ACK, CREATE, EXCL, REPLACE } = FLAG
@@ -77,6 +77,23 @@ export function dropRoute(table: number, cidr: string): Message {
     attribute(1, bytes),
     attribute(15, uint32(table)),
   )
+}
+
+/** Asks by which link and router this namespace would send to an address; nothing is sent. */
+export function askRoute(address: string): Message {
+  const bytes = addressBytes(address)
+  const version = versionOf(address)
+  const header = routeHeader(version, bytes.length * 8, 0, 0)
+  header.fill(0, 4) // The kernel takes no table, scope or type in a question.
+  return message(RTM.GETROUTE, 0, `ask for the route to ${address}`, header, attribute(1, bytes))
+}
+
+/** The answer; undefined where it leads to no link. A gateway of the other IP version is not told. */
+export function parseRoute(payload: Buffer): { ifindex: number; gateway?: Buffer } | undefined {
+  const found = attributes(payload, 12)
+  const [ifindex, gateway] = [found.get(4)?.readInt32LE(0), found.get(5)]
+  if (payload[7] !== RTN_UNICAST || ifindex === undefined) return undefined
+  return { ifindex, ...(gateway === undefined ? {} : { gateway }) }
 }
 
 /** The IP version of a block. */

@@ -46,6 +46,7 @@ export type Link = {
   readonly alias: string
   readonly peerIndex: number
   readonly group: number
+  readonly mtu: number
 }
 
 /** A veth pair whose peer is born in another namespace: no move, so no 15 ms (measured). */
@@ -120,6 +121,7 @@ export function parseLink(payload: Buffer): Link {
     mac: [...(found.get(IFLA.ADDRESS) ?? [])].map((b) => b.toString(16).padStart(2, '0')).join(':'),
     peerIndex: found.get(IFLA.LINK)?.readInt32LE(0) ?? 0,
     group: found.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
+    mtu: found.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,
   }
 }
 

@@ -10,6 +10,7 @@ import type { InternetHost, LabFabric, Outlook } from './open.ts'
 import { BESIDE, INTERNET_HOST } from './outside.ts'
 import type { PluggedPorts } from './plugged-ports.ts'
 import { RouteTables, type Surroundings } from './route-tables.ts'
+import type { RealInternet } from './uplink.ts'
 
 type InTurn = <T>(work: (kernel: FabricKernel) => Promise<T>) => Promise<T>
 type Plugging = Pick<
@@ -25,6 +26,8 @@ export class Ways implements FabricWays, Outlook {
   readonly #routes = new RouteTables()
   readonly #addresses = new Map<string, PublicAddress>()
   readonly #nats = new Map<string, NatGateway>()
+  /** The way to the real Internet, where there is one. */
+  real: RealInternet | undefined
   #restoring = false
 
   constructor(fabric: Plugging, inTurn: InTurn, borders: Borders, ports: PluggedPorts) {
@@ -36,7 +39,8 @@ export class Ways implements FabricWays, Outlook {
 
   get internet(): InternetHost {
     const { ipv4, ipv6 } = INTERNET_HOST
-    return { netnsPath: `${this.#fabric.netnsPath}.${BESIDE.internet}`, ipv4, ipv6 }
+    const netnsPath = `${this.#fabric.netnsPath}.${BESIDE.internet}`
+    return { netnsPath, ipv4, ipv6, ...(this.real === undefined ? {} : { real: this.real }) }
   }
 
   putRouteTable(table: RouteTable): Promise<void> {

@@ -224,13 +224,11 @@ describe('the way up', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
   const never = new AbortController().signal
 
-  // P239
   test.each([
     [{ name: '../x' }, "lab name is '../x'"],
     [{ port: 70_000 }, 'port is 70000'],
     [{ instanceType: 'c5.huge' }, "instance type is 'c5.huge'; the lab knows a1.medium"],
     [{ hostRoute: true }, 'no route into the VPC'],
-    [{ internet: true }, 'no way to the real Internet'],
   ])('refuses %j before it touches anything', async (options, words) => {
     const openFabric = () => Promise.reject(new Error('touched'))
     const run = runLab({ openFabric, stateRoot: folder, storeRoot: folder, ...options }, never)

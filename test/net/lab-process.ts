@@ -1,6 +1,6 @@
 // Starts labs as processes, speaks to their own routes, and looks from outside at what they leave.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { EC2Client } from '@aws-sdk/client-ec2'
@@ -73,11 +73,20 @@ export function leftovers(name: string): string[] {
   const state = [`/run/enid-lab/${name}`, `/var/lib/enid-lab/${name}`]
   return [
     ...namespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
-    ...hostLinksMarked(`enid-lab:${name}:`).map(({ ifname }) => String(ifname)),
+    ...[`enid-lab:${name}:`, `enid-lab-way:${name}:`]
+      .flatMap(hostLinksMarked)
+      .map(({ ifname }) => String(ifname)),
+    ...hostTables().filter((each) => each === `enid-lab-${name}`),
     ...state.filter((path) => existsSync(path)),
     ...filesOfNamespaces().filter((each) => each.startsWith(`enid-lab-${name}`)),
   ]
 }
+
+/** The names of the nftables tables of the namespace this process runs in. */
+const hostTables = (): string[] =>
+  JSON.parse(execFileSync('nft', ['-j', 'list', 'tables'], { encoding: 'utf8' })).nftables.flatMap(
+    ({ table }: { table?: { name: string } }) => table?.name ?? [],
+  )
 
 const filesOfNamespaces = (): string[] =>
   existsSync('/etc/netns') ? readdirSync('/etc/netns') : []
