@@ -23,6 +23,10 @@ export type Config = {
   readonly ec2Share: number
   /** Whether a task's security groups are put back where somebody changed them in EC2. */
   readonly keepGroups: boolean
+  /** The file that says where the credentials of which role come from, or undefined for no role. */
+  readonly rolesFile: string | undefined
+  /** Below it are the secrets and environment files that definitions call `file:…`. */
+  readonly secretsDir: string
   /** How long a stopped task can still be described, milliseconds. */
   readonly retentionMs: number
 }
@@ -86,6 +90,16 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: 'false',
     rule: "true (a task's security groups are put back) or false (the change is reported)",
     parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
+  },
+  rolesFile: {
+    default: '',
+    rule: 'an absolute path of a file, or empty for none',
+    parse: absolutePath,
+  },
+  secretsDir: {
+    default: '/etc/enid/secrets',
+    rule: 'an absolute path of a directory',
+    parse: absolutePath,
   },
   retentionMs: {
     default: '10800000',

@@ -11,6 +11,7 @@
 import type { Catalog } from '../state/catalog.ts'
 import { StateFileUnwritable } from '../state/database.ts'
 import type { Entry, Journal } from '../state/journal.ts'
+import { isProtected } from '../state/protection.ts'
 import type { Step, Stop } from '../state/task.ts'
 import { kindOf, rowState } from '../state/task.ts'
 import type { Clock } from './clock.ts'
@@ -212,11 +213,16 @@ export class Drain {
   }
 }
 
-/** Stops every task that still runs, where the drain says so. Throws as Runner.stop does. */
-export function stopDrained(drain: Drain, journal: Journal, runner: Runner): void {
+/**
+ * Stops every task that still runs, where the drain says so. An order leaves protected ones, until
+ * `now` is past their protection; the end of the instance leaves none. Throws as Runner.stop does.
+ */
+export function stopDrained(drain: Drain, journal: Journal, runner: Runner, now: number): void {
   const { stop } = drain
   if (stop === undefined) return
-  for (const { id } of journal.all()) runner.stop(id, stop)
+  for (const { id, holder } of journal.all()) {
+    if (stop.code === 'TerminationNotice' || !isProtected(holder, now)) runner.stop(id, stop)
+  }
 }
 
 const VERBS = { terminate: 'terminates', stop: 'stops', hibernate: 'hibernates' } as const

@@ -52,6 +52,7 @@ import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { stopOverdue } from './start-timeouts.ts'
+import { openSecrets, taskOrders, warmUp } from './task-orders.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
@@ -116,13 +117,15 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
   const { kernel } = endpoints
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
+  const { roles, values } = openSecrets(config, region)
+  up.defer(() => values.close())
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
   const drivers = openDrivers({
-    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups },
+    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, roles, values },
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
   })
-  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
+  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers, roles }
 }
 
 type Parts = Told & Awaited<ReturnType<typeof openHands>>
@@ -149,7 +152,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const tell = runner.tell.bind(runner)
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
-  const enforce = () => stopDrained(drain, journal, runner)
+  const enforce = () => stopDrained(drain, journal, runner, Date.now())
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
@@ -176,6 +179,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
     inspect: (id) => inspectTask({ journal, docker }, id),
     stats: (id, container) => statsOf({ journal, docker }, id, container),
+    ...taskOrders({ journal, roles: parts.roles, log }),
   }
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
@@ -189,6 +193,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   // Stops what the drain of an earlier life has left to be stopped, before anything goes on.
   up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
+  warmUp(journal, parts.roles)
   reconcile.start()
   const watching = watchContainers(
     {

@@ -120,7 +120,30 @@ export type Inspected = {
   readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> }
 }
 
-type HostOrders = SweepOrders & DrainOrders
+/** Credentials as a task is given them: in ECS's answer every member is there. */
+export type GivenCredentials = {
+  readonly roleArn: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly token: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What may be asked about roles and protection of tasks. */
+export type TaskOrders = {
+  /** Whether this host has a source of credentials for the role of this ARN. */
+  hasRole(arn: string): boolean
+  /** The task role's credentials, for the task itself. Rejects with a Failure. */
+  credentials(id: HolderId): Promise<GivenCredentials>
+  /**
+   * Protects the task until then (milliseconds since the epoch), or no longer. Throws
+   * StateFileUnwritable where that cannot be written down.
+   */
+  protect(id: HolderId, until: number | undefined): void
+}
+
+type HostOrders = SweepOrders & DrainOrders & TaskOrders
 
 export type Orders = HostOrders & {
   readonly host: Host

@@ -9,6 +9,7 @@ import {
   DescribeContainerInstances$,
   DescribeTaskDefinition$,
   DescribeTasks$,
+  GetTaskProtection$,
   ListClusters$,
   ListContainerInstances$,
   ListTagsForResource$,
@@ -22,6 +23,7 @@ import {
   TagResource$,
   UntagResource$,
   UpdateContainerInstancesState$,
+  UpdateTaskProtection$,
 } from '@aws-sdk/client-ecs'
 import type { Api } from './api.ts'
 import { AwsError } from './aws-error.ts'
@@ -45,6 +47,7 @@ import { runTask } from './run-task.ts'
 import { startTask } from './start-task.ts'
 import { stopTask } from './stop-task.ts'
 import { tagResource } from './tag-resource.ts'
+import { getTaskProtection, updateTaskProtection } from './task-protection.ts'
 import { untagResource } from './untag-resource.ts'
 import { updateContainerInstancesState } from './update-container-instances-state.ts'
 
@@ -64,6 +67,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ['DescribeContainerInstances', action(DescribeContainerInstances$, describeContainerInstances)],
   ['DescribeTaskDefinition', action(DescribeTaskDefinition$, describeTaskDefinition)],
   ['DescribeTasks', action(DescribeTasks$, describeTasks)],
+  ['GetTaskProtection', action(GetTaskProtection$, getTaskProtection)],
   ['ListClusters', action(ListClusters$, listClusters)],
   ['ListContainerInstances', action(ListContainerInstances$, listContainerInstances)],
   ['ListTagsForResource', action(ListTagsForResource$, listTagsForResource)],
@@ -80,6 +84,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
     'UpdateContainerInstancesState',
     action(UpdateContainerInstancesState$, updateContainerInstancesState),
   ],
+  ['UpdateTaskProtection', action(UpdateTaskProtection$, updateTaskProtection)],
 ])
 
 /** Their names, for answers that say what there is. */

@@ -13,10 +13,11 @@ const PARTITIONS = [
   { region: /^us-gov-/, partition: 'aws-us-gov' },
 ]
 
-const arn = ({ region, accountId }: Host, resource: string): string => {
-  const partition = PARTITIONS.find((p) => p.region.test(region))?.partition ?? 'aws'
-  return `arn:${partition}:ecs:${region}:${accountId}:${resource}`
-}
+const partitionOf = ({ region }: Host): string =>
+  PARTITIONS.find((p) => p.region.test(region))?.partition ?? 'aws'
+
+const arn = (host: Host, resource: string): string =>
+  `arn:${partitionOf(host)}:ecs:${host.region}:${host.accountId}:${resource}`
 
 export const clusterArn = (host: Host, name: string): string => arn(host, `cluster/${name}`)
 
@@ -25,6 +26,10 @@ export const taskArn = (host: Host, cluster: string, id: HolderId): string =>
 
 export const definitionArn = (host: Host, family: string, revision: number): string =>
   arn(host, `task-definition/${family}:${revision}`)
+
+/** The ARN of a role that is named by it, or by its name in this account. */
+export const roleArn = (host: Host, text: string): string =>
+  text.startsWith('arn:') ? text : `arn:${partitionOf(host)}:iam::${host.accountId}:role/${text}`
 
 /** The ARN of one container of a task; its last part is derived, so it never changes. */
 export const containerArn = (host: Host, cluster: string, id: HolderId, name: string): string =>

@@ -33,6 +33,7 @@ import { memory } from './rules/memory.ts'
 import { onePortEach, ports } from './rules/ports.ts'
 import { restartPolicies } from './rules/restart-policy.ts'
 import type { Rule } from './rules/rule.ts'
+import { environmentFiles, roles, secrets } from './rules/secrets.ts'
 import { extraHosts, hostNames, namespaces, resolvers } from './rules/shared.ts'
 import { supported } from './rules/supported.ts'
 import { systemControls } from './rules/system-controls.ts'
@@ -62,6 +63,9 @@ const RULES: readonly Rule[] = [
   ports,
   onePortEach,
   environment,
+  environmentFiles,
+  secrets,
+  roles,
   dockerLabels,
   healthChecks,
   volumes,

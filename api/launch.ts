@@ -17,6 +17,7 @@ import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
 import { splitTags } from './extension-tags.ts'
+import { rolesSpec, withCredentialsId } from './roles-spec.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
 import { checkTags, tagRecord } from './tags.ts'
 import { containerSpec, overridden } from './task-spec.ts'
@@ -76,12 +77,14 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const { pidMode, ipcMode, volumes = [] } = bodyOf(definition)
   const shared = { ...(pidMode && { pidMode }), ...(ipcMode && { ipcMode }) }
   const sandbox = sandboxSpec(shared, containers)
+  const roles = rolesSpec(api, bodyOf(definition), overrides)
   const spec: Spec = {
     kind: 'task',
     enis: [{ ...network, tags: eniTags }],
     containers: containers.map((container) => containerSpec(container, ipcMode)),
     ...(sandbox && { sandbox }),
     ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
+    ...(roles && { roles }),
     blockImds: true,
     family,
     asked,
@@ -160,7 +163,7 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
   journal.atOnce(() => {
     for (const id of ids) {
-      journal.begin(id, plan.spec)
+      journal.begin(id, withCredentialsId(plan.spec))
       catalog.tag(taskArn(orders.host, plan.cluster, id), plan.tags)
     }
     // A token that made nothing is not kept: trying again later is right.

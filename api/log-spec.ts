@@ -3,6 +3,7 @@
 
 import type { ContainerDefinition } from '@aws-sdk/client-ecs'
 import type { LogSpec } from '../state/spec.ts'
+import { secretSpecs } from './secret-spec.ts'
 
 const PREFIX = 'awslogs-stream-prefix'
 
@@ -13,12 +14,15 @@ export function logSpec({
 }: ContainerDefinition): LogSpec | undefined {
   if (log?.logDriver === undefined) return undefined
   const { [PREFIX]: prefix, ...options } = log.options ?? {}
+  const { secretOptions = [] } = log
+  const secret = secretOptions.length > 0 && { secretOptions: secretSpecs(secretOptions) }
   if (log.logDriver !== 'awslogs' || prefix === undefined) {
-    return { driver: log.logDriver, options: { ...log.options } }
+    return { driver: log.logDriver, options: { ...log.options }, ...secret }
   }
   // The task's id is not known yet: drivers/container-plan.ts puts it in.
   return {
     driver: 'awslogs',
     options: { ...options, 'awslogs-stream': `${prefix}/${name}/{task-id}` },
+    ...secret,
   }
 }

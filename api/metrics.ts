@@ -39,6 +39,8 @@ export type Metrics = {
   answered(labels: { face: 'ecs' | 'rest'; action: string; status: number }): void
   /** Counts a request from inside a task for an id that is not its own. */
   stranger(): void
+  /** Counts a request of a task for its own role's credentials. */
+  credentials(outcome: 'given' | 'failed'): void
   close(): void
 }
 
@@ -63,6 +65,12 @@ export function openMetrics(api: Api): Metrics {
     help: 'Requests from inside a task for an id that is not its own',
     registers: [...registers],
   })
+  const credentials = new Counter({
+    name: 'enid_task_credentials_total',
+    help: "Requests of tasks for their own role's credentials",
+    labelNames: ['outcome'],
+    registers: [...registers],
+  })
   const unfollow = api.journal.follow(({ timeline }, event, at) => {
     if (event.type !== 'done') return
     const step = timeline.steps.findLast((s) => s.row === event.row && s.verb === event.verb)
@@ -75,6 +83,7 @@ export function openMetrics(api: Api): Metrics {
     text: () => registry.metrics(),
     answered: ({ face, action, status }) => requests.inc({ face, action, status }),
     stranger: () => strangers.inc(),
+    credentials: (outcome) => credentials.inc({ outcome }),
     close: unfollow,
   }
 }

@@ -91,7 +91,11 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   const onDefect = options.onDefect ?? console.error
-  const inside = await openInside({ api, onDefect, onStranger: () => metrics.stranger() })
+  const inside = await openInside({
+    ...{ api, onDefect },
+    onStranger: () => metrics.stranger(),
+    onCredentials: (outcome) => metrics.credentials(outcome),
+  })
 
   const listening = openListening((request, response, isTcp) => {
     if (isTcp) cameOverTcp.add(request)

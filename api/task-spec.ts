@@ -16,6 +16,8 @@ import { logSpec } from './log-spec.ts'
 import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
 import { checkSizes } from './rules/memory.ts'
+import { checkEnvironmentFiles, checkNames } from './rules/secrets.ts'
+import { fetchedSpecs } from './secret-spec.ts'
 import { refuseOthers } from './unsupported.ts'
 import { mountSpecs } from './volume-spec.ts'
 
@@ -35,12 +37,10 @@ export function overridden(
 ): ContainerDefinition[] {
   refuseOthers(overrides, {
     path: 'overrides',
-    taken: ['containerOverrides'],
+    taken: ['containerOverrides', 'taskRoleArn', 'executionRoleArn'],
     instead: {
       cpu: 'Override cpu of a container',
       memory: 'Override memory of a container',
-      taskRoleArn: 'No credentials are given to tasks yet; leave it out',
-      executionRoleArn: 'Images are pulled with what dockerd is logged in with; leave it out',
     },
   })
   const characters = JSON.stringify(overrides).length
@@ -66,24 +66,39 @@ export function overridden(
   })
 }
 
+const OVERRIDABLE = [
+  'name',
+  'command',
+  'environment',
+  'environmentFiles',
+  'cpu',
+  'memory',
+  'memoryReservation',
+] as const
+
 function checkOverride(override: ContainerOverride, path: string): void {
   refuseOthers(override, {
     path,
-    taken: ['name', 'command', 'environment', 'cpu', 'memory', 'memoryReservation'],
-    instead: { environmentFiles: 'Write the variables into environment' },
+    taken: [...OVERRIDABLE],
   })
-  asInvalid(() => checkEnvironment(override.environment ?? [], `${path}.environment`))
+  asInvalid(() => {
+    checkEnvironment(override.environment ?? [], `${path}.environment`)
+    checkEnvironmentFiles(override.environmentFiles ?? [], `${path}.environmentFiles`)
+  })
 }
 
 function applied(
   container: ContainerDefinition,
   { override, path }: { override: ContainerOverride; path: string },
 ): ContainerDefinition {
-  const { command = [], environment = [], cpu, memory, memoryReservation } = override
+  const { command = [], environment = [], environmentFiles = [] } = override
+  const { cpu, memory, memoryReservation } = override
   const added = new Set(environment.map(({ name }) => name))
   const after: ContainerDefinition = {
     ...container,
     ...(command.length === 0 ? {} : { command }),
+    // ECS: instead of the definition's files, not beside them.
+    ...(environmentFiles.length === 0 ? {} : { environmentFiles }),
     environment: [
       ...(container.environment ?? []).filter(({ name }) => !added.has(name)),
       ...environment,
@@ -92,7 +107,10 @@ function applied(
     ...(memory === undefined ? {} : { memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservation }),
   }
-  asInvalid(() => checkSizes(after, path))
+  asInvalid(() => {
+    checkSizes(after, path)
+    checkNames(after, path)
+  })
   return after
 }
 
@@ -142,6 +160,7 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
       ? {}
       : { startTimeoutMs: container.startTimeout * 1000 }),
     ...mountSpecs(container),
+    ...fetchedSpecs(container),
   }
 }
 

@@ -126,6 +126,49 @@ export type MountSpec = {
 export type LogSpec = {
   readonly driver: string
   readonly options: Readonly<Record<string, string>>
+  /** Options whose values are fetched when the container is made, and are never written down. */
+  readonly secretOptions?: readonly SecretSpec[]
+}
+
+/** A value that is fetched when its container is made, and is never written down. */
+export type SecretSpec = { readonly name: string; readonly from: SecretSource }
+
+/** Where a secret is. `jsonKey`: it is this member of the JSON object that is found there. */
+export type SecretSource =
+  | {
+      readonly store: 'ssm'
+      /** A name or an ARN, as SSM takes it. */
+      readonly parameter: string
+      /** Absent: the host's own. */
+      readonly region?: string
+    }
+  | {
+      readonly store: 'secretsmanager'
+      readonly secretId: string
+      readonly region?: string
+      readonly jsonKey?: string
+      readonly versionStage?: string
+      readonly versionId?: string
+    }
+  /** A file below the host's directory of secrets. */
+  | { readonly store: 'file'; readonly path: string; readonly jsonKey?: string }
+
+/** A file of variables, read when its container is made. */
+export type EnvironmentFileSource =
+  | { readonly store: 's3'; readonly bucket: string; readonly key: string }
+  | { readonly store: 'file'; readonly path: string }
+
+/** Which roles a task has, by their ARNs. */
+export type RolesSpec = {
+  /** Whose credentials its containers are given. */
+  readonly task?: string
+  /** Whose credentials the agent fetches its secrets with, where the host has a source of them. */
+  readonly execution?: string
+  /**
+   * Under which id its containers ask for the task role's. Nobody can guess it, and it is no secret
+   * all the same: the socket says who asks.
+   */
+  readonly credentialsId?: string
 }
 
 /** One container of the task. */
@@ -137,6 +180,10 @@ export type ContainerSpec = {
   readonly command?: readonly string[]
   readonly entryPoint?: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** Variables that are fetched when it is made; they win over `environment`. */
+  readonly secrets?: readonly SecretSpec[]
+  /** Variables in files; `environment` wins over them, and the first file over later ones. */
+  readonly environmentFiles?: readonly EnvironmentFileSource[]
   readonly workingDirectory?: string
   readonly user?: string
   readonly readonlyRootFilesystem?: boolean
@@ -173,6 +220,7 @@ export type Spec = {
   /** Absent: what every task has. */
   readonly sandbox?: SandboxSpec
   readonly volumes?: readonly VolumeSpec[]
+  readonly roles?: RolesSpec
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

@@ -66,6 +66,7 @@ export type Event =
   | ({ readonly type: 'exited'; readonly container: string } & Exit)
   | { readonly type: 'restartAsked'; readonly container: string; readonly exitId: string }
   | { readonly type: 'healthSeen'; readonly container: string; readonly healthy: boolean }
+  | { readonly type: 'protectionSet'; readonly until?: number }
 
 /** One row as it stands. `details` outlive the release: a stopped task still knows its ENI. */
 export type RowState = {
@@ -103,6 +104,8 @@ export type Holder = {
   readonly facts: Readonly<Record<string, Facts>>
   /** Whether it held everything once: from then on a doubt does not take RUNNING back. */
   readonly ran: boolean
+  /** Until when nobody but StopTask may stop it, milliseconds since the epoch (protection.ts). */
+  readonly protectedUntil?: number
   /** The first reason to stop; later ones do not replace it. */
   readonly stop?: Stop
 }
@@ -271,6 +274,8 @@ export function learn(holder: Holder, event: Event): Holder {
       return restartAsked(holder, event)
     case 'healthSeen':
       return fact(holder, event.container, { healthy: event.healthy })
+    case 'protectionSet':
+      return protection(holder, event.until)
   }
 }
 
@@ -350,6 +355,10 @@ const fact = (holder: Holder, container: string, change: Facts): Holder => ({
   ...holder,
   facts: { ...holder.facts, [container]: { ...holder.facts[container], ...change } },
 })
+
+function protection({ protectedUntil: _, ...holder }: Holder, until?: number): Holder {
+  return until === undefined ? holder : { ...holder, protectedUntil: until }
+}
 
 const stopping = (holder: Holder, stop: Stop): Holder => ({
   ...holder,

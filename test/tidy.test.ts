@@ -138,8 +138,15 @@ describe('what touches the world stays where it is looked for', () => {
     [
       'child processes',
       /^node:child_process$/,
-      ['agent/drivers/pause/build.ts', 'bench', 'cli', 'lab/hosts/program.ts', 'scripts'],
-      'the agent starts no programs at run time',
+      [
+        'agent/drivers/pause/build.ts',
+        'agent/drivers/roles/credentials.ts',
+        'bench',
+        'cli',
+        'lab/hosts/program.ts',
+        'scripts',
+      ],
+      'the agent starts no programs at run time but those that its operator names for credentials',
     ],
     [
       'SQLite',

@@ -11,6 +11,7 @@ import type {
 } from '../../state/spec.ts'
 import type { ContainerPlan } from './docker.ts'
 import type { Job } from './driver.ts'
+import { type Fetched, NOTHING } from './values/values.ts'
 
 type HostConfig = NonNullable<ContainerPlan['HostConfig']>
 
@@ -33,19 +34,26 @@ const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
  */
 const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
 
-/** The plan without its labels. The container joins the namespaces of the task's pause container. */
+/**
+ * The plan without its labels, with what was fetched for it. The container joins the namespaces of
+ * the task's pause container.
+ */
 export function planOf(
   spec: ContainerSpec,
   job: Pick<Job, 'holderId' | 'spec' | 'details'>,
   pauseContainerId: string,
+  { fromFiles, secrets, logOptions }: Fetched = NOTHING,
 ): ContainerPlan {
   const { holderId, spec: task } = job
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
   return {
     Image: spec.image,
-    Env: Object.entries({ ...spec.environment, ...ownEnvironment(job, spec) }).map(
-      ([key, value]) => `${key}=${value}`,
-    ),
+    Env: Object.entries({
+      ...fromFiles,
+      ...spec.environment,
+      ...secrets,
+      ...ownEnvironment(job, spec),
+    }).map(([key, value]) => `${key}=${value}`),
     ...(command && { Cmd: [...command] }),
     ...(entryPoint && { Entrypoint: [...entryPoint] }),
     ...(workingDirectory === undefined ? {} : { WorkingDir: workingDirectory }),
@@ -61,7 +69,7 @@ export function planOf(
       CpuShares: spec.cpuShares ?? 0,
       Memory: (spec.memoryMiB ?? 0) * MIB,
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
-      LogConfig: logConfig(spec.log, holderId),
+      LogConfig: logConfig(spec.log, holderId, logOptions),
       ...confinement(process, spec.memoryMiB ?? 0),
       ...mounts(job, spec),
       Ulimits: ulimits(process, task.blockImds),
@@ -72,7 +80,7 @@ export function planOf(
 
 /** What every container of a task on ECS is told: where it may ask about itself. */
 function ownEnvironment(
-  { holderId }: Pick<Job, 'holderId'>,
+  { holderId, spec: { roles } }: Pick<Job, 'holderId' | 'spec'>,
   { name }: ContainerSpec,
 ): Record<string, string> {
   const id = endpointId(holderId, name)
@@ -80,7 +88,11 @@ function ownEnvironment(
   return {
     ECS_CONTAINER_METADATA_URI: `${endpoint}/v3/${id}`,
     ECS_CONTAINER_METADATA_URI_V4: `${endpoint}/v4/${id}`,
+    ECS_AGENT_URI: `${endpoint}/api/${id}`,
     AWS_EXECUTION_ENV: 'AWS_ECS_EC2',
+    ...(roles?.credentialsId && {
+      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: `/v2/credentials/${roles.credentialsId}`,
+    }),
   }
 }
 
@@ -115,11 +127,15 @@ function mounts(
   }
 }
 
-function logConfig(log: LogSpec | undefined, holderId: HolderId): HostConfig['LogConfig'] {
+function logConfig(
+  log: LogSpec | undefined,
+  holderId: HolderId,
+  fetched: Fetched['logOptions'],
+): HostConfig['LogConfig'] {
   if (log === undefined) return { Type: 'json-file', Config: LOG_FILE }
   const { [STREAM]: stream, ...options } = log.options
   const own = stream === undefined ? {} : { [STREAM]: stream.replace(TASK_ID, holderId) }
-  return { Type: log.driver, Config: { ...options, ...own } }
+  return { Type: log.driver, Config: { ...options, ...fetched, ...own } }
 }
 
 function confinement(process: ProcessSpec, memoryMiB: number): HostConfig {

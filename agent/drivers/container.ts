@@ -15,6 +15,9 @@ import type { ContainerFacts, Docker } from './docker.ts'
 import { isNameTaken } from './docker.ts'
 import { containerOf, type Details, type Driver, type Job } from './driver.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
+import type { Roles } from './roles/roles.ts'
+import type { Fetched, Values } from './values/values.ts'
+import { NOTHING, withoutValues } from './values/values.ts'
 
 /** The exit code for one that was removed behind our back: killed, as far as anybody can tell. */
 const VANISHED_EXIT_CODE = 137
@@ -25,8 +28,12 @@ export function containerDriver(options: {
   readonly host: Host
   /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
   readonly hostLeftMs?: () => number | undefined
+  /** Where credentials of tasks' roles come from; without it no task can have one. */
+  readonly roles?: Roles
+  /** Where secrets and files of variables come from; without it no container can name one. */
+  readonly values?: Values
 }): Driver<'container'> {
-  const { docker, host, hostLeftMs = () => undefined } = options
+  const { docker, host, hostLeftMs = () => undefined, roles, values } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<Details['container']> {
@@ -34,7 +41,8 @@ export function containerDriver(options: {
     const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
-    const plan = { ...planOf(spec, job, pause), Labels: labels }
+    const fetched = await fetch(job, spec, signal)
+    const plan = { ...planOf(spec, job, pause, fetched), Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
       await docker.start(containerId, signal)
@@ -42,8 +50,18 @@ export function containerDriver(options: {
     } catch (error) {
       const own = isNameTaken(error) && (await findContainer(docker, wearerOf(job), signal))
       if (own) return await adopt(job, own, signal)
-      throw error
+      throw withoutFetched(error, fetched)
     }
+  }
+
+  /** What it needs that no journal holds; the task role's credentials, so that they are there. */
+  async function fetch(job: Job, spec: ContainerSpec, signal: AbortSignal): Promise<Fetched> {
+    const { task } = job.spec.roles ?? {}
+    const [fetched = NOTHING] = await Promise.all([
+      values?.fetch(job.spec, spec, signal),
+      task === undefined ? undefined : roles?.get(task, job.holderId),
+    ])
+    return fetched
   }
 
   async function adopt(
@@ -134,6 +152,13 @@ export function graceMs(
  */
 function noneIfUnreadable(error: unknown): undefined {
   if (!(error instanceof Failure) || error.code !== 'CannotReadLogs') throw error
+}
+
+/** Docker's refusals quote what they refuse. */
+function withoutFetched(error: unknown, fetched: Fetched): unknown {
+  if (!(error instanceof Failure) || fetched === NOTHING) return error
+  const { kind, code, message, hint, ofChoice, isAway } = error
+  return new Failure(kind, code, withoutValues(message, fetched), { hint, ofChoice, isAway })
 }
 
 /**

@@ -12,8 +12,10 @@ import { guardDriver } from './guard.ts'
 import { imageDriver } from './image.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
+import type { Roles } from './roles/roles.ts'
 import { sandboxDriver } from './sandbox.ts'
 import type { Subnets } from './subnets.ts'
+import type { Values } from './values/values.ts'
 import { volumeDriver } from './volume.ts'
 
 export type DriverOptions = {
@@ -28,6 +30,8 @@ export type DriverOptions = {
   readonly timeoutScale?: number
   /** Whether a task's security groups are put back where somebody changed them: no unless told. */
   readonly keepGroups?: boolean
+  readonly roles?: Roles
+  readonly values?: Values
   /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
   readonly hostLeftMs?: () => number | undefined
 }
@@ -38,7 +42,7 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
   const { ec2, subnets, docker, kernel, host, hostLeftMs, onTaken } = options
-  const { timeoutScale = 1, keepGroups = false } = options
+  const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
@@ -53,6 +57,11 @@ export function openDrivers(options: DriverOptions): Drivers {
       appearTimeoutMs: LINK_MS.appear * timeoutScale,
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
-    container: containerDriver({ docker, host, ...(hostLeftMs && { hostLeftMs }) }),
+    container: containerDriver({
+      ...{ docker, host },
+      ...(hostLeftMs && { hostLeftMs }),
+      ...(roles && { roles }),
+      ...(values && { values }),
+    }),
   }
 }

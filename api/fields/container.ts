@@ -40,8 +40,8 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     ),
     disableNetworking: refused(`${AWSVPC} every container has the task's network; leave it out`),
     firelensConfiguration: refused('Leave it out: no log is routed through a container yet'),
-    secrets: refused('Put the value into environment, or fetch it inside the container'),
-    environmentFiles: refused('Write the variables into environment'),
+    secrets: taken('variables, fetched when the container is made and written down nowhere here'),
+    environmentFiles: taken('at most 10 files of variables; environment wins, then the first file'),
     mountPoints: taken('volumes of the task'),
     volumesFrom: taken('all that another container mounts; that one starts first'),
     repositoryCredentials: refused(
@@ -126,7 +126,21 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   'containerDefinitions.logConfiguration': {
     logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk'),
     options: taken("the driver's; awslogs-stream-prefix names a stream as ECS does"),
-    secretOptions: refused('Write the values into options'),
+    secretOptions: taken('options that are fetched as secrets are'),
+  },
+  'containerDefinitions.secrets': {
+    name: taken('the variable; none of environment has it'),
+    valueFrom: taken(
+      'the ARN of a secret or parameter, the name of a parameter, or `file:NAME` (ours)',
+    ),
+  },
+  'containerDefinitions.logConfiguration.secretOptions': {
+    name: taken('the option; none of options has it'),
+    valueFrom: taken('as for secrets'),
+  },
+  'containerDefinitions.environmentFiles': {
+    value: taken('`arn:aws:s3:::BUCKET/KEY.env`, or `file:NAME.env` (ours)'),
+    type: taken('`s3`'),
   },
   'containerDefinitions.mountPoints': {
     sourceVolume: taken('a volume of the definition'),

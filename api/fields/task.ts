@@ -12,11 +12,9 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     tags: taken('kept with the definition; propagateTags hands them on'),
     cpu: refused('Set cpu on each container instead'),
     memory: refused('Set memory on each container instead'),
-    taskRoleArn: refused(
-      'No credentials are given to tasks yet; pass them in environment, or leave it out',
-    ),
-    executionRoleArn: refused(
-      'Images are pulled with what dockerd is logged in with; leave it out',
+    taskRoleArn: taken('its credentials are given to the containers; the rolesFile has a source'),
+    executionRoleArn: taken(
+      'secrets and environment files are fetched with it where the rolesFile has a source of it',
     ),
     volumes: taken('mounted by mountPoints'),
     placementConstraints: refused('This host is the only one; leave it out'),

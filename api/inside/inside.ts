@@ -2,6 +2,7 @@
 // it is was settled by the socket; an id in the path that is not that task's own is refused.
 //
 //   /v4/<id>   /v4/<id>/task   /v4/<id>/taskWithTags   /v4/<id>/stats   /v4/<id>/task/stats      /v3 alike
+//   /v2/credentials/<id>       /api/<id>/task-protection/v1/state
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -13,7 +14,9 @@ import { type Api, type Task, tasksOf } from '../api.ts'
 import { taskArn } from '../arn.ts'
 import { isDefect } from '../aws-error.ts'
 import { detailsOf } from '../task-view.ts'
+import { addCredentialsRoutes } from './credentials.ts'
 import { containerMetadata, type Edition, taskMetadata } from './task-metadata.ts'
+import { addProtectionRoutes } from './task-protection.ts'
 
 /** Answers a request from inside the namespace with this path. */
 export type AnswerInside = (
@@ -27,9 +30,14 @@ export type InsideOptions = {
   readonly onDefect: (error: unknown) => void
   /** Told of each request for another's id. */
   readonly onStranger?: () => void
+  /** Told of each request for credentials of the task's own role. */
+  readonly onCredentials?: (outcome: 'given' | 'failed') => void
 }
 
-/** Nothing is sent to us; what is, is not read. */
+/** The task whose namespace a request came from. */
+export type FindTask = (request: FastifyRequest) => Task | undefined
+
+/** A wish for protection is the longest that is sent to us, bytes. */
 const BODY_MAX = 1_024
 
 /** Puts the routes together. Nobody listens yet: the endpoints do (agent/drivers/endpoints.ts). */
@@ -37,14 +45,22 @@ export async function openInside(options: InsideOptions): Promise<{
   readonly answer: AnswerInside
   close(): Promise<void>
 }> {
-  const { api, onDefect, onStranger = () => {} } = options
+  const { api, onDefect, onStranger = () => {}, onCredentials = () => {} } = options
   const from = new WeakMap<IncomingMessage, string>()
   const app = Fastify({ bodyLimit: BODY_MAX, exposeHeadRoutes: false })
 
+  // As ECS's: whatever a client calls its type, a body is JSON. Curl says it is a form.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+
+  const taskOf: FindTask = (request) => {
+    const netns = from.get(request.raw)
+    return tasksOf(api).find(({ entry }) => isIn(entry.holder, netns))
+  }
+
   /** The task whose namespace the request came from, and the container that the id names. */
   const asking = (request: FastifyRequest): { task: Task; container: string } | undefined => {
-    const netns = from.get(request.raw)
-    const task = tasksOf(api).find(({ entry }) => isIn(entry.holder, netns))
+    const task = taskOf(request)
     const { id } = request.params as { readonly id: string }
     const container = task?.entry.holder.spec.containers.find(
       ({ name }) => endpointId(task.entry.id, name) === id,
@@ -86,6 +102,9 @@ export async function openInside(options: InsideOptions): Promise<{
   })
   route('/stats', async ({ task, container }) => await api.orders.stats(task.entry.id, container))
   route('/task/stats', async ({ task }) => await statsOfAll(api, task))
+
+  addCredentialsRoutes(app, { api, taskOf, onStranger, onAsked: onCredentials })
+  addProtectionRoutes(app, { api, asking, onStranger })
 
   app.setNotFoundHandler((request, reply) =>
     refuse(reply, 404, `${request.raw.url?.slice(0, 80)} is nothing that the task endpoint knows`),

@@ -83,7 +83,7 @@ function containerOf(
     Health: healthOf(holder, spec, shown),
     Volumes: volumesOf(shown),
     LogDriver: shown?.log.driver,
-    LogOptions: shown && Object.keys(shown.log.options).length > 0 ? shown.log.options : undefined,
+    LogOptions: logOptions(spec, shown),
     ContainerARN: containerArn(api.orders.host, asked.cluster, id, name),
     Networks: holder.spec.enis.flatMap((_, n) => networkOf(api, { entry, asked }, n, edition)),
     ...(edition === 4 && spec.restart && { RestartCount: facts.restartCount ?? 0 }),
@@ -102,6 +102,13 @@ function healthOf(
     exitCode: shown?.check?.exitCode,
     output: shown?.check?.output,
   })
+}
+
+/** Without those that were fetched as secrets: Docker shows them, we do not. */
+function logOptions({ log }: ContainerSpec, shown: Inspected | undefined): object | undefined {
+  const secret = new Set(log?.secretOptions?.map(({ name }) => name))
+  const open = Object.entries(shown?.log.options ?? {}).filter(([name]) => !secret.has(name))
+  return open.length > 0 ? Object.fromEntries(open) : undefined
 }
 
 function volumesOf(shown: Inspected | undefined): object[] | undefined {

@@ -1,6 +1,7 @@
 // A task in our own words, for operators: what it holds row by row, how long each step took, and
 // what it waits for. Times are ISO 8601, durations milliseconds.
 
+import { isProtected } from '../../state/protection.ts'
 import type { HolderId } from '../../state/spec.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
@@ -25,6 +26,9 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
     ...(holder.stop === undefined
       ? {}
       : { stopCode: holder.stop.code, stoppedReason: holder.stop.reason }),
+    ...(isProtected(holder, Date.now()) && {
+      protectedUntil: new Date(holder.protectedUntil as number).toISOString(),
+    }),
     ...moments(timeline),
     enis: holder.spec.enis.map((spec, n) => {
       const eni = detailsOf(holder, 'eni', `eni:${n}`)

@@ -26,6 +26,8 @@ describe('settings', () => {
       sweepScale: 1,
       ec2Share: 0.1,
       keepGroups: false,
+      rolesFile: undefined,
+      secretsDir: '/etc/enid/secrets',
       retentionMs: 10_800_000,
     })
   })

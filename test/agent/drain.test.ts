@@ -69,7 +69,7 @@ async function born(bootId = 'boot-1'): Promise<void> {
   }
 }
 
-const enforce = () => stopDrained(drain, journal, runner)
+const enforce = () => stopDrained(drain, journal, runner, clock.now())
 
 /** Somebody drains the host, as POST /drain does. */
 function order(stopTasks: boolean): void {
@@ -115,6 +115,46 @@ describe('a host that somebody drains', () => {
       reason: 'Host drained: kernel update',
     })
     expect(left()).toEqual([])
+  })
+
+  // P352
+  test('leaves a protected task until its protection is over, also in a later life', async () => {
+    await begin('a')
+    await begin('b')
+    journal.append('a', { type: 'protectionSet', until: clock.time + 60_000 })
+    order(true)
+    await settle()
+    expect([status('a'), status('b')]).toEqual(['RUNNING', 'STOPPED'])
+    await close()
+    await born()
+    await clock.pass(50_000)
+    expect(status('a')).toBe('RUNNING')
+    await clock.pass(10_000 + LOOK_MS)
+    expect(status('a')).toBe('STOPPED')
+  })
+
+  // P352
+  test('stops a protected task that gives its protection up, or whose end a person wants', async () => {
+    await begin('a')
+    await begin('b')
+    for (const id of ['a', 'b']) {
+      journal.append(id, { type: 'protectionSet', until: clock.time + 3_600_000 })
+    }
+    order(true)
+    journal.append('a', { type: 'protectionSet' })
+    runner.stop('b', { code: 'UserInitiated', reason: 'StopTask' })
+    await clock.pass(LOOK_MS)
+    expect([status('a'), status('b')]).toEqual(['STOPPED', 'STOPPED'])
+    expect(holder('b').stop?.reason).toBe('StopTask')
+  })
+
+  // P352
+  test('and whose end is announced stops protected tasks too', async () => {
+    await begin()
+    journal.append('a', { type: 'protectionSet', until: clock.time + 3_600_000 })
+    imds[SPOT] = spot(120_000)
+    await clock.pass(2 * LOOK_MS)
+    expect(holder()).toMatchObject({ desired: 'stopped', stop: { code: 'TerminationNotice' } })
   })
 
   test('leaves tasks alone where it is asked to, also in a later life', async () => {

@@ -51,6 +51,14 @@ const both = { name: 'a', host: { sourcePath: '/a' }, dockerVolumeConfiguration:
 const auto = { name: 'a', dockerVolumeConfiguration: { autoprovision: true } }
 const forged = { name: 'a', dockerVolumeConfiguration: { labels: { 'enid:holder': 'x' } } }
 
+const SECRET = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf'
+const twice = [
+  { name: 'A', valueFrom: 'a' },
+  { name: 'A', valueFrom: 'b' },
+]
+const envFile = (key: string, end = '.env') =>
+  ({ type: 's3', value: `arn:aws:s3:::bucket/${key}${end}` }) as const
+
 const healthCheck = { command: ['CMD-SHELL', 'curl -f http://127.0.0.1/'] }
 
 describe('a container of a task definition', () => {
@@ -68,7 +76,49 @@ describe('a container of a task definition', () => {
     ['sourceVolume', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /it has none/],
     ['sourceContainer', { volumesFrom: [{ sourceContainer: 'db' }] }, /no container of this task/],
     ['sourceContainer', { volumesFrom: [{ sourceContainer: 'nginx' }] }, /from itself/],
-    ['secrets', { secrets: [{ name: 'A', valueFrom: 'arn' }] }, /environment/],
+    ['valueFrom', { secrets: [{ name: 'A', valueFrom: 'arn:aws:s3:::b/k' }] }, /ARN of a secret/],
+    ['valueFrom', { secrets: [{ name: 'A', valueFrom: 'a b' }] }, /name of a parameter/],
+    ['valueFrom', { secrets: [{ name: 'A', valueFrom: `${SECRET}:k:AWSCURRENT:v` }] }, /one is/],
+    ['valueFrom', { secrets: [{ name: 'A', valueFrom: 'file:../shadow' }] }, /without \. or \.\./],
+    [
+      'valueFrom',
+      { secrets: [{ name: 'A', valueFrom: 'file:/etc/shadow' }] },
+      /below the directory/,
+    ],
+    ['name', { secrets: [{ name: 'A=B', valueFrom: 'a' }] }, /no "="/],
+    ['name', { secrets: twice }, /unique/],
+    [
+      'secrets[0].name',
+      { secrets: [{ name: 'A', valueFrom: 'a' }], environment: [{ name: 'A', value: '' }] },
+      /must be unique and not shared with any new or existing environment variables.*'A'/,
+    ],
+    [
+      'secretOptions[0].name',
+      {
+        logConfiguration: {
+          logDriver: 'splunk',
+          options: { 'splunk-token': 'x' },
+          secretOptions: [{ name: 'splunk-token', valueFrom: 'a' }],
+        },
+      },
+      /in options as well/,
+    ],
+    [
+      'environmentFiles',
+      { environmentFiles: Array(11).fill(envFile('a')) },
+      /11 files; at most 10/,
+    ],
+    ['environmentFiles[0].value', { environmentFiles: [envFile('a', '.txt')] }, /ends in \.env/],
+    [
+      'environmentFiles[0].value',
+      { environmentFiles: [{ type: 's3', value: 'https://b/k.env' }] },
+      /arn:aws:s3:::BUCKET/,
+    ],
+    [
+      'environmentFiles[0].value',
+      { environmentFiles: [{ type: 's3', value: 'file:../a.env' }] },
+      /without \. or/,
+    ],
     ['memory', { memory: undefined }, /At least one of 'memory' or 'memoryReservation'/],
     ['memory', { memory: 5 }, /5 is outside 6/],
     ['memory', { memory: 64, memoryReservation: 128 }, /less than memoryReservation/],
@@ -274,7 +324,8 @@ describe('a task definition', () => {
       /cycle: nginx → sidecar → nginx/,
     ],
     ['cpu', { cpu: '256' }, /on each container/],
-    ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /credentials/],
+    ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /ARN or the name of an IAM role/],
+    ['executionRoleArn', { executionRoleArn: 'arn:aws:s3:::b' }, /ARN or the name of an IAM role/],
     ['pidMode', { pidMode: 'pod' }, /"pod": task or host/],
     ['ipcMode', { ipcMode: 'private' }, /task, host or none/],
     [

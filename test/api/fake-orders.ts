@@ -2,7 +2,14 @@
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
 import type { Failure } from '../../agent/failure.ts'
-import type { Draining, Host, Noticed, Orders, Waiting } from '../../agent/orders.ts'
+import type {
+  Draining,
+  GivenCredentials,
+  Host,
+  Noticed,
+  Orders,
+  Waiting,
+} from '../../agent/orders.ts'
 import { withdrawn } from '../../state/amendment.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
@@ -42,6 +49,8 @@ export type FakeOrders = Orders & {
   drained: Draining | undefined
   /** What EC2 says to other groups, when it shall refuse them. */
   groupsRefused: Cause | undefined
+  /** What each role's credentials are, or why there are none now. */
+  readonly roles: Map<string, Omit<GivenCredentials, 'roleArn'> | Failure>
   /** Carries out what may be done now, of every holder, until nothing is left to do. */
   settle(): void
 }
@@ -59,6 +68,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     finds: [],
     drained: undefined,
     groupsRefused: undefined,
+    roles: new Map(),
     async prepare(subnetIds) {
       orders.prepared.push([...subnetIds])
       await Promise.resolve()
@@ -99,6 +109,16 @@ export function fakeOrders(journal: Journal): FakeOrders {
     },
     undrain() {
       orders.drained = undefined
+    },
+    hasRole: (arn) => orders.roles.has(arn),
+    credentials: async (id) => {
+      const role = journal.get(id)?.holder.spec.roles?.task ?? ''
+      const given = orders.roles.get(role)
+      if (given === undefined || given instanceof Error) throw given
+      return { roleArn: role, ...given }
+    },
+    protect: (id, until) => {
+      journal.append(id, { type: 'protectionSet', ...(until === undefined ? {} : { until }) })
     },
     planSweep: async () => ({ at: 0, findings: [], away: [] }),
     sweep: async () => ({ at: 0, findings: [], away: [] }),

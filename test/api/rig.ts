@@ -28,7 +28,11 @@ export type Rig = {
   raw(action: string, body: unknown): Promise<{ status: number; body: Record<string, string> }>
   listenUnix(path: string): Promise<void>
   /** One request from inside the namespace with this path. */
-  fromInside(netns: string, path: string): Promise<{ status: number; body: unknown }>
+  fromInside(
+    netns: string,
+    path: string,
+    init?: RequestInit,
+  ): Promise<{ status: number; body: unknown }>
   close(): Promise<void>
 }
 
@@ -75,7 +79,7 @@ export async function openRig(): Promise<Rig> {
       return { status: response.status, body: (await response.json()) as Record<string, string> }
     },
     listenUnix: api.listenUnix,
-    fromInside: (netns, path) => askInside(api.answerInside, netns, path),
+    fromInside: (netns, path, init) => askInside(api.answerInside, netns, path, init),
     async close() {
       ecs.destroy()
       await api.close()
@@ -85,13 +89,13 @@ export async function openRig(): Promise<Rig> {
   }
 }
 
-async function askInside(answer: AnswerInside, netns: string, path: string) {
+async function askInside(answer: AnswerInside, netns: string, path: string, init?: RequestInit) {
   const server = createServer((request, response) => answer(netns, request, response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   try {
     const { port } = server.address() as AddressInfo
-    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, init)
     return { status: response.status, body: await response.json() }
   } finally {
     server.closeAllConnections()

@@ -243,7 +243,12 @@ describe('RunTask', () => {
       { overrides: { containerOverrides: [{ name: 'db' }] } },
       /Override for container named db is not a container in the TaskDefinition/,
     ],
-    ['an override of a role', { overrides: { taskRoleArn: 'x' } }, /overrides\.taskRoleArn/],
+    [
+      'a role without a source',
+      { overrides: { taskRoleArn: 'x' } },
+      /overrides\.taskRoleArn: ECS was unable to assume the role 'arn:aws:iam::123456789012:role\/x'.*rolesFile/,
+    ],
+    ['what is no role', { overrides: { executionRoleArn: 'x y' } }, /overrides\.executionRoleArn/],
     [
       'an override of files',
       {
@@ -251,7 +256,7 @@ describe('RunTask', () => {
           containerOverrides: [{ name: 'nginx', environmentFiles: [{ value: 'a', type: 's3' }] }],
         },
       },
-      /containerOverrides\[0\]\.environmentFiles: is not supported/,
+      /containerOverrides\[0\]\.environmentFiles\[0\]\.value: "a"/,
     ],
     [
       'too little memory',

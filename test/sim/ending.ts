@@ -84,7 +84,7 @@ export class Ending {
     const news = this.#notice && drain.announce(this.#notice)
     if (this.#notice === undefined) drain.withdraw()
     this.#cover(journal)
-    stopDrained(drain, journal, runner)
+    stopDrained(drain, journal, runner, this.#options.timeline.now)
     // A life that begins with another clock reckons with another end.
     if (this.#options.timeline.skewMs !== this.#skewMs) this.#isClockSet = true
     // By a clock that was set forth it may be an old picture when a life first sees it.

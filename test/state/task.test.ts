@@ -35,6 +35,7 @@ const key = (h: Holder) =>
 function events(h: Holder): Event[] {
   const out: Event[] = []
   if (h.desired === 'running') out.push({ type: 'stopAsked', stop })
+  out.push({ type: 'protectionSet', until: 1 })
   for (const { verb, row } of nextSteps(h, ground)) {
     const choice = ['eni', 'attachment'].includes(kindOf(row)) ? { choice: 'one' } : {}
     out.push({ type: 'began', verb, row, ...choice })

@@ -1,0 +1,73 @@
+// What tasks ask of the agent, and what it needs for that: credentials of their roles, the values that
+// no journal holds, and their protection. Put together here, for agent/main.ts.
+
+import type { Logger } from 'pino'
+import type { Journal } from '../state/journal.ts'
+import type { Config } from './config.ts'
+import { AgentRefused } from './config.ts'
+import type { Roles } from './drivers/roles/roles.ts'
+import { openRoles } from './drivers/roles/roles.ts'
+import { RolesFileRefused, readRolesFile } from './drivers/roles/roles-file.ts'
+import type { Values } from './drivers/values/values.ts'
+import { openValues } from './drivers/values/values.ts'
+import { Failure, sentence } from './failure.ts'
+import type { TaskOrders } from './orders.ts'
+
+/** Keys that do not run out are told to be good for so long: the SDKs ask again then. */
+const HOUR_MS = 3_600_000
+
+/** The hands for roles and values. Throws AgentRefused where the rolesFile cannot be used. */
+export function openSecrets(
+  { rolesFile, secretsDir }: Pick<Config, 'rolesFile' | 'secretsDir'>,
+  region: string,
+): { readonly roles: Roles; readonly values: Values } {
+  try {
+    const sources = rolesFile === undefined ? new Map() : readRolesFile(rolesFile)
+    const roles = openRoles({ sources, region })
+    return { roles, values: openValues({ roles, region, secretsDir }) }
+  } catch (error) {
+    throw error instanceof RolesFileRefused ? new AgentRefused(error.message) : error
+  }
+}
+
+/** The orders of api/inside, and of the actions about protection. */
+export function taskOrders(parts: {
+  readonly journal: Journal
+  readonly roles: Roles
+  readonly log: Pick<Logger, 'info' | 'warn'>
+}): TaskOrders {
+  const { journal, roles, log } = parts
+  return {
+    hasRole: (arn) => roles.has(arn),
+
+    async credentials(id) {
+      const role = journal.get(id)?.holder.spec.roles?.task
+      if (role === undefined) throw new Error(`${id} has no task role`)
+      try {
+        const given = await roles.get(role, id)
+        const { accessKeyId, secretAccessKey, sessionToken = '', expiresAt } = given
+        // Who got which keys: the id of a key is none, and CloudTrail shows it.
+        log.info({ task: id, role, accessKeyId }, 'credentials given to a task')
+        const keys = { accessKeyId, secretAccessKey, token: sessionToken }
+        return { roleArn: role, ...keys, expiresAt: expiresAt ?? Date.now() + HOUR_MS }
+      } catch (error) {
+        if (error instanceof Failure)
+          log.warn({ task: id, role, code: error.code }, sentence(error))
+        throw error
+      }
+    },
+
+    protect(id, until) {
+      journal.append(id, { type: 'protectionSet', ...(until === undefined ? {} : { until }) })
+    },
+  }
+}
+
+/** After a start: what running tasks will ask for is got before they ask, so that nobody waits. */
+export function warmUp(journal: Journal, roles: Roles): void {
+  for (const { id, holder } of journal.all()) {
+    const { task } = holder.spec.roles ?? {}
+    // A failure is told to whoever asks.
+    if (holder.desired === 'running' && task) roles.get(task, id).catch(() => {})
+  }
+}
