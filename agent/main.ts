@@ -33,6 +33,7 @@ import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
 import { sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
+import { openImages } from './images.ts'
 import { inspectTask, statsOf } from './inspection.ts'
 import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
@@ -96,7 +97,8 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
 type Told = State & { readonly imds: Imds; readonly onDefect: (error: unknown) => void }
 
 /** Who this host is, and what can be done on it. */
-async function openHands({ config, log, signal, up }: Base, given: Told) {
+async function openHands(base: Base, given: Told) {
+  const { config, log, signal, up } = base
   const { imds, journal, catalog, onDefect } = given
   const { timeoutScale } = config
   const region =
@@ -117,15 +119,16 @@ async function openHands({ config, log, signal, up }: Base, given: Told) {
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
+  const images = openImages({ ...base, ...given, docker, region })
   const drivers = openDrivers({
-    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups },
+    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, images: images.forDriver },
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
   })
-  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
+  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers, images }
 }
 
-type Parts = Told & Awaited<ReturnType<typeof openHands>>
+type Parts = Omit<Told, 'images'> & Awaited<ReturnType<typeof openHands>>
 
 /** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
 async function serve(base: Base, parts: Parts): Promise<void> {
@@ -165,6 +168,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
+    images: () => parts.images.view(),
     draining: () => drain.view(),
     drain: (order) => {
       drain.ask(order)
@@ -181,6 +185,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
   const api = await openApi({
     ...{ orders, journal, catalog, version: enid.version, onDefect: onApiDefect },
+    privileged: config.privileged,
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)

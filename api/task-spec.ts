@@ -35,12 +35,14 @@ export function overridden(
 ): ContainerDefinition[] {
   refuseOthers(overrides, {
     path: 'overrides',
-    taken: ['containerOverrides'],
+    // On EC2 ephemeralStorage does nothing, as in a definition.
+    taken: ['containerOverrides', 'ephemeralStorage'],
     instead: {
       cpu: 'Override cpu of a container',
       memory: 'Override memory of a container',
       taskRoleArn: 'No credentials are given to tasks yet; leave it out',
       executionRoleArn: 'Images are pulled with what dockerd is logged in with; leave it out',
+      inferenceAcceleratorOverrides: 'Accelerators are not given to tasks; leave it out',
     },
   })
   const characters = JSON.stringify(overrides).length
@@ -70,7 +72,10 @@ function checkOverride(override: ContainerOverride, path: string): void {
   refuseOthers(override, {
     path,
     taken: ['name', 'command', 'environment', 'cpu', 'memory', 'memoryReservation'],
-    instead: { environmentFiles: 'Write the variables into environment' },
+    instead: {
+      environmentFiles: 'Write the variables into environment',
+      resourceRequirements: 'GPUs and accelerators are not given to tasks; leave it out',
+    },
   })
   asInvalid(() => checkEnvironment(override.environment ?? [], `${path}.environment`))
 }
@@ -110,7 +115,8 @@ function asInvalid(rule: () => void): void {
 export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode): ContainerSpec {
   const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
   const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
-  const { restartPolicy: policy } = container
+  const { restartPolicy: policy, repositoryCredentials, privileged } = container
+  const secret = repositoryCredentials?.credentialsParameter
   const process = processSpec(container, ipcMode)
   const log = logSpec(container)
   return {
@@ -132,6 +138,8 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
     ...(workingDirectory ? { workingDirectory } : {}),
     ...(user ? { user } : {}),
     ...(readonlyRootFilesystem === undefined ? {} : { readonlyRootFilesystem }),
+    ...(secret ? { repositorySecret: secret } : {}),
+    ...(privileged ? { privileged } : {}),
     ...(memory === undefined ? {} : { memoryMiB: memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),
     ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),

@@ -7,7 +7,7 @@ const AWSVPC = 'In awsvpc mode'
 export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   containerDefinitions: {
     name: taken('names the container; part of its name in Docker'),
-    image: taken('pulled where the host has not got it'),
+    image: taken("pulled or taken from the host, as the host's pull behaviour says"),
     cpu: taken("Docker's CPU shares, at least 2"),
     memory: taken('the hard limit'),
     memoryReservation: taken('the soft limit'),
@@ -44,12 +44,8 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     environmentFiles: refused('Write the variables into environment'),
     mountPoints: taken('volumes of the task'),
     volumesFrom: taken('all that another container mounts; that one starts first'),
-    repositoryCredentials: refused(
-      'Log dockerd in to the registry (docker login), and leave it out',
-    ),
-    privileged: refused(
-      'Privileged containers are refused: they could leave their network namespace',
-    ),
+    repositoryCredentials: taken("the login to the image's registry, read for each pull"),
+    privileged: taken('root on this host: refused unless the host allows it (ENID_PRIVILEGED)'),
     startTimeout: taken(
       'how long after its start others wait for what they depend on; then the task stops',
     ),
@@ -127,6 +123,11 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk'),
     options: taken("the driver's; awslogs-stream-prefix names a stream as ECS does"),
     secretOptions: refused('Write the values into options'),
+  },
+  'containerDefinitions.repositoryCredentials': {
+    credentialsParameter: taken(
+      'a secret of Secrets Manager, by ARN or name: `{"username": …, "password": …}`',
+    ),
   },
   'containerDefinitions.mountPoints': {
     sourceVolume: taken('a volume of the definition'),
