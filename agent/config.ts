@@ -5,9 +5,10 @@
 //   ENID_LISTEN=127.0.0.1:51680       the environment wins over the file
 
 import { readFileSync } from 'node:fs'
+import { IMAGE_SETTINGS, type ImageConfig } from './image-config.ts'
 
 /** All there is to set. Everything has a default that works. */
-export type Config = {
+export type Config = ImageConfig & {
   /** Where the state file lives. */
   readonly stateDir: string
   /** The unix socket of the API, mode 0660. */
@@ -106,6 +107,7 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     rule: 'milliseconds, from 1000 to 2592000000 (30 days)',
     parse: (text) => inRange(text, 1000, 2_592_000_000),
   },
+  ...IMAGE_SETTINGS,
 }
 
 /** Reads the settings. Throws ConfigRefused for the first one that cannot be used. */

@@ -8,43 +8,26 @@ import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
 import { StateFileRefused } from '../state/refusal.ts'
-import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
 import { DEADLINE_MS, scaled } from './deadlines.ts'
-import { Drain, stopDrained } from './drain.ts'
+import { stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
-import { bootId } from './drivers/boot-id.ts'
 import { watchContainers } from './drivers/container-events.ts'
-import { openDocker } from './drivers/docker.ts'
-import { openDrivers } from './drivers/drivers.ts'
-import type { Ec2Call } from './drivers/ec2.ts'
-import { openEc2 } from './drivers/ec2.ts'
-import { Endpoints } from './drivers/endpoints.ts'
-import { regionOf } from './drivers/host.ts'
-import type { Imds } from './drivers/imds.ts'
 import { openImds } from './drivers/imds.ts'
-import { openKernel } from './drivers/kernel/kernel.ts'
 import { openOrphans } from './drivers/orphans.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
-import { openSubnets } from './drivers/subnets.ts'
 import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
 import { sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
+import type { Hands, Told } from './hands.ts'
+import { openHands } from './hands.ts'
 import { inspectTask, statsOf } from './inspection.ts'
-import { foreignIndices, knowHost, untilFound } from './known-host.ts'
 import { watchNotices } from './notice.ts'
-import type { Base, State } from './open-state.ts'
-import {
-  claimInstance,
-  journalSince,
-  keepBackups,
-  openState,
-  refusalOf,
-  refuseSecondAgent,
-} from './open-state.ts'
+import type { Base } from './open-state.ts'
+import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
 import { choose, room, slotsUsed } from './placement.ts'
 import { placementOf } from './placement-facts.ts'
@@ -52,7 +35,7 @@ import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { stopOverdue } from './start-timeouts.ts'
-import { openSecrets, taskOrders, warmUp } from './task-orders.ts'
+import { taskOrders, warmUp } from './task-orders.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
 
@@ -94,41 +77,7 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   await Promise.race([over, defect.promise])
 }
 
-type Told = State & { readonly imds: Imds; readonly onDefect: (error: unknown) => void }
-
-/** Who this host is, and what can be done on it. */
-async function openHands({ config, log, signal, up }: Base, given: Told) {
-  const { imds, journal, catalog, onDefect } = given
-  const { timeoutScale } = config
-  const region =
-    process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
-  const budget = new Budget({ clock: machineClock, share: config.ec2Share })
-  const onCall = (call: Ec2Call) => log.debug(call, 'ec2 call')
-  const ec2 = openEc2({ region, budget, timeoutScale, onCall })
-  up.defer(() => ec2.close())
-  const host = await knowHost({ imds, ec2, catalog, log, signal })
-  up.defer(claimInstance(host.instanceId))
-  const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
-  const docker = openDocker()
-  const hands = openKernel(log)
-  up.defer(() => hands.close())
-  const endpoints = new Endpoints(hands)
-  up.defer(() => endpoints.closeAll())
-  const { kernel } = endpoints
-  const subnets = openSubnets({ ec2, vpcId: host.vpcId })
-  const { keepGroups } = config
-  const { roles, values } = openSecrets(config, region)
-  up.defer(() => values.close())
-  const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
-  const drivers = openDrivers({
-    ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, roles, values },
-    hostLeftMs: () => drain.leftMs(),
-    onTaken: () => foreign.wereMore(),
-  })
-  return { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers, roles }
-}
-
-type Parts = Told & Awaited<ReturnType<typeof openHands>>
+type Parts = Omit<Told, 'images'> & Hands
 
 /** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
 async function serve(base: Base, parts: Parts): Promise<void> {
@@ -168,6 +117,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
+    images: () => parts.images.view(),
     draining: () => drain.view(),
     drain: (order) => {
       drain.ask(order)
@@ -185,6 +135,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
   const api = await openApi({
     ...{ orders, journal, catalog, version: enid.version, onDefect: onApiDefect },
+    privileged: config.privileged,
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)

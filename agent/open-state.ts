@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Catalog } from '../state/catalog.ts'
 import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../state/database.ts'
+import { Images } from '../state/images.ts'
 import { Journal } from '../state/journal.ts'
 import { StateFileRefused } from '../state/refusal.ts'
 import type { Config } from './config.ts'
@@ -27,6 +28,7 @@ export type Base = {
 export type State = {
   readonly journal: Journal
   readonly catalog: Catalog
+  readonly images: Images
   /** Copies the state file beside itself; answers the copy's path. */
   readonly backUp: () => Promise<string>
 }
@@ -60,7 +62,8 @@ export async function openState(base: Base, imds: Imds): Promise<State> {
       log.warn({ taskCount }, 'the host was rebooted: its tasks are over')
     return noteSince(catalog, log)
   })
-  return { journal, catalog, backUp: () => backUp(db, Date.now()) }
+  const images = new Images(db, Date.now)
+  return { journal, catalog, images, backUp: () => backUp(db, Date.now()) }
 }
 
 /** Tries until it can be written. Says so in between; gives up only when it is told to stop. */

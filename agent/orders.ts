@@ -143,7 +143,29 @@ export type TaskOrders = {
   protect(id: HolderId, until: number | undefined): void
 }
 
-type HostOrders = SweepOrders & DrainOrders & TaskOrders
+/** What the clean-up of images has done since the agent started. */
+export type CleanupView = {
+  readonly isOn: boolean
+  readonly cleans: 'off' | 'pulled' | 'all'
+  readonly removedCount: number
+  /** When the last one was, milliseconds since the epoch, and what it removed. */
+  readonly lastAt?: number
+  readonly lastRemoved?: readonly string[]
+  /** Why the last one did not get to its end. */
+  readonly failure?: string
+}
+
+/** Images on this host, since the agent started. */
+export type ImagesView = {
+  readonly pullBehavior: string
+  /** `cached`: the pull failed, and what was here is used. */
+  readonly pulls: Readonly<Record<'pulled' | 'failed' | 'cached', number>>
+  /** How many images it has by our pulls. */
+  readonly knownCount: number
+  readonly cleanup: CleanupView
+}
+
+type HostOrders = SweepOrders & DrainOrders & TaskOrders & { images(): ImagesView }
 
 export type Orders = HostOrders & {
   readonly host: Host

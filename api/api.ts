@@ -17,6 +17,8 @@ export type Api = {
   readonly version: string
   /** What this host runs, in ECS's words. */
   readonly architecture: Architecture
+  /** Whether containers may be privileged. */
+  readonly privileged: boolean
   /** Milliseconds since the epoch when the API was opened. */
   readonly openedAt: number
 }

@@ -8,7 +8,7 @@ import type {
 } from '@aws-sdk/client-ecs'
 import type { Definition } from '../state/catalog.ts'
 import type { Json } from '../state/spec.ts'
-import type { Api, Architecture } from './api.ts'
+import type { Api } from './api.ts'
 import { arnOf } from './api.ts'
 import { clientError } from './aws-error.ts'
 import {
@@ -24,6 +24,7 @@ import { healthChecks } from './rules/health-check.ts'
 import {
   capabilities,
   devicesAndMounts,
+  privileged,
   securityOptions,
   sharedMemoryAndSwap,
   ulimits,
@@ -31,8 +32,9 @@ import {
 import { logging } from './rules/logging.ts'
 import { memory } from './rules/memory.ts'
 import { onePortEach, ports } from './rules/ports.ts'
+import { repositoryCredentials } from './rules/repository.ts'
 import { restartPolicies } from './rules/restart-policy.ts'
-import type { Rule } from './rules/rule.ts'
+import type { Rule, RuleHost } from './rules/rule.ts'
 import { environmentFiles, roles, secrets } from './rules/secrets.ts'
 import { extraHosts, hostNames, namespaces, resolvers } from './rules/shared.ts'
 import { supported } from './rules/supported.ts'
@@ -58,6 +60,7 @@ const RULES: readonly Rule[] = [
   requiresCompatibilities,
   runtimePlatform,
   images,
+  repositoryCredentials,
   essential,
   memory,
   ports,
@@ -80,6 +83,7 @@ const RULES: readonly Rule[] = [
   devicesAndMounts,
   sharedMemoryAndSwap,
   securityOptions,
+  privileged,
   systemControls,
   hostNames,
   extraHosts,
@@ -101,7 +105,7 @@ export type DefinitionBody = Omit<
 /** Checks every rule and fills in the defaults. Throws AwsError at the first rule that is broken. */
 export function checkDefinition(
   input: RegisterTaskDefinitionRequest,
-  host: { readonly architecture: Architecture },
+  host: RuleHost,
 ): DefinitionBody {
   for (const rule of RULES) rule(input, host)
   const { tags: _, containerDefinitions = [], ...rest } = input

@@ -44,6 +44,8 @@ export type ApiOptions = {
   readonly version: string
   /** What this host runs; by default what Node was built for. */
   readonly architecture?: Architecture
+  /** Whether containers may be privileged: no unless told. */
+  readonly privileged?: boolean
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
   readonly onDefect?: (error: unknown) => void
 }
@@ -53,9 +55,10 @@ export type Inside = { readonly answerInside: AnswerInside }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
-  const { orders, journal, catalog, version } = options
+  const { orders, journal, catalog, version, privileged = false } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
-  const api: Api = { orders, journal, catalog, version, architecture, openedAt: Date.now() }
+  const host = { version, architecture, privileged }
+  const api: Api = { orders, journal, catalog, ...host, openedAt: Date.now() }
   if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
 
   const cameOverTcp = new WeakSet<IncomingMessage>()

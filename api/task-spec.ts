@@ -37,10 +37,12 @@ export function overridden(
 ): ContainerDefinition[] {
   refuseOthers(overrides, {
     path: 'overrides',
-    taken: ['containerOverrides', 'taskRoleArn', 'executionRoleArn'],
+    // On EC2 ephemeralStorage does nothing, as in a definition.
+    taken: ['containerOverrides', 'taskRoleArn', 'executionRoleArn', 'ephemeralStorage'],
     instead: {
       cpu: 'Override cpu of a container',
       memory: 'Override memory of a container',
+      inferenceAcceleratorOverrides: 'Accelerators are not given to tasks; leave it out',
     },
   })
   const characters = JSON.stringify(overrides).length
@@ -80,6 +82,9 @@ function checkOverride(override: ContainerOverride, path: string): void {
   refuseOthers(override, {
     path,
     taken: [...OVERRIDABLE],
+    instead: {
+      resourceRequirements: 'GPUs and accelerators are not given to tasks; leave it out',
+    },
   })
   asInvalid(() => {
     checkEnvironment(override.environment ?? [], `${path}.environment`)
@@ -128,7 +133,8 @@ function asInvalid(rule: () => void): void {
 export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode): ContainerSpec {
   const { command, entryPoint, workingDirectory, user, memory, memoryReservation } = container
   const { stopTimeout = STOP_TIMEOUT_DEFAULT, readonlyRootFilesystem, healthCheck } = container
-  const { restartPolicy: policy } = container
+  const { restartPolicy: policy, repositoryCredentials, privileged } = container
+  const secret = repositoryCredentials?.credentialsParameter
   const process = processSpec(container, ipcMode)
   const log = logSpec(container)
   return {
@@ -150,6 +156,8 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
     ...(workingDirectory ? { workingDirectory } : {}),
     ...(user ? { user } : {}),
     ...(readonlyRootFilesystem === undefined ? {} : { readonlyRootFilesystem }),
+    ...(secret ? { repositorySecret: secret } : {}),
+    ...(privileged ? { privileged } : {}),
     ...(memory === undefined ? {} : { memoryMiB: memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),
     ...(healthCheck === undefined ? {} : { healthCheck: healthCheckSpec(healthCheck) }),

@@ -53,6 +53,7 @@ export function taskView(api: Api, task: Task, { withTags }: { withTags: boolean
     lastStatus: lastStatus(holder),
     desiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
     overrides: {
+      ...asked.overrides,
       containerOverrides: containers.map(
         ({ name }) => asked.overrides.containerOverrides?.find((o) => o.name === name) ?? { name },
       ),

@@ -60,4 +60,14 @@ export const MIGRATIONS: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE images (
+    reference TEXT NOT NULL,
+    image_id  TEXT NOT NULL,
+    pulled_at INTEGER NOT NULL,
+    used_at   INTEGER NOT NULL,
+    is_ours   INTEGER NOT NULL,
+    PRIMARY KEY (reference, image_id)
+  ) STRICT;
+  `,
 ]

@@ -175,6 +175,8 @@ export type RolesSpec = {
 export type ContainerSpec = {
   readonly name: string
   readonly image: string
+  /** The secret (ARN or name) with the login to the image's registry. Never the login itself. */
+  readonly repositorySecret?: string
   readonly essential: boolean
   readonly dependsOn: readonly { readonly container: string; readonly condition: Condition }[]
   readonly command?: readonly string[]
@@ -187,6 +189,8 @@ export type ContainerSpec = {
   readonly workingDirectory?: string
   readonly user?: string
   readonly readonlyRootFilesystem?: boolean
+  /** Root on the host, by a setting of the host alone. */
+  readonly privileged?: boolean
   readonly dockerLabels: Readonly<Record<string, string>>
   /** Docker's CPU shares. */
   readonly cpuShares?: number

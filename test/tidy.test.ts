@@ -132,7 +132,11 @@ describe('what touches the world stays where it is looked for', () => {
     [
       'dockerode',
       /^dockerode$/,
-      ['agent/drivers/docker.ts', 'agent/drivers/docker-failure.ts'],
+      [
+        'agent/drivers/docker.ts',
+        'agent/drivers/docker-failure.ts',
+        'agent/drivers/docker-images.ts',
+      ],
       'one connection, one place that classifies',
     ],
     [

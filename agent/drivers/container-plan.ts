@@ -66,6 +66,7 @@ export function planOf(
       NetworkMode: `container:${pauseContainerId}`,
       ...namespaces(task, pauseContainerId),
       ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
+      ...(spec.privileged && { Privileged: true }),
       CpuShares: spec.cpuShares ?? 0,
       Memory: (spec.memoryMiB ?? 0) * MIB,
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,

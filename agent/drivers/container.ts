@@ -36,13 +36,21 @@ export function containerDriver(options: {
   const { docker, host, hostLeftMs = () => undefined, roles, values } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
+  /** By its name, or by its id where another task's pull has moved the name on meanwhile. */
+  async function imageOf(job: Job, signal: AbortSignal): Promise<string> {
+    const { image, name } = containerOf(job)
+    const imageId = job.known('image', `image:${name}`)?.imageId
+    const now = imageId === undefined ? undefined : await docker.image(image, signal)
+    return imageId === undefined || now?.imageId === imageId ? image : imageId
+  }
+
   async function make(job: Job, signal: AbortSignal): Promise<Details['container']> {
     const spec = containerOf(job)
     const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
-    const fetched = await fetch(job, spec, signal)
-    const plan = { ...planOf(spec, job, pause, fetched), Labels: labels }
+    const [fetched, Image] = [await fetch(job, spec, signal), await imageOf(job, signal)]
+    const plan = { ...planOf(spec, job, pause, fetched), Image, Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
       await docker.start(containerId, signal)

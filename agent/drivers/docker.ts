@@ -2,21 +2,22 @@
 // takes the step's signal and fails with a Failure; "it is not there" is an answer, not an error.
 //
 //   sandbox.ts, container.ts, image.ts, container-events.ts ──▶ docker.ts ──▶ dockerode ──▶ socket
+//                                                  docker-images.ts ──┘
 
 import Dockerode from 'dockerode'
 import type { Json, VolumePlan } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
-import { CALL_MS, call, endOf, finish } from './docker-call.ts'
+import { CALL_MS, call, finish } from './docker-call.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'
+import { type ImageCalls, imageCalls } from './docker-images.ts'
 
 export type ContainerFacts = Dockerode.ContainerInspectInfo
 export type ContainerSummary = Dockerode.ContainerInfo
 export type ContainerPlan = Omit<Dockerode.ContainerCreateOptions, 'name' | 'abortSignal'>
 export type VolumeFacts = Dockerode.VolumeInspectInfo
-export type ImageFacts = { readonly imageId: string; readonly digest?: string }
 
 /** dockerd, as far as we need it. */
-export type Docker = {
+export type Docker = ImageCalls & {
   /** The container, or undefined where there is none. */
   inspect(containerId: string, signal: AbortSignal): Promise<ContainerFacts | undefined>
   /** All containers, running or not, that carry these labels. */
@@ -33,12 +34,6 @@ export type Docker = {
   rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
   /** One sample of its statistics as Docker words them, or undefined where it does not run. */
   stats(containerId: string, signal: AbortSignal): Promise<Json | undefined>
-  /** The image, or undefined where it is not on this host. */
-  image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>
-  /** Pulls it. Throws `refused` CannotPullContainerError with the registry's words. */
-  pull(reference: string, signal: AbortSignal): Promise<void>
-  /** Makes an image `repository:tag` of a tar archive. */
-  importImage(tar: Buffer, to: ImportTarget, signal: AbortSignal): Promise<void>
   /** The volume, or undefined where there is none. */
   inspectVolume(name: string, signal: AbortSignal): Promise<VolumeFacts | undefined>
   /** All volumes that carry these labels. */
@@ -49,13 +44,6 @@ export type Docker = {
   removeVolume(name: string, signal: AbortSignal): Promise<void>
   /** What happens from now on to containers with this label; it ends when the connection does. */
   events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
-}
-
-export type ImportTarget = {
-  readonly repository: string
-  readonly tag: string
-  /** Dockerfile lines. */
-  readonly changes: readonly string[]
 }
 
 /** A stream of JSON lines. */
@@ -130,27 +118,7 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       // Of a container that does not run Docker answers an empty sample.
       return sample?.pids_stats?.current === undefined ? undefined : (sample as unknown as Json)
     },
-    async image(reference, signal) {
-      const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
-      const named = image.catch((error) => {
-        // A name that no image can have: pulling it says so in Docker's words.
-        if (!/invalid reference format/.test((error as Error).message)) throw error
-        return undefined
-      })
-      const facts = await unlessGone(named, 'CannotInspectImageError')
-      const digest = facts?.RepoDigests?.[0]?.split('@')[1]
-      return facts && { imageId: facts.Id, ...(digest === undefined ? {} : { digest }) }
-    },
-    pull: (reference, signal) => pull(api, reference, signal),
-    async importImage(tar, { repository, tag, changes }, signal) {
-      const options = { repo: repository, tag, changes: [...changes] }
-      // dockerode hands a buffer on to the request as it is; only its types want a stream.
-      const file = tar as unknown as NodeJS.ReadableStream
-      const made = call(signal, CALL_MS, async (abortSignal) => {
-        await endOf(await api.importImage(file, { ...options, abortSignal }))
-      })
-      await made.catch((error) => failWith(error, 'PauseImageError', 'transient'))
-    },
+    ...imageCalls(api),
     inspectVolume(name, signal) {
       const facts = call(signal, CALL_MS, () => api.getVolume(name).inspect())
       return unlessGone(facts, 'CannotInspectVolumeError')
@@ -203,15 +171,6 @@ async function unlessGone<T>(answer: Promise<T>, code: string): Promise<T | unde
   }
 }
 
-async function pull(api: Dockerode, reference: string, signal: AbortSignal): Promise<void> {
-  const code = 'CannotPullContainerError'
-  try {
-    await endOf(await api.pull(reference, { abortSignal: signal }))
-  } catch (error) {
-    throw dockerFailure(error, code, 'refused', pullHint((error as Error).message))
-  }
-}
-
 /** dockerd died between starting it and writing that down: containerd runs it, and no call ends it. */
 function startHint(id: string, { message }: Error): string {
   if (!/id already in use|already exists/.test(message)) return ''
@@ -219,14 +178,4 @@ function startHint(id: string, { message }: Error): string {
     'dockerd died while it started this container, and does not know that it runs: end it with ' +
     `ctr --namespace moby tasks kill --signal 9 ${id}, and run the task again`
   )
-}
-
-function pullHint(message: string): string {
-  if (/toomanyrequests|rate limit/i.test(message)) {
-    return 'The registry limits how often you may pull: log in, or use a mirror.'
-  }
-  if (/denied|unauthorized|not found|manifest unknown/i.test(message)) {
-    return 'Check the name and the tag of the image, and whether the registry wants a login.'
-  }
-  return 'The image is not on this host and its registry did not deliver it: load it with docker load, or see that the registry can be reached.'
 }

@@ -22,7 +22,8 @@ export type Details = {
     /** Which order of its groups was carried out; absent: none but the first. */
     groupsOrder?: number
   }
-  image: { imageId: string; digest?: string }
+  /** `pullFailure`: why what was on this host already is used, and not what its registry has. */
+  image: { imageId: string; digest?: string; pullFailure?: string }
   /** Docker's name for it. */
   volume: { volumeName: string }
   /** `netns` is Docker's SandboxKey path. */

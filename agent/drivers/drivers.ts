@@ -9,7 +9,7 @@ import type { Ec2 } from './ec2.ts'
 import { eniDriver } from './eni.ts'
 import { openEniLookup } from './eni-lookup.ts'
 import { guardDriver } from './guard.ts'
-import { imageDriver } from './image.ts'
+import { type ImageOptions, imageDriver } from './image.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
 import type { Roles } from './roles/roles.ts'
@@ -24,6 +24,7 @@ export type DriverOptions = {
   readonly docker: Docker
   readonly kernel: Kernel
   readonly host: Host
+  readonly images: Omit<ImageOptions, 'docker'>
   /** EC2 says that an ENI slot which we took for free is not. */
   readonly onTaken: () => void
   /** Multiplies how long one attempt waits for a network card and for the router. */
@@ -41,14 +42,14 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, hostLeftMs, onTaken } = options
+  const { ec2, subnets, docker, kernel, host, images, hostLeftMs, onTaken } = options
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
     attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
-    image: imageDriver({ docker }),
+    image: imageDriver({ docker, ...images }),
     volume: volumeDriver({ docker, host }),
     sandbox: sandboxDriver({ docker, kernel, host }),
     link: linkDriver({

@@ -1,22 +1,49 @@
-// The image of a container: taken from this host where it is, pulled where it is not. It runs while
-// the ENI attaches, never after. Tasks that want the same image share one pull.
+// The image of a container: pulled, or taken from this host, as the host's pull behaviour says. It
+// runs while the ENI attaches, never after. Tasks that want the same image as the same user share
+// one pull.
+//
+//   default        pulled; where that fails, what is here     always   pulled; where that fails, no task
+//   prefer-cached  pulled where it is not here                once     pulled where no task here has yet
 
-import { Failure } from '../failure.ts'
+import { StateFileUnwritable } from '../../state/database.ts'
+import type { Images } from '../../state/images.ts'
+import { Failure, sentence } from '../failure.ts'
 import type { Docker } from './docker.ts'
-import { containerOf, type Driver } from './driver.ts'
+import type { ImageFacts } from './docker-images.ts'
+import { containerOf, type Details, type Driver } from './driver.ts'
+import type { Registries } from './registry/registry.ts'
+
+/** ECS_IMAGE_PULL_BEHAVIOR's values. */
+export type Behaviour = 'default' | 'always' | 'once' | 'prefer-cached'
+
+/** How a pull went: `cached`, it failed and what was here is used. */
+export type Pulled = 'pulled' | 'failed' | 'cached'
+
+export type ImageOptions = {
+  readonly docker: Docker
+  readonly behaviour: Behaviour
+  readonly registries: Registries
+  readonly images: Pick<Images, 'pulled' | 'used' | 'has'>
+  /** Resolves when no clean-up is removing an image of this name. */
+  readonly whenKept: (reference: string) => Promise<void>
+  /** Told of each pull that ended. */
+  readonly onPull: (outcome: Pulled) => void
+}
 
 /** A pull that is under way, for as long as somebody waits for it. */
 type Pull = { readonly done: Promise<void>; readonly controller: AbortController; waiting: number }
 
 /**
- * The driver of `image:<name>` rows. What is on the host is used as it is: `latest` is not asked for
- * again. Refuses with CannotPullContainerError and the registry's own words. Release keeps the image.
+ * The driver of `image:<name>` rows. Refuses with CannotPullContainerError and the registry's own
+ * words. Release keeps the image: the clean-up removes what nobody used for long.
  */
-export function imageDriver({ docker }: { readonly docker: Docker }): Driver<'image'> {
+export function imageDriver(options: ImageOptions): Driver<'image'> {
+  const { docker, behaviour, registries, images, whenKept, onPull } = options
   const pulls = new Map<string, Pull>()
 
-  async function sharedPull(reference: string, signal: AbortSignal): Promise<void> {
-    const pull = pulls.get(reference) ?? begin(reference)
+  async function sharedPull(wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const key = `${wanted.image} ${wanted.secret ?? ''}`
+    const pull = pulls.get(key) ?? begin(key, wanted)
     pull.waiting += 1
     const { promise: givenUp, reject } = Promise.withResolvers<never>()
     const giveUp = () => reject(new Failure('transient', 'Aborted', 'the pull was given up'))
@@ -31,34 +58,87 @@ export function imageDriver({ docker }: { readonly docker: Docker }): Driver<'im
     }
   }
 
-  function begin(reference: string): Pull {
+  function begin(key: string, wanted: Wanted): Pull {
     const controller = new AbortController()
-    const done = docker.pull(reference, controller.signal).finally(() => {
-      if (pulls.get(reference)?.controller === controller) pulls.delete(reference)
+    const done = pullOnce(wanted, controller.signal).finally(() => {
+      if (pulls.get(key)?.controller === controller) pulls.delete(key)
     })
     // Whoever waits hears of its failure; when nobody does any more, nobody needs to.
     done.catch(() => {})
-    controller.signal.addEventListener('abort', () => pulls.delete(reference))
+    controller.signal.addEventListener('abort', () => pulls.delete(key))
     const pull = { done, controller, waiting: 0 }
-    pulls.set(reference, pull)
+    pulls.set(key, pull)
     return pull
+  }
+
+  async function pullOnce({ image, secret }: Wanted, signal: AbortSignal): Promise<void> {
+    const before = await docker.image(image, signal)
+    const auth = await registries.authOf(image, secret, signal)
+    try {
+      await docker.pull(image, auth, signal)
+    } catch (error) {
+      registries.refused(image)
+      throw error
+    }
+    onPull('pulled')
+    const after = await docker.image(image, signal)
+    // What a pull found unchanged was brought by somebody else, or by a pull that is noted already.
+    const isOurs = after?.imageId !== before?.imageId
+    if (after !== undefined) noted(() => images.pulled(image, after.imageId, isOurs))
+  }
+
+  /** Whether what is here does, without asking the registry. */
+  function isEnough(image: string, { imageId }: ImageFacts): boolean {
+    if (behaviour === 'once') return images.has(image, imageId)
+    return behaviour === 'prefer-cached'
+  }
+
+  /** What is here instead, where this behaviour takes it; else the failure. */
+  function instead(present: ImageFacts | undefined, error: unknown): Details['image'] {
+    const isRefusal = error instanceof Failure && error.kind === 'refused'
+    const isTaken = behaviour === 'default' && present !== undefined && isRefusal
+    if (isRefusal) onPull(isTaken ? 'cached' : 'failed')
+    if (!isTaken) throw error
+    return { ...present, pullFailure: `${error.code}: ${sentence(error)}` }
   }
 
   return {
     async ensure(job, signal) {
-      const { image } = containerOf(job)
+      const { image, repositorySecret: secret } = containerOf(job)
       if (!REFERENCE.test(image)) throw malformed(image)
+      await whenKept(image)
+      noted(() => images.used(image))
       const present = await docker.image(image, signal)
-      if (present !== undefined) return present
-      await sharedPull(image, signal)
+      if (present !== undefined && isEnough(image, present)) return present
+      try {
+        await sharedPull({ image, ...(secret === undefined ? {} : { secret }) }, signal)
+      } catch (error) {
+        return instead(present, error)
+      }
       const pulled = await docker.image(image, signal)
       if (pulled !== undefined) return pulled
       throw new Failure('transient', 'CannotPullContainerError', `${image} went away once pulled`)
     },
 
-    async release() {
+    async release(job) {
+      noted(() => images.used(containerOf(job).image))
       return undefined
     },
+  }
+}
+
+/** An image, and the secret with the login to its registry, where the container names one. */
+type Wanted = { readonly image: string; readonly secret?: string }
+
+/**
+ * While the state file cannot be written the task goes on: an image that is not noted as ours is
+ * not ours to remove, and `once` pulls it once more.
+ */
+function noted(write: () => void): void {
+  try {
+    write()
+  } catch (error) {
+    if (!(error instanceof StateFileUnwritable)) throw error
   }
 }
 

@@ -7,7 +7,7 @@ const AWSVPC = 'In awsvpc mode'
 export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   containerDefinitions: {
     name: taken('names the container; part of its name in Docker'),
-    image: taken('pulled where the host has not got it'),
+    image: taken("pulled or taken from the host, as the host's pull behaviour says"),
     cpu: taken("Docker's CPU shares, at least 2"),
     memory: taken('the hard limit'),
     memoryReservation: taken('the soft limit'),
@@ -44,12 +44,8 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     environmentFiles: taken('at most 10 files of variables; environment wins, then the first file'),
     mountPoints: taken('volumes of the task'),
     volumesFrom: taken('all that another container mounts; that one starts first'),
-    repositoryCredentials: refused(
-      'Log dockerd in to the registry (docker login), and leave it out',
-    ),
-    privileged: refused(
-      'Privileged containers are refused: they could leave their network namespace',
-    ),
+    repositoryCredentials: taken("the login to the image's registry, read for each pull"),
+    privileged: taken('root on this host: refused unless the host allows it (ENID_PRIVILEGED)'),
     startTimeout: taken(
       'how long after its start others wait for what they depend on; then the task stops',
     ),
@@ -141,6 +137,11 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   'containerDefinitions.environmentFiles': {
     value: taken('`arn:aws:s3:::BUCKET/KEY.env`, or `file:NAME.env` (ours)'),
     type: taken('`s3`'),
+  },
+  'containerDefinitions.repositoryCredentials': {
+    credentialsParameter: taken(
+      'a secret of Secrets Manager, by ARN or name: `{"username": …, "password": …}`',
+    ),
   },
   'containerDefinitions.mountPoints': {
     sourceVolume: taken('a volume of the definition'),

@@ -148,6 +148,7 @@ function status(api: Api) {
       .all()
       .flatMap(({ id }) => findingsOf(api, id).map((found) => ({ taskId: id, ...found }))),
     ec2Budget: orders.budget(),
+    images: orders.images(),
     quarantined: journal.quarantined,
   }
 }

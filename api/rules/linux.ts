@@ -149,3 +149,18 @@ export const securityOptions: Rule = (definition) => {
     }
   }
 }
+
+/**
+ * A privileged container has every capability: it can take the block of the instance's metadata off,
+ * and is root on this host. Only whoever sets up the host can want that.
+ */
+export const privileged: Rule = (definition, host) => {
+  if (host.privileged) return
+  for (const { container, path } of containersOf(definition)) {
+    if (!container.privileged) continue
+    const rule = 'a privileged container is root on this host, and this host allows none'
+    const remedy =
+      'Leave it out and add capabilities or devices instead, or set ENID_PRIVILEGED=true on the host'
+    throw clientError(`${path}.privileged`, rule, remedy)
+  }
+}

@@ -4,11 +4,11 @@ import type { ContainerDefinition, RegisterTaskDefinitionRequest } from '@aws-sd
 import type { Architecture } from '../api.ts'
 import { clientError, shown } from '../aws-error.ts'
 
+/** What a rule asks of the host. */
+export type RuleHost = { readonly architecture: Architecture; readonly privileged: boolean }
+
 /** Throws AwsError (ClientException) that names the field, the value, the rule and the remedy. */
-export type Rule = (
-  definition: RegisterTaskDefinitionRequest,
-  host: { readonly architecture: Architecture },
-) => void
+export type Rule = (definition: RegisterTaskDefinitionRequest, host: RuleHost) => void
 
 /** The containers with their paths. */
 export const containersOf = ({

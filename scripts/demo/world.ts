@@ -59,6 +59,8 @@ export async function openWorld(
 
     const env = {
       ...labEnv,
+      // The demo's image is made here: nobody outside is asked for it.
+      ENID_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
       ENID_STATE_DIR: join(folder, 'state'),
       ...reach,
       ENID_LISTEN: `127.0.0.1:${await freePort()}`,

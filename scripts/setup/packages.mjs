@@ -17,6 +17,10 @@ const NEEDED = [
 const OPTIONAL = {
   // Beside a pip-installed aws of version 1, the tests drive the agent with Debian's version 2.
   aws: [{ path: '/usr/bin/aws', package: 'awscli' }],
+  'docker-registry': [
+    { program: 'docker-registry', package: 'docker-registry' },
+    { program: 'htpasswd', package: 'apache2-utils' },
+  ],
   boto3: [
     { path: '/usr/bin/python3', package: 'python3' },
     { path: '/usr/lib/python3/dist-packages/boto3/__init__.py', package: 'python3-boto3' },

@@ -29,6 +29,14 @@ describe('settings', () => {
       rolesFile: undefined,
       secretsDir: '/etc/enid/secrets',
       retentionMs: 10_800_000,
+      imagePullBehavior: 'default',
+      registryAuth: undefined,
+      imageCleanup: 'pulled',
+      imageCleanupIntervalMs: 1_800_000,
+      imageMinimumAgeMs: 3_600_000,
+      imagesPerCleanup: 5,
+      imageCleanupExclude: [],
+      privileged: false,
     })
   })
 
@@ -59,6 +67,12 @@ describe('settings', () => {
     [{ ENID_EC2_SHARE: '0' }, /ENID_EC2_SHARE is "0".*0\.01 to 1/],
     [{ ENID_KEEP_GROUPS: 'yes' }, /ENID_KEEP_GROUPS is "yes".*true .* or false/],
     [{ ENID_RETENTION_MS: '1' }, /ENID_RETENTION_MS is "1"/],
+    [{ ENID_IMAGE_PULL_BEHAVIOR: 'never' }, /"never".*default, always, once, prefer-cached/],
+    [{ ENID_REGISTRY_AUTH: 'config.json' }, /ENID_REGISTRY_AUTH is "config.json".*absolute path/],
+    [{ ENID_IMAGE_CLEANUP: 'on' }, /ENID_IMAGE_CLEANUP is "on".*off, pulled .* or all/],
+    [{ ENID_IMAGE_CLEANUP_INTERVAL_MS: '1' }, /from 1000 to/],
+    [{ ENID_IMAGES_PER_CLEANUP: '1.5' }, /whole number from 1 to 1000/],
+    [{ ENID_PRIVILEGED: '1' }, /ENID_PRIVILEGED is "1".*true .* or false/],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message)

@@ -10,7 +10,7 @@ import { checkDefinition } from '../../api/definition.ts'
 import { readInput } from '../../api/protocol.ts'
 import { nginx, seedDefinition } from './rig.ts'
 
-const host = { architecture: 'X86_64' } as const
+const host = { architecture: 'X86_64', privileged: false } as const
 
 /** Through the codec and every rule, as a request comes. */
 const check = (definition: object) =>
@@ -72,7 +72,7 @@ describe('a container of a task definition', () => {
     ['containerPortRange', { portMappings: [{ containerPortRange: '80-90' }] }, /not supported/],
     ['links', { links: ['db'] }, /127\.0\.0\.1/],
     ['disableNetworking', { disableNetworking: true }, /not supported/],
-    ['privileged', { privileged: true }, /refused/],
+    ['privileged', { privileged: true }, /root on this host/],
     ['sourceVolume', { mountPoints: [{ sourceVolume: 'v', containerPath: '/v' }] }, /it has none/],
     ['sourceContainer', { volumesFrom: [{ sourceContainer: 'db' }] }, /no container of this task/],
     ['sourceContainer', { volumesFrom: [{ sourceContainer: 'nginx' }] }, /from itself/],

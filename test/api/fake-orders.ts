@@ -100,6 +100,12 @@ export function fakeOrders(journal: Journal): FakeOrders {
     waiting: () => orders.waits,
     noticed: () => orders.finds,
     budget: () => ({ share: 0.1, actions: [] }),
+    images: () => ({
+      pullBehavior: 'default',
+      pulls: { pulled: 3, failed: 1, cached: 2 },
+      knownCount: 4,
+      cleanup: { isOn: true, cleans: 'pulled', removedCount: 5 },
+    }),
     draining: () => orders.drained,
     drain({ why, stopTasks }) {
       orders.drained = { since: 1_764_000_000_000, why }

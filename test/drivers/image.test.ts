@@ -8,6 +8,7 @@ import { imageDriver } from '../../agent/drivers/image.ts'
 import { tarOf } from '../../agent/drivers/pause/image.ts'
 import { FakeRegistry } from './fake-registry.ts'
 import { container, job, never, spec } from './jobs.ts'
+import { noImages } from './no-images.ts'
 import { docker, importTestImage, inspect } from './test-image.ts'
 
 let local: string
@@ -26,7 +27,7 @@ afterAll(async () => {
   await docker('rmi', local)
 })
 
-const driver = imageDriver({ docker: openDocker() })
+const driver = imageDriver({ docker: openDocker(), ...noImages('prefer-cached') })
 const jobOf = (image: string) =>
   job('image:app', { spec: spec({ containers: [container({ image })] }) })
 

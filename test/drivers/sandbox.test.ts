@@ -3,7 +3,8 @@
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { containerDriver } from '../../agent/drivers/container.ts'
-import { type Docker, type ImportTarget, openDocker } from '../../agent/drivers/docker.ts'
+import { type Docker, openDocker } from '../../agent/drivers/docker.ts'
+import type { ImportTarget } from '../../agent/drivers/docker-images.ts'
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { pauseImage } from '../../agent/drivers/pause/image.ts'

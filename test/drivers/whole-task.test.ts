@@ -26,6 +26,7 @@ import type { Host } from '../../agent/orders.ts'
 import { runLab } from '../../lab/main.ts'
 import { kindOf, type RowId } from '../../state/task.ts'
 import { container, job, never, newHolderId, spec } from './jobs.ts'
+import { noImages } from './no-images.ts'
 import { docker, importTestImage, sh, wearing } from './test-image.ts'
 
 const down = new AbortController()
@@ -60,7 +61,8 @@ beforeAll(async () => {
   kernel = openKernel({ warn: () => {}, error: console.error })
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const docker = openDocker()
-  drivers = openDrivers({ ec2, subnets, docker, kernel, host, onTaken: () => {} })
+  const images = noImages('prefer-cached')
+  drivers = openDrivers({ ec2, subnets, docker, kernel, host, images, onTaken: () => {} })
 })
 
 async function startLab(): Promise<string> {

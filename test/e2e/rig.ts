@@ -87,6 +87,8 @@ export class Rig {
       ENID_STATE_DIR: join(folder, 'state'),
       ENID_SOCKET: join(folder, 'enid.sock'),
       ENID_LISTEN: `127.0.0.1:${await freePort()}`,
+      // The test's images are here and nowhere else: nobody outside is asked.
+      ENID_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
     })
     rig.image = await importTestImage()
     const { Reservations = [] } = await rig.ec2.send(new DescribeInstancesCommand({}))

@@ -275,7 +275,7 @@ describe('the state file', () => {
   test('of an older schema is copied, then migrated', () => {
     openDatabase(path).close()
     const old = new Sqlite(path)
-    old.exec(`DROP TABLE facts; DROP TABLE runs; DROP TABLE tags; DROP TABLE clusters;
+    old.exec(`DROP TABLE images; DROP TABLE facts; DROP TABLE runs; DROP TABLE tags; DROP TABLE clusters;
       DROP TABLE definitions; DROP TABLE logs; DROP TABLE events; DROP TABLE holders;`)
     old.pragma('user_version = 0')
     old.close()
@@ -406,7 +406,8 @@ describe('a backup', () => {
   test('of before a migration is made anew where a death cut one short', () => {
     openDatabase(path).close()
     const old = new Sqlite(path)
-    old.exec('DROP TABLE facts; DROP TABLE runs; DROP TABLE tags; DROP TABLE clusters')
+    old.exec('DROP TABLE images; DROP TABLE facts; DROP TABLE runs; DROP TABLE tags')
+    old.exec('DROP TABLE clusters')
     old.exec('DROP TABLE definitions; DROP TABLE logs; DROP TABLE events; DROP TABLE holders')
     old.pragma('user_version = 0')
     old.close()
