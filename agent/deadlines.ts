@@ -8,6 +8,7 @@ export const DEADLINE_MS = {
   eni: 120_000,
   image: 1_800_000,
   volume: 120_000,
+  cgroup: 120_000,
   sandbox: 120_000,
   attachment: 120_000,
   guard: 120_000,

@@ -14,8 +14,9 @@ import type { TakeSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Finding, Noticed, Sweep } from './orders.ts'
 import type { OnDefect } from './runner.ts'
-import type { Claims, Suspect, Thing } from './suspects.ts'
+import type { Claims, Suspect } from './suspects.ts'
 import { claimedEniIds, isOfRow, isSteady, steady, suspectsOf, unclaimed } from './suspects.ts'
+import type { Thing } from './thing.ts'
 import type { Judged, Sighting, Sightings, SweepTimes } from './verdict.ts'
 import { asksInstances, awayFrom, awayOf, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
 
@@ -197,6 +198,7 @@ export class Reconcile {
     }
     if (thing.what === 'container') await orphans.releaseContainer(thing, signal)
     else if (thing.what === 'volume') await orphans.releaseVolume(thing, signal)
+    else if (thing.what === 'cgroup') await orphans.releaseCgroup(thing, signal)
     else await orphans.releaseLink(thing, signal)
     return 'released'
   }

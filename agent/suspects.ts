@@ -10,10 +10,8 @@ import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
 import { kindOf, rowState, rows } from '../state/task.ts'
-import type { SeenContainer, SeenEni, SeenLink, SeenVolume, Survey } from './drivers/survey.ts'
-
-/** Something in the world that wears our mark. */
-export type Thing = SeenEni | SeenContainer | SeenVolume | SeenLink
+import type { SeenEni, Survey } from './drivers/survey.ts'
+import { idOf, inUseSince, type Thing } from './thing.ts'
 
 /** What does not agree, and why. */
 export type Suspect =
@@ -46,18 +44,11 @@ export type Asking = {
   readonly journalSince: number
 }
 
-/** The name by which a thing is told from all others of its kind. */
-export function idOf(thing: Thing): string {
-  if (thing.what === 'eni') return thing.eniId
-  if (thing.what === 'container') return thing.containerId
-  return thing.what === 'volume' ? thing.volumeName : thing.mac
-}
-
 /** Everything that does not agree. `before`: what was steady before the survey was begun. */
 export function suspectsOf(asking: Asking, survey: Survey, before: readonly Steady[]): Suspect[] {
-  const { enis, containers, volumes, links } = survey
+  const { enis, containers, volumes, links, cgroups } = survey
   const claims = enisClaimed(asking.journal)
-  const own = [containers, volumes, links].flatMap((place): readonly Thing[] =>
+  const own = [containers, volumes, links, cgroups].flatMap((place): readonly Thing[] =>
     'seen' in place ? place.seen : [],
   )
   // What came to be, or was doubted, while the survey was under way is not missing from it.
@@ -164,12 +155,6 @@ function suspectOwn(
   const since = inUseSince(thing)
   const isEarlier = isUnknown && since !== undefined && since < journalSince
   return [{ is: 'orphan', thing, why, isEarlier }]
-}
-
-/** Since when a thing does its work; undefined while nothing depends on it. */
-function inUseSince(thing: Thing): number | undefined {
-  if (thing.what === 'container') return thing.isRunning ? thing.createdAt : undefined
-  return thing.what === 'eni' ? thing.attachment?.attachedAt : undefined
 }
 
 function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[] {

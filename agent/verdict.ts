@@ -6,8 +6,9 @@ import { kindOf } from '../state/task.ts'
 import type { Survey } from './drivers/survey.ts'
 import { type Failure, sentence } from './failure.ts'
 import type { Finding, Sweep } from './orders.ts'
-import type { Suspect, Thing } from './suspects.ts'
-import { idOf, isOfRow, ownerOf } from './suspects.ts'
+import type { Suspect } from './suspects.ts'
+import { isOfRow, ownerOf } from './suspects.ts'
+import { idOf, type Thing } from './thing.ts'
 
 /** Milliseconds. */
 export type SweepTimes = {
@@ -81,6 +82,7 @@ const PLACES: { readonly [W in Thing['what']]: Place } = {
   container: 'docker',
   volume: 'docker',
   link: 'kernel',
+  cgroup: 'kernel',
 }
 
 /** The name under which a suspect is remembered from one look to the next. It begins with its place. */
@@ -217,7 +219,7 @@ export function stagesOf(judged: readonly Judged[]): Judged[][] {
   return STAGES.map((name) => judged.filter((each) => stage(each) === name))
 }
 
-const STAGES = ['row', 'container', 'volume', 'sandbox', 'link', 'eni'] as const
+const STAGES = ['row', 'container', 'volume', 'sandbox', 'cgroup', 'link', 'eni'] as const
 type Stage = (typeof STAGES)[number]
 
 /** A place that did not answer, in words. */
@@ -228,12 +230,18 @@ export const awayOf = (place: Place, failure: Failure): Sweep['away'][number] =>
 })
 
 /** The places that did not answer a survey. */
-export function awayFrom({ enis, containers, volumes, links }: Survey): Sweep['away'][number][] {
+export function awayFrom({
+  enis,
+  containers,
+  volumes,
+  links,
+  cgroups,
+}: Survey): Sweep['away'][number][] {
   const places = [
     ['ec2', enis],
     // One dockerd: said once.
     ['docker', 'away' in containers ? containers : volumes],
-    ['kernel', links],
+    ['kernel', 'away' in links ? links : cgroups],
   ] as const
   return places.flatMap(([place, seen]) => ('away' in seen ? [awayOf(place, seen.away)] : []))
 }

@@ -48,6 +48,7 @@ import {
 } from './rules/task.ts'
 import { mountPoints, volumes, volumesFrom } from './rules/volumes.ts'
 import { checkTags } from './tags.ts'
+import { readSize, sizeTexts } from './task-size.ts'
 import { isBlank } from './unsupported.ts'
 
 /** In the order in which a person would want to hear of them. */
@@ -111,6 +112,7 @@ export function checkDefinition(
   const { tags: _, containerDefinitions = [], ...rest } = input
   return {
     ...withoutEmpty(rest),
+    ...sizeTexts(readSize(input)),
     family: input.family,
     volumes: input.volumes ?? [],
     placementConstraints: [],

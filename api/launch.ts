@@ -64,7 +64,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   checkTags(tagsOf(own), "tags with the definition's")
   const eniTags = { ...own, ...extensions.eniTags }
   checkTags(tagsOf(eniTags), "tags of the ENI with the task's")
-  const containers = overridden(bodyOf(definition), overrides)
+  const { containers, size } = overridden(bodyOf(definition), overrides)
   const asked = askedJson({
     cluster,
     family,
@@ -85,6 +85,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     ...(sandbox && { sandbox }),
     ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
     ...(roles && { roles }),
+    cgroup: size,
     blockImds: true,
     family,
     asked,

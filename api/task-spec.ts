@@ -9,15 +9,16 @@ import type {
   IpcMode,
   TaskOverride,
 } from '@aws-sdk/client-ecs'
-import type { Condition, ContainerSpec, HealthCheck, Restart } from '../state/spec.ts'
+import type { CgroupSpec, Condition, ContainerSpec, HealthCheck, Restart } from '../state/spec.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
 import type { DefinitionBody } from './definition.ts'
 import { logSpec } from './log-spec.ts'
 import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
-import { checkSizes } from './rules/memory.ts'
+import { checkFits } from './rules/memory.ts'
 import { checkEnvironmentFiles, checkNames } from './rules/secrets.ts'
 import { fetchedSpecs } from './secret-spec.ts'
+import { readSize } from './task-size.ts'
 import { refuseOthers } from './unsupported.ts'
 import { mountSpecs } from './volume-spec.ts'
 
@@ -32,16 +33,22 @@ const OVERRIDES_MAX = 8192
 
 /** The definition's containers with what this task overrides. Throws AwsError for a bad override. */
 export function overridden(
-  { family, containerDefinitions }: DefinitionBody,
+  body: DefinitionBody,
   overrides: TaskOverride,
-): ContainerDefinition[] {
+): { containers: ContainerDefinition[]; size: CgroupSpec } {
+  const { family, containerDefinitions } = body
   refuseOthers(overrides, {
     path: 'overrides',
     // On EC2 ephemeralStorage does nothing, as in a definition.
-    taken: ['containerOverrides', 'taskRoleArn', 'executionRoleArn', 'ephemeralStorage'],
+    taken: [
+      'containerOverrides',
+      'cpu',
+      'memory',
+      'taskRoleArn',
+      'executionRoleArn',
+      'ephemeralStorage',
+    ],
     instead: {
-      cpu: 'Override cpu of a container',
-      memory: 'Override memory of a container',
       inferenceAcceleratorOverrides: 'Accelerators are not given to tasks; leave it out',
     },
   })
@@ -62,10 +69,17 @@ export function overridden(
     checkOverride(override, path)
     byName.set(name, { override, path })
   }
-  return containerDefinitions.map((container) => {
+  const containers = containerDefinitions.map((container) => {
     const mine = byName.get(container.name ?? '')
     return mine === undefined ? container : applied(container, mine)
   })
+  const paths = containers.map(({ name = '' }) => byName.get(name)?.path ?? `container ${name}`)
+  const size = asInvalid(() => {
+    const whole = { ...readSize(body), ...readSize(overrides, 'overrides.') }
+    checkFits(containers, whole, paths)
+    return whole
+  })
+  return { containers, size }
 }
 
 const OVERRIDABLE = [
@@ -112,17 +126,14 @@ function applied(
     ...(memory === undefined ? {} : { memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservation }),
   }
-  asInvalid(() => {
-    checkSizes(after, path)
-    checkNames(after, path)
-  })
+  asInvalid(() => checkNames(after, path))
   return after
 }
 
 /** A definition's rule that an override breaks is an InvalidParameterException. */
-function asInvalid(rule: () => void): void {
+function asInvalid<T>(rule: () => T): T {
   try {
-    rule()
+    return rule()
   } catch (error) {
     if (!(error instanceof AwsError)) throw error
     throw new AwsError('InvalidParameterException', error.message, { restStatus: 400 })

@@ -18,6 +18,7 @@ import {
   taskArn,
 } from './arn.ts'
 import { tagList } from './tags.ts'
+import { readSize, sizeTexts } from './task-size.ts'
 
 /** What the journal knows of a row, also after its release; undefined before it was ever held. */
 export const detailsOf = <K extends RowKind>(holder: Holder, _kind: K, row: RowId) =>
@@ -46,14 +47,15 @@ export function taskView(api: Api, task: Task, { withTags }: { withTags: boolean
     connectivity: 'CONNECTED',
     containerInstanceArn: containerInstanceArn(host, cluster),
     launchType: 'EC2',
-    cpu: String(sum(asked.cpu)),
-    memory: String(sum(containers.map((c) => c.memoryMiB ?? c.memoryReservationMiB ?? 0))),
+    cpu: String(cpuOf(task)),
+    memory: String(memoryOf(task)),
     enableExecuteCommand: false,
     healthStatus: taskHealth(holder),
     lastStatus: lastStatus(holder),
     desiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
     overrides: {
       ...asked.overrides,
+      ...sizeTexts(readSize(asked.overrides)),
       containerOverrides: containers.map(
         ({ name }) => asked.overrides.containerOverrides?.find((o) => o.name === name) ?? { name },
       ),
@@ -69,6 +71,16 @@ export function taskView(api: Api, task: Task, { withTags }: { withTags: boolean
     version: versionOf(entry),
     tags: withTags ? tagList(api.catalog, arn) : [],
   }
+}
+
+/** CPU units that the task takes up: those of the whole, or its containers' together. */
+export const cpuOf = ({ entry, asked }: Task): number =>
+  entry.holder.spec.cgroup?.cpuUnits ?? sum(asked.cpu)
+
+/** MiB that the task may use: those of the whole, or its containers' together. */
+export function memoryOf({ entry }: Task): number {
+  const { cgroup, containers } = entry.holder.spec
+  return cgroup?.memoryMiB ?? sum(containers.map((c) => c.memoryMiB ?? c.memoryReservationMiB ?? 0))
 }
 
 function attachmentView({ id, holder }: Entry, n: number): Attachment {

@@ -213,6 +213,13 @@ export type ContainerSpec = {
   readonly volumesFrom?: readonly { readonly container: string; readonly readOnly: boolean }[]
 }
 
+/** What a task as a whole may use, however many containers share it. Absent: as much as there is. */
+export type CgroupSpec = {
+  /** 1024 are one CPU. */
+  readonly cpuUnits?: number
+  readonly memoryMiB?: number
+}
+
 /** What a holder is meant to be. `rows(spec)` in task.ts says what it holds for that. */
 export type Spec = {
   readonly kind: 'task' | 'spare' | 'shared'
@@ -225,6 +232,8 @@ export type Spec = {
   readonly sandbox?: SandboxSpec
   readonly volumes?: readonly VolumeSpec[]
   readonly roles?: RolesSpec
+  /** The cgroup around all of it. Absent: none, as in tasks from before there was one. */
+  readonly cgroup?: CgroupSpec
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

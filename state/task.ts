@@ -17,6 +17,7 @@ export type RowId =
   | `image:${string}`
   | `volume:${string}`
   | `container:${string}`
+  | 'cgroup'
   | 'sandbox'
   | 'address'
 export type RowKind = RowId extends infer R ? (R extends `${infer K}:${string}` ? K : R) : never
@@ -164,7 +165,9 @@ function layOut(spec: Spec): readonly Row[] {
     // A place of the host is nobody's to make or to remove.
     if (kind !== 'bind') all.push({ id: `volume:${name}`, needs: [] })
   }
-  if (!onHost) all.push({ id: 'sandbox', needs: ground.slice(0, 1) })
+  const around: Need[] = spec.cgroup ? [{ row: 'cgroup' }] : []
+  if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
+  if (!onHost) all.push({ id: 'sandbox', needs: [...ground.slice(0, 1), ...around] })
   for (const n of numbers) {
     all.push({ id: `attachment:${n}`, needs: [eni(n)] })
     all.push({ id: `guard:${n}`, needs: [attachment(n)] })

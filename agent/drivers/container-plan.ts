@@ -9,6 +9,7 @@ import type {
   ProcessSpec,
   Spec,
 } from '../../state/spec.ts'
+import { parentOf } from './cgroup/path.ts'
 import type { ContainerPlan } from './docker.ts'
 import type { Job } from './driver.ts'
 import { type Fetched, NOTHING } from './values/values.ts'
@@ -40,12 +41,13 @@ const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
  */
 export function planOf(
   spec: ContainerSpec,
-  job: Pick<Job, 'holderId' | 'spec' | 'details'>,
+  job: Pick<Job, 'holderId' | 'spec' | 'details' | 'known'>,
   pauseContainerId: string,
   { fromFiles, secrets, logOptions }: Fetched = NOTHING,
 ): ContainerPlan {
   const { holderId, spec: task } = job
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
+  const cgroup = job.known('cgroup', 'cgroup')?.path
   return {
     Image: spec.image,
     Env: Object.entries({
@@ -65,6 +67,7 @@ export function planOf(
     HostConfig: {
       NetworkMode: `container:${pauseContainerId}`,
       ...namespaces(task, pauseContainerId),
+      ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),
       ReadonlyRootfs: spec.readonlyRootFilesystem ?? false,
       ...(spec.privileged && { Privileged: true }),
       CpuShares: spec.cpuShares ?? 0,

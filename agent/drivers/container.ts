@@ -8,6 +8,8 @@
 import type { ContainerSpec, Spec } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
+import { type Cgroups, openCgroups } from './cgroup/tree.ts'
+import { endContainer, startContainer } from './cgroup.ts'
 import { exitOf } from './container-exit.ts'
 import { logTail } from './container-logs.ts'
 import { planOf } from './container-plan.ts'
@@ -26,6 +28,8 @@ const VANISHED_EXIT_CODE = 137
 export function containerDriver(options: {
   readonly docker: Docker
   readonly host: Host
+  /** By default this host's. */
+  readonly cgroups?: Pick<Cgroups, 'end'>
   /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
   readonly hostLeftMs?: () => number | undefined
   /** Where credentials of tasks' roles come from; without it no task can have one. */
@@ -33,7 +37,8 @@ export function containerDriver(options: {
   /** Where secrets and files of variables come from; without it no container can name one. */
   readonly values?: Values
 }): Driver<'container'> {
-  const { docker, host, hostLeftMs = () => undefined, roles, values } = options
+  const { docker, host, cgroups = openCgroups(), hostLeftMs = () => undefined } = options
+  const { roles, values } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   /** By its name, or by its id where another task's pull has moved the name on meanwhile. */
@@ -53,7 +58,7 @@ export function containerDriver(options: {
     const plan = { ...planOf(spec, job, pause, fetched), Image, Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
-      await docker.start(containerId, signal)
+      await startContainer({ docker, cgroups }, job, containerId, signal)
       return { containerId }
     } catch (error) {
       const own = isNameTaken(error) && (await findContainer(docker, wearerOf(job), signal))
@@ -73,16 +78,16 @@ export function containerDriver(options: {
   }
 
   async function adopt(
-    { answeredExitId }: Job,
+    job: Job,
     facts: ContainerFacts,
     signal: AbortSignal,
   ): Promise<Details['container']> {
     const { Id: containerId, State: state } = facts
     if (state.Running) return { containerId }
-    if (state.Status !== 'created' && state.FinishedAt !== answeredExitId) {
+    if (state.Status !== 'created' && state.FinishedAt !== job.answeredExitId) {
       return { containerId, exit: exitOf(facts) }
     }
-    await docker.start(containerId, signal)
+    await startContainer({ docker, cgroups }, job, containerId, signal)
     return { containerId }
   }
 
@@ -116,6 +121,7 @@ export function containerDriver(options: {
       const facts = await findContainer(docker, wearerOf(job), signal)
       if (facts === undefined) return undefined
       await stop(job, facts.Id, signal)
+      await endContainer({ cgroups }, job, facts.Id)
       const tail = await logTail(docker, facts, signal).catch(noneIfUnreadable)
       const after = await docker.inspect(facts.Id, signal)
       await docker.remove(facts.Id, signal)

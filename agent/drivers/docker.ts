@@ -42,6 +42,8 @@ export type Docker = ImageCalls & {
   createVolume(name: string, plan: VolumePlan, signal: AbortSignal): Promise<void>
   /** Removes it with what is in it. Gone is success. */
   removeVolume(name: string, signal: AbortSignal): Promise<void>
+  /** How dockerd makes cgroups, and whether at all. */
+  cgroupDriver(signal: AbortSignal): Promise<'cgroupfs' | 'systemd' | 'none'>
   /** What happens from now on to containers with this label; it ends when the connection does. */
   events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
 }
@@ -140,6 +142,12 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       const removed = call(signal, CALL_MS, () => api.getVolume(name).remove())
       await unlessGone(removed, 'CannotRemoveVolumeError')
     },
+    async cgroupDriver(signal) {
+      const asked = call(signal, CALL_MS, () => api.info())
+      const refused = (error: unknown) => failWith(error, 'DockerUnreachable', 'transient')
+      const { CgroupDriver } = await asked.catch(refused)
+      return ['cgroupfs', 'systemd'].includes(CgroupDriver) ? CgroupDriver : 'none'
+    },
     async events(label, kinds, signal) {
       const filters = { type: ['container' as const], label: [label], event: [...kinds] }
       const stream = await api
@@ -171,9 +179,15 @@ async function unlessGone<T>(answer: Promise<T>, code: string): Promise<T | unde
   }
 }
 
+/** dockerd died in the middle of starting it: containerd runs it, and Docker does not know. */
+export const isForgotten = (error: unknown): boolean =>
+  error instanceof Failure && FORGOTTEN.test(error.message)
+
+const FORGOTTEN = /id already in use|already exists/
+
 /** dockerd died between starting it and writing that down: containerd runs it, and no call ends it. */
 function startHint(id: string, { message }: Error): string {
-  if (!/id already in use|already exists/.test(message)) return ''
+  if (!FORGOTTEN.test(message)) return ''
   return (
     'dockerd died while it started this container, and does not know that it runs: end it with ' +
     `ctr --namespace moby tasks kill --signal 9 ${id}, and run the task again`

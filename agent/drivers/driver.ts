@@ -26,6 +26,8 @@ export type Details = {
   image: { imageId: string; digest?: string; pullFailure?: string }
   /** Docker's name for it. */
   volume: { volumeName: string }
+  /** Where it is below each hierarchy; none where the host has none to give. */
+  cgroup: { path?: string }
   /** `netns` is Docker's SandboxKey path. */
   sandbox: { containerId: string; netns: string }
   attachment: { attachmentId: string; deviceIndex: number }

@@ -2,6 +2,8 @@
 
 import type { Host } from '../orders.ts'
 import { attachmentDriver } from './attachment.ts'
+import { openCgroups } from './cgroup/tree.ts'
+import { cgroupDriver } from './cgroup.ts'
 import { containerDriver } from './container.ts'
 import type { Docker } from './docker.ts'
 import type { Drivers } from './driver.ts'
@@ -44,6 +46,7 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 export function openDrivers(options: DriverOptions): Drivers {
   const { ec2, subnets, docker, kernel, host, images, hostLeftMs, onTaken } = options
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
+  const cgroups = openCgroups()
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
@@ -51,7 +54,8 @@ export function openDrivers(options: DriverOptions): Drivers {
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker, ...images }),
     volume: volumeDriver({ docker, host }),
-    sandbox: sandboxDriver({ docker, kernel, host }),
+    cgroup: cgroupDriver({ docker, cgroups, host }),
+    sandbox: sandboxDriver({ docker, cgroups, kernel, host }),
     link: linkDriver({
       kernel,
       host,
@@ -59,7 +63,7 @@ export function openDrivers(options: DriverOptions): Drivers {
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
     container: containerDriver({
-      ...{ docker, host },
+      ...{ docker, cgroups, host },
       ...(hostLeftMs && { hostLeftMs }),
       ...(roles && { roles }),
       ...(values && { values }),

@@ -3,11 +3,12 @@
 // anything is an orphan is for agent/reconcile.ts to say.
 
 import { Failure } from '../failure.ts'
+import { type Cgroups, openCgroups } from './cgroup/tree.ts'
 import type { Docker } from './docker.ts'
 import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
-import type { SeenContainer, SeenEni, SeenLink, SeenVolume } from './survey.ts'
+import type { SeenCgroup, SeenContainer, SeenEni, SeenLink, SeenVolume } from './survey.ts'
 
 /** What the sweep may do to the world, and the one thing that it may ask. */
 export type Orphans = {
@@ -15,6 +16,8 @@ export type Orphans = {
   releaseContainer(seen: SeenContainer, signal: AbortSignal): Promise<void>
   /** Removed with what is in it. Gone is success. */
   releaseVolume(seen: SeenVolume, signal: AbortSignal): Promise<void>
+  /** All that runs in it ended, and removed. Gone is success. */
+  releaseCgroup(seen: SeenCgroup, signal: AbortSignal): Promise<void>
   /** Down, without addresses or mark. Gone is success. */
   releaseLink(seen: SeenLink, signal: AbortSignal): Promise<void>
   /**
@@ -31,6 +34,8 @@ export type OrphansOptions = {
   readonly docker: Pick<Docker, 'inspect' | 'stop' | 'remove' | 'removeVolume'>
   readonly kernel: Pick<Kernel, 'giveBack' | 'dropNetns'>
   readonly instanceId: string
+  /** By default this host's. */
+  readonly cgroups?: Pick<Cgroups, 'end' | 'remove'>
 }
 
 /** How long an orphan may take to end by itself, milliseconds: Docker's own default. */
@@ -39,7 +44,9 @@ const STOP_MS = 10_000
 const FILTER_VALUES_MAX = 200
 
 /** Opens these hands over what the drivers use. */
-export function openOrphans({ ec2, docker, kernel, instanceId }: OrphansOptions): Orphans {
+export function openOrphans(options: OrphansOptions): Orphans {
+  const { ec2, docker, kernel, instanceId, cgroups = openCgroups() } = options
+
   async function detach(seen: SeenEni, signal: AbortSignal): Promise<void> {
     const { attachment } = seen
     if (attachment?.instanceId !== instanceId || attachment.deviceIndex === 0) return
@@ -61,6 +68,11 @@ export function openOrphans({ ec2, docker, kernel, instanceId }: OrphansOptions)
 
     async releaseVolume({ volumeName }, signal) {
       await docker.removeVolume(volumeName, signal)
+    },
+
+    async releaseCgroup({ path }) {
+      await cgroups.end(path)
+      await cgroups.remove(path)
     },
 
     async releaseLink({ mac }, signal) {

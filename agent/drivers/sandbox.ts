@@ -6,6 +6,9 @@
 
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
+import { parentOf } from './cgroup/path.ts'
+import { type Cgroups, openCgroups } from './cgroup/tree.ts'
+import { endContainer, startContainer } from './cgroup.ts'
 import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
 import { isImageMissing, isNameTaken } from './docker.ts'
 import type { Details, Driver, Job } from './driver.ts'
@@ -18,6 +21,8 @@ export type SandboxOptions = {
   readonly docker: Docker
   readonly kernel: Pick<Kernel, 'holdNetns' | 'dropNetns'>
   readonly host: Host
+  /** By default this host's. */
+  readonly cgroups?: Pick<Cgroups, 'end'>
   /** By default the one for this machine. */
   readonly image?: PauseImage
 }
@@ -27,7 +32,7 @@ export type SandboxOptions = {
  * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
  */
 export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
-  const { docker, kernel, host, image = pauseImage() } = options
+  const { docker, kernel, host, cgroups = openCgroups(), image = pauseImage() } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<string> {
@@ -68,13 +73,16 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       if (found?.State.Running) return await settle(found.Id, signal)
       if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
       const containerId = found?.Id ?? (await make(job, signal))
-      await docker.start(containerId, signal)
+      await startContainer({ docker, cgroups }, job, containerId, signal)
       return await settle(containerId, signal)
     },
 
     async release(job, signal) {
       const facts = await findContainer(docker, wearerOf(job), signal)
-      if (facts !== undefined) await docker.remove(facts.Id, signal)
+      if (facts !== undefined) {
+        await endContainer({ cgroups }, job, facts.Id)
+        await docker.remove(facts.Id, signal)
+      }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
       const netns = job.known('sandbox', job.row)?.netns ?? (facts && netnsOf(facts))
       if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
@@ -116,6 +124,7 @@ function planOf(
   const { hostname = privateDnsName, extraHosts = [], sysctls = {} } = sandbox
   const ownHosts = extraHosts.map((line) => `${line.hostname}:${line.address}`)
   const names = hostname === privateDnsName ? [privateDnsName] : [hostname, privateDnsName]
+  const cgroup = job.known('cgroup', 'cgroup')?.path
   // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
   const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
   return {
@@ -128,6 +137,7 @@ function planOf(
       Dns: [...(sandbox.nameServers ?? nameServers)],
       DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
       ExtraHosts: [...names.map((name) => `${name}:${ipv4}`), ...ownHosts],
+      ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),
       // Others may join it; nobody does unless the task says so.
       ...(sandbox.ipc === 'task' && { IpcMode: 'shareable' }),
       Sysctls: { ...sysctls, ...needed },

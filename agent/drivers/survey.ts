@@ -3,11 +3,14 @@
 // silence is not emptiness.
 //
 //   EC2     one filtered describe by tag key: this instance's ENIs, and those of all others
-//   Docker  containers and volumes with our labels      kernel  links of the host whose alias is our mark
+//   Docker  containers and volumes with our labels      kernel  links of the host whose alias is our mark;
+//                                                  cgroups whose path says whose they are
 
 import type { HolderId } from '../../state/spec.ts'
 import type { RowId } from '../../state/task.ts'
 import { Failure } from '../failure.ts'
+import { holderAt, PARENTS } from './cgroup/path.ts'
+import { type Cgroups, openCgroups } from './cgroup/tree.ts'
 import type { Docker } from './docker.ts'
 import { MARK } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
@@ -69,6 +72,15 @@ export type SeenLink = {
   readonly wears: Wearer
 }
 
+/** The cgroup of a task of this instance. */
+export type SeenCgroup = {
+  readonly what: 'cgroup'
+  readonly path: string
+  readonly wears: Wearer
+  /** There are containers in it, or were: since when nobody can tell. */
+  readonly isUsed: boolean
+}
+
 /** What one place shows, or why it shows nothing. */
 export type Looked<T> = { readonly seen: readonly T[] } | { readonly away: Failure }
 
@@ -78,6 +90,7 @@ export type Survey = {
   readonly containers: Looked<SeenContainer>
   readonly volumes: Looked<SeenVolume>
   readonly links: Looked<SeenLink>
+  readonly cgroups: Looked<SeenCgroup>
   /** How many calls EC2 was asked for it. */
   readonly ec2CallCount: number
 }
@@ -93,6 +106,8 @@ export type SurveyOptions = {
   readonly docker: Pick<Docker, 'list' | 'listVolumes'>
   readonly kernel: Pick<Kernel, 'links'>
   readonly instanceId: string
+  /** By default this host's. */
+  readonly cgroups?: Pick<Cgroups, 'list'>
   /** ENIs per page, 5 to 1000; tests make it small. */
   readonly pageSize?: number
 }
@@ -102,7 +117,7 @@ const PAGE_MAX = 1000
 
 /** Opens the survey of this host. */
 export function openSurvey(options: SurveyOptions): TakeSurvey {
-  const { docker, kernel, instanceId } = options
+  const { docker, kernel, instanceId, cgroups = openCgroups() } = options
 
   async function containers(signal: AbortSignal): Promise<SeenContainer[]> {
     const found = await docker.list([`${MARK.instance}=${instanceId}`], signal)
@@ -134,6 +149,17 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
     })
   }
 
+  async function taskCgroups(): Promise<SeenCgroup[]> {
+    const found = await Promise.all(PARENTS.map((parent) => cgroups.list(parent)))
+    return found.flat().flatMap(({ path, isUsed }) => {
+      const holderId = holderAt(path, instanceId)
+      const row = 'cgroup' as const
+      return holderId === undefined
+        ? []
+        : [{ what: row, path, isUsed, wears: { instanceId, holderId, row } }]
+    })
+  }
+
   return async (knownEniIds, signal) => {
     let ec2CallCount = 0
     const counted: Describe = (filter, token) => {
@@ -147,9 +173,17 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
       looked(containers(signal)),
       looked(volumes(signal)),
       looked(links()),
+      looked(taskCgroups()),
     ] as const
-    const [enis, inDocker, ofDocker, onHost] = await Promise.all(looks)
-    return { enis, containers: inDocker, volumes: ofDocker, links: onHost, ec2CallCount }
+    const [enis, inDocker, ofDocker, onHost, ofTasks] = await Promise.all(looks)
+    return {
+      enis,
+      containers: inDocker,
+      volumes: ofDocker,
+      links: onHost,
+      cgroups: ofTasks,
+      ec2CallCount,
+    }
   }
 }
 
@@ -166,7 +200,7 @@ async function looked<T>(look: Promise<T[]>): Promise<Looked<T>> {
 const FORM = {
   instanceId: /^i-[0-9a-f]{8,17}$/,
   holderId: /^[0-9a-f]{32}$/,
-  row: /^(sandbox|address|(eni|attachment|guard|link|image|volume|container):.+)$/,
+  row: /^(cgroup|sandbox|address|(eni|attachment|guard|link|image|volume|container):.+)$/,
 }
 
 /** The mark among these tags or labels, undefined unless it is whole. The other way of labelsOf. */

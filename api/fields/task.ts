@@ -10,8 +10,12 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     containerDefinitions: taken('1 to 10 containers in one network namespace'),
     runtimePlatform: taken('compared with this host'),
     tags: taken('kept with the definition; propagateTags hands them on'),
-    cpu: refused('Set cpu on each container instead'),
-    memory: refused('Set memory on each container instead'),
+    cpu: taken(
+      "what all containers may use together: a CPU quota on the task's cgroup, 128 to 196608 units or vCPUs",
+    ),
+    memory: taken(
+      "what all containers may use together: the memory limit of the task's cgroup, MiB or GB",
+    ),
     taskRoleArn: taken('its credentials are given to the containers; the rolesFile has a source'),
     executionRoleArn: taken(
       'secrets and environment files are fetched with it where the rolesFile has a source of it',

@@ -3,7 +3,7 @@
 
 import ipaddr from 'ipaddr.js'
 import type { Inspected } from '../../agent/orders.ts'
-import type { ContainerSpec } from '../../state/spec.ts'
+import type { CgroupSpec, ContainerSpec } from '../../state/spec.ts'
 import { containerStatus, lastStatus } from '../../state/status.ts'
 import type { Api, Task } from '../api.ts'
 import { clusterArn, containerArn, taskArn } from '../arn.ts'
@@ -28,6 +28,7 @@ export function taskMetadata(api: Api, task: Task, seen: Seen, edition: Edition)
     Revision: String(asked.revision),
     DesiredStatus: holder.desired === 'running' ? 'RUNNING' : 'STOPPED',
     KnownStatus: lastStatus(holder),
+    Limits: limitsOf(holder.spec.cgroup),
     PullStartedAt: moment(timeline.pullStartedAt),
     PullStoppedAt: moment(timeline.pullStoppedAt),
     ExecutionStoppedAt: moment(timeline.executionStoppedAt),
@@ -35,6 +36,15 @@ export function taskMetadata(api: Api, task: Task, seen: Seen, edition: Edition)
     LaunchType: 'EC2',
     ...(edition === 4 && { VPCID: host.vpcId, Group: asked.group }),
     Containers: holder.spec.containers.map((spec) => containerOf(api, task, spec, seen, edition)),
+  })
+}
+
+/** Those of the task as a whole, CPU in vCPUs; absent where it has none. */
+function limitsOf({ cpuUnits, memoryMiB }: CgroupSpec = {}): object | undefined {
+  if (cpuUnits === undefined && memoryMiB === undefined) return undefined
+  return defined({
+    CPU: cpuUnits === undefined ? undefined : cpuUnits / 1024,
+    Memory: memoryMiB,
   })
 }
 

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
 import type {
   SeenAttachment,
+  SeenCgroup,
   SeenContainer,
   SeenEni,
   SeenLink,
@@ -80,6 +81,7 @@ class Stage {
   containers: SeenContainer[] = []
   volumes: SeenVolume[] = []
   links: SeenLink[] = []
+  cgroups: SeenCgroup[] = []
   instances = [HERE]
   asked: string[][] = []
   known: (readonly string[])[] = []
@@ -95,6 +97,7 @@ class Stage {
   readonly orphans: Orphans = {
     releaseContainer: async ({ containerId }) => this.#release('container', containerId),
     releaseVolume: async ({ volumeName }) => this.#release('volume', volumeName),
+    releaseCgroup: async ({ path }) => this.#release('cgroup', path),
     releaseLink: async ({ mac }) => this.#release('link', mac),
     releaseEni: async ({ eniId }) => {
       if (this.going.delete(eniId)) {
@@ -119,6 +122,7 @@ class Stage {
     this.containers = this.containers.filter(({ containerId }) => containerId !== id)
     this.volumes = this.volumes.filter(({ volumeName }) => volumeName !== id)
     this.links = this.links.filter(({ mac }) => mac !== id)
+    this.cgroups = this.cgroups.filter(({ path }) => path !== id)
   }
 
   #say(text: string, fields: object): void {
@@ -135,13 +139,14 @@ class Stage {
       journalSince: this.journalSince,
       survey: async (known) => {
         this.known.push(known)
-        const { enis, containers, volumes, links, away } = this
+        const { enis, containers, volumes, links, cgroups, away } = this
         this.during()
         return {
           enis: look(enis, away.ec2),
           containers: look(containers, away.docker),
           volumes: look(volumes, away.docker),
           links: look(links, away.kernel),
+          cgroups: look(cgroups, away.kernel),
           ec2CallCount: this.ec2CallCount,
         }
       },
@@ -1272,6 +1277,7 @@ function optionsOf(of: Stage) {
       containers: { seen: of.containers },
       volumes: { seen: of.volumes },
       links: { seen: of.links },
+      cgroups: { seen: of.cgroups },
       ec2CallCount: 1,
     }),
     orphans: of.orphans,

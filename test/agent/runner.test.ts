@@ -27,6 +27,7 @@ const deadlineMs = {
   eni: 60_000,
   image: 60_000,
   volume: 60_000,
+  cgroup: 60_000,
   sandbox: 60_000,
   attachment: 60_000,
   guard: 60_000,

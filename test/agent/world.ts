@@ -34,6 +34,7 @@ export class World {
       eni: driver,
       image: driver,
       volume: driver,
+      cgroup: driver,
       sandbox: driver,
       attachment: driver,
       guard: driver,

@@ -323,7 +323,32 @@ describe('a task definition', () => {
       },
       /cycle: nginx → sidecar → nginx/,
     ],
-    ['cpu', { cpu: '256' }, /on each container/],
+    ['cpu', { cpu: 'much' }, /"1 vCPU" are one CPU/],
+    ['cpu', { cpu: '64' }, /64 is outside 128 to 196608 CPU units/],
+    ['cpu', { cpu: '0.1 vCPU' }, /102 is outside 128/],
+    [
+      'cpu',
+      { cpu: '256', containerDefinitions: [nginx({ cpu: 200 }), sidecar({ cpu: 57 })] },
+      /have 257 CPU units together, more than the task's 256/,
+    ],
+    ['memory', { memory: '2 TB' }, /"2 TB": MiB, or gigabytes/],
+    ['memory', { memory: '5' }, /5 is outside 6/],
+    [
+      'containerDefinitions[1].memory',
+      { memory: '256', containerDefinitions: [nginx({ memory: 64 }), sidecar({ memory: 257 })] },
+      /The 'memory' setting for container '.*' is greater than for the task \(257 MiB, and 256 MiB\)/,
+    ],
+    [
+      'memory',
+      {
+        memory: '256',
+        containerDefinitions: [
+          nginx({ memory: 200 }),
+          sidecar({ memory: 200, memoryReservation: 57 }),
+        ],
+      },
+      /reserve 257 MiB together, more than the task's 256 MiB/,
+    ],
     ['taskRoleArn', { taskRoleArn: 'arn:aws:iam::1:role/r' }, /ARN or the name of an IAM role/],
     ['executionRoleArn', { executionRoleArn: 'arn:aws:s3:::b' }, /ARN or the name of an IAM role/],
     ['pidMode', { pidMode: 'pod' }, /"pod": task or host/],

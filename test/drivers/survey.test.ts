@@ -304,6 +304,7 @@ describe('a place that is away', () => {
       containers: { seen: [] },
       volumes: { seen: [] },
       links: { seen: [] },
+      cgroups: { seen: [] },
       ec2CallCount: 1,
     })
     const docker = { list: call, listVolumes: call }

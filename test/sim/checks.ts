@@ -119,7 +119,7 @@ export class Checks implements Watching {
   }
 
   /** The sweep gives back only what nobody claims, and of others only what is stranded. */
-  orphan(what: 'container' | 'volume' | 'eni', id: string): void {
+  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni', id: string): void {
     this.released += 1
     const foreign = this.#world.foreign.get(id)
     const knownMs = this.#timeline.now - (this.#seen.get(id) ?? this.#timeline.now)
@@ -132,15 +132,20 @@ export class Checks implements Watching {
       return
     }
     const owner =
-      what === 'eni' ? this.#world.enis.get(id)?.holderId : this.#world.containers.get(id)?.holderId
+      what === 'cgroup'
+        ? id.replace('enid/', '')
+        : (this.#world.enis.get(id)?.holderId ?? this.#world.containers.get(id)?.holderId)
     if (owner !== undefined && this.#quarantined.has(owner)) {
       throw new Broken(`I10: ${what} ${id} of ${owner}, which is quarantined, was given back`)
     }
     for (const { id: holderId, holder } of this.#all()) {
       for (const { id: row } of rows(holder.spec)) {
         const { is, details } = rowState(holder, row)
-        const known = details as { eniId?: string; containerId?: string } | undefined
-        if (is !== 'none' && (known?.eniId === id || known?.containerId === id)) {
+        const known = details as { eniId?: string; containerId?: string; path?: string } | undefined
+        if (
+          is !== 'none' &&
+          (known?.eniId === id || known?.containerId === id || known?.path === id)
+        ) {
           throw new Broken(`sweep: ${what} ${id} is ${is} as ${row} of ${holderId}`)
         }
       }

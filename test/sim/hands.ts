@@ -7,7 +7,13 @@ import type { Drivers, Job } from '../../agent/drivers/driver.ts'
 import type { Kernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
-import type { SeenContainer, SeenEni, SeenVolume, TakeSurvey } from '../../agent/drivers/survey.ts'
+import type {
+  SeenCgroup,
+  SeenContainer,
+  SeenEni,
+  SeenVolume,
+  TakeSurvey,
+} from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { kindOf } from '../../state/task.ts'
@@ -36,6 +42,8 @@ export type Faults = {
   readonly staleMs: number
   /** What a dead life asked of dockerd may land after the next life began. */
   readonly lateDocker: boolean
+  /** dockerd is killed in the instant in which containerd starts a container. */
+  readonly forget: number
 }
 
 export const noFaults: Faults = {
@@ -49,6 +57,7 @@ export const noFaults: Faults = {
   diskFull: 0,
   staleMs: 0,
   lateDocker: false,
+  forget: 0,
 }
 
 /** The longest that dockerd takes to do what it was asked, milliseconds. */
@@ -92,7 +101,7 @@ export type Watching = {
   /** A look of the sweep shows these: ENIs, containers. */
   looked(ids: Iterable<string>): void
   /** The sweep gives something back. */
-  orphan(what: 'container' | 'volume' | 'eni', id: string): void
+  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni', id: string): void
 }
 
 export type HandsOptions = {
@@ -147,9 +156,13 @@ export class Hands {
         (job) => world.makeVolume(job),
         (job) => world.removeVolume(job),
       ),
+      cgroup: driver(
+        (job) => world.makeCgroup(job),
+        ({ holderId }) => world.removeCgroup(holderId),
+      ),
       sandbox: driver(
         (job) => world.startPause(job),
-        (job) => world.removeContainer(job),
+        (job) => world.releaseContainer(job),
       ),
       attachment: driver(
         (job) => world.attach(job, decline(), appearMs()),
@@ -162,7 +175,7 @@ export class Hands {
       ),
       container: driver(
         (job) => world.startContainer(job),
-        (job) => world.removeContainer(job),
+        (job) => world.releaseContainer(job),
       ),
     }
   }
@@ -177,16 +190,18 @@ export class Hands {
       }
     }
     return async () => {
-      const [enis, containers, volumes] = await Promise.all([
+      const [enis, containers, volumes, cgroups] = await Promise.all([
         looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
         looked(this.#docker(() => this.#seenContainers())),
         looked(this.#docker(() => this.#seenVolumes())),
+        looked(this.#later(LOCAL_MS, () => this.#seenCgroups())),
       ])
       const { watching } = this.#options
       if ('seen' in enis) watching.looked(enis.seen.map(({ eniId }) => eniId))
       if ('seen' in containers) watching.looked(containers.seen.map((c) => c.containerId))
       if ('seen' in volumes) watching.looked(volumes.seen.map((v) => v.volumeName))
-      return { enis, containers, volumes, links: { seen: [] }, ec2CallCount: 1 }
+      if ('seen' in cgroups) watching.looked(cgroups.seen.map(({ path }) => path))
+      return { enis, containers, volumes, links: { seen: [] }, cgroups, ec2CallCount: 1 }
     }
   }
 
@@ -206,6 +221,12 @@ export class Hands {
           if (seen === undefined) return
           watching.orphan('volume', volumeName)
           world.removeVolume(seen)
+        }),
+      releaseCgroup: ({ path, wears: { holderId } }) =>
+        this.#later(LOCAL_MS, () => {
+          if (!world.cgroups.has(holderId)) return
+          watching.orphan('cgroup', path)
+          world.removeCgroup(holderId)
         }),
       releaseLink: () => Promise.resolve(),
       releaseEni: ({ eniId }) =>
@@ -274,7 +295,7 @@ export class Hands {
     signal: AbortSignal,
     call: { action: string | undefined; turn: Turn | undefined; effect: (job: Job) => T },
   ): Promise<T> {
-    const { timeline, chance, life, watching, weather } = this.#options
+    const { world, timeline, chance, life, watching, weather } = this.#options
     const { action, turn, effect } = call
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const answer = (say: () => void) => {
@@ -300,6 +321,11 @@ export class Hands {
           throw new Failure('refused', 'SimulatedRefusal', `${what} was refused`)
         }
         watching.effect(verb, job)
+        if (verb === 'ensure' && isStarted(job) && chance.happens(this.#faults.forget)) {
+          world.forget(job)
+          weather.dockerUntil = Math.max(weather.dockerUntil, timeline.now + LOCAL_MS)
+          throw absent('Docker')
+        }
         const result = effect(job)
         if (chance.happens(this.#faults.failAfter)) throw transient(`the answer to ${what}`)
         answer(() => resolve(result))
@@ -395,6 +421,18 @@ export class Hands {
     }))
   }
 
+  #seenCgroups(): SeenCgroup[] {
+    const { world } = this.#options
+    return [...world.cgroups].map((holderId) => ({
+      what: 'cgroup',
+      path: `enid/${holderId}`,
+      wears: { instanceId: INSTANCES.own, holderId, row: 'cgroup' },
+      isUsed: [...world.containers.values()].some(
+        (c) => c.holderId === holderId && c.state === 'running',
+      ),
+    }))
+  }
+
   #seenContainers(): SeenContainer[] {
     return [...this.#options.world.containers.values()].map((c) => ({
       what: 'container',
@@ -413,6 +451,8 @@ const attachment = (eniId: string, deviceIndex: number, isGuarded: boolean) => (
   status: 'attached',
   isGuarded,
 })
+
+const isStarted = ({ row }: Job): boolean => ['sandbox', 'container'].includes(kindOf(row))
 
 const isDocker = ({ row }: Job): boolean =>
   ['sandbox', 'container', 'image', 'volume'].includes(kindOf(row))

@@ -34,6 +34,7 @@ const deadlineMs = {
   eni: 120_000,
   image: 120_000,
   volume: 120_000,
+  cgroup: 120_000,
   sandbox: 120_000,
   attachment: 120_000,
   guard: 120_000,
@@ -219,6 +220,7 @@ class Simulation {
       diskFull: this.#chance.happens(0.2) ? 0.1 : 0,
       staleMs: this.#chance.pick([0, 0, 30_000, 400_000]),
       lateDocker: this.#chance.happens(0.5),
+      forget: this.#chance.happens(0.3) ? 0.05 : 0,
     }
   }
 
@@ -249,7 +251,9 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
-    const given = spec({ enis: [eni], containers })
+    // One that began before there were cgroups has none.
+    const around = this.#chance.happens(0.9) ? { cgroup: {} } : {}
+    const given = spec({ enis: [eni], containers, ...around })
     if (room(placement, subnetIds).taskCount === 0 || drain.view() !== undefined) return
     asked(() => {
       journal.begin(id, this.#chance.happens(0.3) ? withVolume(given) : given)
@@ -317,6 +321,7 @@ class Simulation {
   #tellExits(): void {
     if (this.#timeline.now < this.#weather.dockerUntil) return
     for (const seen of this.#world.containers.values()) {
+      if (seen.state === 'created') continue
       if (seen.state === 'running') {
         if (seen.row === 'container:init' && this.#chance.happens(0.3)) this.#world.exit(seen, 0)
         continue
@@ -451,8 +456,10 @@ class Simulation {
       this.#isLeak(c.holderId, c.row),
     )
     const volumes = [...this.#world.volumes].filter(([, v]) => this.#isLeak(v.holderId, v.row))
+    const cgroups = [...this.#world.cgroups].filter((id) => this.#isLeak(id, 'cgroup'))
     return [
       ...enis.map(({ eniId }) => eniId),
+      ...cgroups.map((id) => `cgroup of ${id}`),
       ...containers.map((c) => c.containerId),
       ...volumes.map(([volumeName]) => volumeName),
     ]
@@ -475,7 +482,9 @@ class Simulation {
     const enis = [...this.#world.enis.values()]
     const containers = [...this.#world.containers.values()]
     const volumes = [...this.#world.volumes.values()]
-    const left = [...enis, ...containers, ...volumes].filter(
+    const forgotten = [...this.#world.forgotten.values()]
+    const cgroups = [...this.#world.cgroups].map((holderId) => ({ holderId, what: 'cgroup' }))
+    const left = [...enis, ...containers, ...volumes, ...forgotten, ...cgroups].filter(
       ({ holderId }) => !this.#corrupted.has(holderId),
     )
     if (left.length > 0) {

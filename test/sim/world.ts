@@ -39,7 +39,8 @@ export type Container = {
   readonly createdAt: number
   /** Of the task's definition; none for a pause. */
   readonly spec: ContainerSpec | undefined
-  state: 'running' | 'exited'
+  /** created: made, and never started, as far as Docker knows. */
+  state: 'created' | 'running' | 'exited'
   startedAt: number
   /** The exit it is in, or was in last. */
   exit?: Exit
@@ -68,6 +69,10 @@ export class SimWorld {
   readonly foreign = new Map<string, Foreign>()
   readonly containers = new Map<string, Container>()
   readonly volumes = new Map<string, Whose & { readonly createdAt: number }>()
+  /** Holders that have a cgroup. */
+  readonly cgroups = new Set<HolderId>()
+  /** Processes that containerd runs, and that Docker does not know of, by holder and row. */
+  readonly forgotten = new Map<string, Whose>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */
@@ -178,8 +183,46 @@ export class SimWorld {
     if (there === undefined && job.known('sandbox', job.row) !== undefined) {
       throw new Failure('lost', 'PauseGone', 'gone')
     }
-    const { containerId } = there ?? this.#newContainer(job)
+    const pause = there ?? this.#newContainer(job)
+    this.#endForgotten(job, pause)
+    const { containerId } = pause
     return { containerId, netns: containerId }
+  }
+
+  makeCgroup({ holderId }: Job): Details['cgroup'] {
+    this.cgroups.add(holderId)
+    return { path: `enid/${holderId}` }
+  }
+
+  /** Ends what runs in it, known to Docker or not, and removes it; gone is success. */
+  removeCgroup(holderId: HolderId): void {
+    for (const container of this.containers.values()) {
+      if (container.holderId === holderId && container.state === 'running')
+        this.exit(container, 137)
+    }
+    for (const [key, process] of this.forgotten) {
+      if (process.holderId === holderId) this.forgotten.delete(key)
+    }
+    this.cgroups.delete(holderId)
+  }
+
+  /** dockerd is killed in the instant in which its containerd starts this container. */
+  forget(job: Job): void {
+    if (this.#containerOf(job) !== undefined) return
+    this.#newContainer(job).state = 'created'
+    this.forgotten.set(`${job.holderId} ${job.row}`, job)
+  }
+
+  /** As the driver does: what Docker forgot is ended by its cgroup, and then it can be started. */
+  #endForgotten(job: Job, container: Container): void {
+    if (container.state !== 'created') return
+    const key = `${job.holderId} ${job.row}`
+    if (this.forgotten.has(key) && job.known('cgroup', 'cgroup') === undefined) {
+      throw new Failure('refused', 'CannotStartContainerError', 'id already in use')
+    }
+    this.forgotten.delete(key)
+    container.state = 'running'
+    container.startedAt = this.#timeline.now
   }
 
   takeIn(job: Job): Details['link'] {
@@ -215,6 +258,7 @@ export class SimWorld {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
     const container = there ?? this.#newContainer(job)
+    this.#endForgotten(job, container)
     const { containerId, exit } = container
     if (container.state === 'running' || exit === undefined) return { containerId }
     if (exit.exitId !== job.answeredExitId) return { containerId, exit }
@@ -225,6 +269,13 @@ export class SimWorld {
     container.state = 'running'
     container.startedAt = this.#timeline.now
     return { containerId }
+  }
+
+  /** The driver's release: what it can see of it is ended first. */
+  releaseContainer(job: Job): void {
+    const isSeen = this.#containerOf(job) !== undefined && job.known('cgroup', 'cgroup')
+    if (isSeen) this.forgotten.delete(`${job.holderId} ${job.row}`)
+    this.removeContainer(job)
   }
 
   /** Removes the container of this row, whatever it does; gone is success. */
@@ -358,6 +409,8 @@ export class SimWorld {
       spec: spec.containers.find(({ name }) => row === `container:${name}`),
     }
     this.containers.set(containerId, container)
+    // Docker makes the cgroups above a container's where they are missing.
+    if (spec.cgroup) this.cgroups.add(holderId)
     return container
   }
 

@@ -45,6 +45,7 @@ export const SPECS = {
     ],
   }),
   'a task of two ENIs': spec({ enis: [eni, eni] }),
+  'a task with a cgroup around it': spec({ cgroup: { memoryMiB: 64 } }),
   'a spare': spec({ kind: 'spare', containers: [] }),
   'a shared ENI': spec({ kind: 'shared', containers: [] }),
   'a task on a shared ENI': spec({ enis: [], sharedEni: 'shared' }),

@@ -1,0 +1,89 @@
+// The cgroup around a whole task: its limits, and the handle by which everything in it can be ended,
+// what Docker has forgotten among it. Pause and containers are made in it. A host that has none to
+// give runs the tasks that ask for no limit without.
+
+import { Failure } from '../failure.ts'
+import type { Host } from '../orders.ts'
+import { limitsOf } from './cgroup/limits.ts'
+import { leafOf, pathOf, pathsOf } from './cgroup/path.ts'
+import type { Cgroups } from './cgroup/tree.ts'
+import type { Docker } from './docker.ts'
+import { isForgotten } from './docker.ts'
+import type { Driver, Job } from './driver.ts'
+
+/** The driver of the `cgroup` row. Refuses with CgroupUnavailable. */
+export function cgroupDriver(options: {
+  readonly docker: Pick<Docker, 'cgroupDriver'>
+  readonly cgroups: Cgroups
+  readonly host: Host
+}): Driver<'cgroup'> {
+  const { docker, cgroups, host } = options
+  return {
+    async ensure({ holderId, spec }, signal) {
+      const { cpuUnits, memoryMiB } = spec.cgroup ?? {}
+      const isLimited = cpuUnits !== undefined || memoryMiB !== undefined
+      const driver = await docker.cgroupDriver(signal)
+      if (driver === 'none') {
+        if (isLimited) throw noDriver()
+        return {}
+      }
+      const path = pathOf(driver, host.instanceId, holderId)
+      try {
+        await cgroups.make(path, limitsOf(spec, cgroups.version))
+        return { path }
+      } catch (error) {
+        if (isLimited || !isUnavailable(error)) throw error
+        return {}
+      }
+    },
+
+    async release({ holderId }) {
+      for (const path of pathsOf(host.instanceId, holderId)) {
+        await cgroups.end(path)
+        await cgroups.remove(path)
+      }
+      return undefined
+    },
+  }
+}
+
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof Failure && error.code === 'CgroupUnavailable'
+
+const noDriver = (): Failure =>
+  new Failure('refused', 'CgroupUnavailable', 'dockerd makes no cgroups (its driver is "none")', {
+    hint: 'Run dockerd as root, or leave out cpu and memory of the task',
+  })
+
+/** The hands that start and end a container with what the cgroup knows of it. */
+export type Ending = { readonly docker: Docker; readonly cgroups: Pick<Cgroups, 'end'> }
+
+/**
+ * Starts it. One that a dockerd which was killed in the middle has started, and forgotten, is ended
+ * first: Docker can neither start nor end it, and what it did so far nobody was told.
+ */
+export async function startContainer(
+  { docker, cgroups }: Ending,
+  job: Job,
+  containerId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await docker.start(containerId, signal)
+  } catch (error) {
+    const path = job.known('cgroup', 'cgroup')?.path
+    if (path === undefined || !isForgotten(error)) throw error
+    await cgroups.end(leafOf(path, containerId))
+    await docker.start(containerId, signal)
+  }
+}
+
+/** Ends what is left of a container that was stopped: nothing, unless Docker has forgotten it. */
+export async function endContainer(
+  { cgroups }: Pick<Ending, 'cgroups'>,
+  job: Job,
+  containerId: string,
+): Promise<void> {
+  const path = job.known('cgroup', 'cgroup')?.path
+  if (path !== undefined) await cgroups.end(leafOf(path, containerId))
+}
