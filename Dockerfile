@@ -1,9 +1,11 @@
 # The enid agent in an image: the node binary, the bundle, libnftables and the libraries that those
 # two load; nothing else, no shell. Build: docker build -t enid .
 #
-# Run (the agent moves the host's interfaces, so it lives in the host's network namespace):
-#   docker run -d --name enid --restart always --network host \
-#     --cap-drop ALL --cap-add NET_ADMIN --cap-add SYS_ADMIN \
+# Run (the agent moves the host's interfaces, so it lives in the host's network namespace; it makes a
+# cgroup for each task and ends what is left there, so it sees the host's cgroups and processes):
+#   docker run -d --name enid --restart always --network host --pid host --cgroupns host \
+#     --cap-drop ALL --cap-add NET_ADMIN --cap-add SYS_ADMIN --cap-add KILL \
+#     -v /sys/fs/cgroup:/sys/fs/cgroup \
 #     -v /var/run/docker.sock:/var/run/docker.sock \
 #     -v /var/run/docker/netns:/var/run/docker/netns:rslave \
 #     -v /var/lib/enid:/var/lib/enid -v /run/enid:/run/enid enid

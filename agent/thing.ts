@@ -13,9 +13,12 @@ export function idOf(thing: Thing): string {
   return thing.what === 'volume' ? thing.volumeName : thing.mac
 }
 
+/** The kernel does not tell since when a cgroup is used: it may be since before anything. */
+const ALWAYS = Number.NEGATIVE_INFINITY
+
 /** Since when a thing does its work; undefined while nothing depends on it. */
 export function inUseSince(thing: Thing): number | undefined {
-  if (thing.what === 'cgroup') return thing.isUsed ? 0 : undefined
+  if (thing.what === 'cgroup') return thing.isUsed ? ALWAYS : undefined
   if (thing.what === 'container') return thing.isRunning ? thing.createdAt : undefined
   return thing.what === 'eni' ? thing.attachment?.attachedAt : undefined
 }

@@ -2,6 +2,7 @@
 // what Docker has forgotten among it. Pause and containers are made in it. A host that has none to
 // give runs the tasks that ask for no limit without.
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { limitsOf } from './cgroup/limits.ts'
@@ -58,9 +59,13 @@ const noDriver = (): Failure =>
 /** The hands that start and end a container with what the cgroup knows of it. */
 export type Ending = { readonly docker: Docker; readonly cgroups: Pick<Cgroups, 'end'> }
 
+/** How often a container that was ended is started, and how long after, milliseconds. */
+const AGAIN = { most: 20, afterMs: 100 }
+
 /**
  * Starts it. One that a dockerd which was killed in the middle has started, and forgotten, is ended
- * first: Docker can neither start nor end it, and what it did so far nobody was told.
+ * first: Docker can neither start nor end it, and what it did so far nobody was told. Its containerd
+ * learns of that end a moment later, and only then lets it be started.
  */
 export async function startContainer(
   { docker, cgroups }: Ending,
@@ -68,13 +73,16 @@ export async function startContainer(
   containerId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await docker.start(containerId, signal)
-  } catch (error) {
-    const path = job.known('cgroup', 'cgroup')?.path
-    if (path === undefined || !isForgotten(error)) throw error
-    await cgroups.end(leafOf(path, containerId))
-    await docker.start(containerId, signal)
+  const path = job.known('cgroup', 'cgroup')?.path
+  for (let turn = 0; ; turn++) {
+    try {
+      await docker.start(containerId, signal)
+      return
+    } catch (error) {
+      if (path === undefined || !isForgotten(error) || turn === AGAIN.most) throw error
+      await cgroups.end(leafOf(path, containerId))
+      await pause(AGAIN.afterMs)
+    }
   }
 }
 

@@ -23,7 +23,14 @@ export async function leftovers(traces: Traces): Promise<string[]> {
     tableNames(),
     namespacesOf(traces),
   ])
-  return [...links, ...containers, ...tables, ...namespaces, ...labOf(traces)]
+  return [...links, ...containers, ...tables, ...namespaces, ...cgroupsOf(traces), ...labOf(traces)]
+}
+
+/** Those of its tasks: in the one hierarchy of version 2, or in those of version 1. */
+function cgroupsOf({ instanceId }: Traces): string[] {
+  const name = instanceId.replace('i-', '')
+  const parents = ['', '*/'].map((at) => `/sys/fs/cgroup/${at}enid{,.slice}/*${name}*`)
+  return instanceId === '' ? [] : globSync(parents).map((path) => `cgroup ${path}`)
 }
 
 /** Where a task's own endpoint listens, on the `lo` of every task that ran. */

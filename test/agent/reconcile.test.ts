@@ -59,6 +59,10 @@ const box = (containerId: string, change: Partial<SeenContainer> = {}): SeenCont
   createdAt: BORN - 600_000,
   ...change,
 })
+const cgroupOf = (holderId: string, isUsed: boolean): SeenCgroup => ({
+  ...{ what: 'cgroup', path: `enid/${holderId}`, isUsed },
+  wears: wears('cgroup', holderId),
+})
 const link = (mac: string, change: Partial<SeenLink> = {}): SeenLink => ({
   what: 'link',
   mac,
@@ -291,6 +295,44 @@ describe('an orphan', () => {
     stage.containers = [box('p-late', { wears: wears('sandbox') }), box('c-late')]
     await twoLooks()
     expect(stage.done).toEqual(['container c-late', 'volume v-late', 'container p-late'])
+  })
+
+  // P382
+  test('is a cgroup that a late container brought back, removed after what is in it', async () => {
+    stage.run()
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    stage.cgroups = [cgroupOf(TASK, true)]
+    stage.containers = [box('p-late', { wears: wears('sandbox') }), box('c-late')]
+    await twoLooks()
+    // The kernel tells no time of birth: it is as old as the first look.
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done.slice(0, 3)).toEqual([
+      ...['container c-late', 'container p-late'],
+      `cgroup enid/${TASK}`,
+    ])
+  })
+
+  // P382
+  test('a cgroup of an unknown task is given back, one in use only when a person asks', async () => {
+    const UNUSED = 'e'.repeat(32)
+    stage.cgroups = [cgroupOf(STRANGER, true), cgroupOf(UNUSED, false)]
+    await twoLooks()
+    // The kernel tells no time of birth: it is as old as the first look.
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual([`cgroup enid/${UNUSED}`])
+    await reconcile.sweep()
+    expect(stage.done.slice(1)).toEqual([`cgroup enid/${STRANGER}`])
+  })
+
+  // P382
+  test('is no cgroup of a task that runs', async () => {
+    stage.run()
+    stage.cgroups = [cgroupOf(TASK, true)]
+    await twoLooks()
+    // The kernel tells no time of birth: it is as old as the first look.
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual([])
   })
 
   test('is what a row gave back, and what is there all the same', async () => {

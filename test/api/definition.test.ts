@@ -267,6 +267,7 @@ describe('a container of a task definition', () => {
 })
 
 describe('a task definition', () => {
+  // P386
   test.each<[string, object, RegExp]>([
     ['networkMode', { networkMode: undefined }, /bridge/],
     ['networkMode', { networkMode: 'host' }, /"host": enid runs awsvpc tasks only/],

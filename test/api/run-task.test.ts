@@ -140,6 +140,37 @@ describe('RunTask', () => {
     ])
   })
 
+  // P386
+  test("the size of the whole task is the definition's, or the override's, and holds its containers", async () => {
+    const plain = { name: 'nginx', image: 'nginx', cpu: 100 }
+    const sized = { ...seedDefinition(plain), cpu: '.5 vCPU', memory: '1 GB' }
+    const { taskDefinition } = await rig.ecs.send(new RegisterTaskDefinitionCommand(sized))
+    expect(taskDefinition).toMatchObject({ cpu: '512', memory: '1024' })
+    const specOf = () => rig.journal.get(rig.orders.started.at(-1) ?? '')?.holder.spec
+    await runOne(rig)
+    expect(specOf()?.cgroup).toEqual({ cpuUnits: 512, memoryMiB: 1024 })
+    expect(specOf()?.containers[0]).not.toHaveProperty('memoryMiB')
+    const arn = await runOne(rig, { overrides: { cpu: '1024' } })
+    expect(specOf()?.cgroup).toEqual({ cpuUnits: 1024, memoryMiB: 1024 })
+    expect(await describeOne(rig, arn)).toMatchObject({
+      ...{ cpu: '1024', memory: '1024' },
+      overrides: { cpu: '1024' },
+    })
+    const begun = rig.journal.all().length
+    const overrides: [RunTaskCommandInput['overrides'], RegExp][] = [
+      [{ memory: '2 TB' }, /^overrides\.memory: "2 TB"/],
+      [
+        { containerOverrides: [{ name: 'nginx', memory: 2000 }] },
+        /^overrides\.containerOverrides\[0\]\.memory: The 'memory' setting for container 'nginx'/,
+      ],
+      [{ cpu: '128', containerOverrides: [{ name: 'nginx', cpu: 129 }] }, /^cpu: the containers/],
+    ]
+    for (const [given, rule] of overrides) {
+      await expect(run(rig, { overrides: given })).rejects.toThrow(rule)
+    }
+    expect(rig.journal.all()).toHaveLength(begun)
+  })
+
   // P152
   test('gives what does not fit back as RESOURCE:ENI, with the numbers', async () => {
     rig.orders.slots = 1

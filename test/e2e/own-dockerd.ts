@@ -45,11 +45,6 @@ export class OwnDockerd {
     throw new Error(`dockerd does not come up; its log is ${at('log')}`)
   }
 
-  /** `ctr …` at its containerd. */
-  async ctr(...args: string[]): Promise<string> {
-    return await must('ctr', ['--address', join(this.#folder, 'c.sock'), ...args])
-  }
-
   /** Ends dockerd and leaves its containerd. */
   async end(signal: NodeJS.Signals): Promise<void> {
     await endOf(this.#process, signal)

@@ -53,5 +53,6 @@ test('a crash loop never ends in a unit that is not restarted any more', () => {
 test('the agent may call what Node and a namespace need', () => {
   expect(text).toMatch(/^SystemCallFilter=@system-service @pkey setns$/m)
   expect(text).toMatch(/^RestrictNamespaces=net$/m)
-  expect(text).toMatch(/^CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN$/m)
+  expect(text).toMatch(/^CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_KILL$/m)
+  expect(text).not.toMatch(/^ProtectControlGroups=/m)
 })
