@@ -127,7 +127,7 @@ describe('a task', () => {
       waiting: [],
     })
     expect(body.rows[0]).toMatchObject({ row: 'eni:0', is: 'held', choice: SUBNET, needs: [] })
-    expect(body.rows.map(({ is }: { is: string }) => is)).toEqual(Array(7).fill('held'))
+    expect(body.rows.map(({ is }: { is: string }) => is)).toEqual(Array(8).fill('held'))
     expect(body.steps[0]).toEqual({
       verb: 'ensure',
       row: 'eni:0',
