@@ -3,6 +3,7 @@
 //
 //   border_out ──(the sender's port)──▶ leaving-<subnet>  ──▶ acl-egress-<acl>
 //   border_in  ──(the receiver's port)─▶ entering-<subnet> ──▶ acl-ingress-<acl>
+//       └── at once, where the packet was found to stay in one subnet (near.ts)
 //
 // A port is in a subnet by its link, never by its address: with the source check off a guest may
 // send from any. A packet whose other end is in the same subnet crosses no border. What a port
@@ -11,7 +12,9 @@
 // has, touches two chains, however many ports there are. A third chain says by a mark which route
 // table the subnet's packets ask (routing.ts).
 
+import { goByNumber, hasNumberOf, leadsTo } from './chain-numbers.ts'
 import type { AclEntry, Subnet } from './fabric.ts'
+import { isNear } from './near.ts'
 import { aclChain, allowedChain, entryName, GATE_OF } from './network-acl.ts'
 import {
   accept,
@@ -19,8 +22,7 @@ import {
   addGate,
   addRule,
   addSet,
-  addVerdictMap,
-  byMap,
+  anyOf,
   type Command,
   changeElement,
   deleteChain,
@@ -33,6 +35,7 @@ import {
   meta,
   set,
 } from './nft.ts'
+import { LINK } from './outside.ts'
 import { dropped, firstOfFlow, passed } from './reason.ts'
 import { checkId } from './security-group.ts'
 import { routerElements } from './services.ts'
@@ -48,16 +51,17 @@ const routeChain = (subnetId: string): string => `route-${subnetId}`
 /** The links of the ports that are in a subnet. */
 export const linkSet = (subnetId: string): string => `links-of-${subnetId}`
 
-/** The two gates and the maps that lead from a port to its subnet: empty, so closed. */
+/** The two gates: no subnet yet, so closed, but for gateways, which are in none. */
 export function borderGates(): Command[] {
   return [
-    addVerdictMap('border_out_subnet', 'ifname'),
-    addVerdictMap('border_in_subnet', 'ifname'),
-    addVerdictMap('route_of', 'ifname'),
     addGate('border_out', 'forward', -16),
-    addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),
+    addRule('inet', 'border_out', [isNear, accept]),
+    addRule('inet', 'border_out', goByNumber(iif, 'subnet_of', 'border_out_subnet')),
+    addRule('inet', 'border_out', [match(iif, LINK.internet), accept]),
     addGate('border_in', 'forward', -14),
-    addRule('inet', 'border_in', [byMap(oif, 'border_in_subnet')]),
+    addRule('inet', 'border_in', [isNear, accept]),
+    addRule('inet', 'border_in', goByNumber(oif, 'subnet_of', 'border_in_subnet')),
+    addRule('inet', 'border_in', [match(oif, anyOf(LINK.internet, LINK.egressOnly)), accept]),
     ...(['egress', 'ingress'] as const).flatMap((direction) => {
       const chain = allowedChain(direction)
       return [
@@ -94,6 +98,7 @@ export function putBorder(subnet: Subnet, isNew: boolean, mark = 0): Command[] {
     ...chain('ingress', iif),
     isNew ? addChain('inet', routeChain(subnetId)) : flushChain('inet', routeChain(subnetId)),
     addRule('inet', routeChain(subnetId), [set(meta('mark'), mark)]),
+    ...(isNew ? ways(subnetId).map((way) => changeElement('add', way)) : []),
   ]
 }
 
@@ -102,6 +107,7 @@ export function dropBorder(subnet: Subnet): Command[] {
   const { subnetId } = subnet
   return [
     ...changeRouter('delete', subnet),
+    ...ways(subnetId).map((way) => changeElement('delete', way)),
     deleteChain('inet', borderChain(subnetId, 'egress')),
     deleteChain('inet', borderChain(subnetId, 'ingress')),
     deleteChain('inet', routeChain(subnetId)),
@@ -111,14 +117,18 @@ export function dropBorder(subnet: Subnet): Command[] {
 
 /** What puts a port into its subnet. */
 export function borderElements(subnetId: string, link: string): Element[] {
-  const inet = { family: 'inet', key: [link] } as const
   return [
-    { ...inet, set: linkSet(subnetId) },
-    { ...inet, set: 'border_out_subnet', to: borderChain(subnetId, 'egress') },
-    { ...inet, set: 'border_in_subnet', to: borderChain(subnetId, 'ingress') },
-    { ...inet, set: 'route_of', to: routeChain(subnetId) },
+    { family: 'inet', key: [link], set: linkSet(subnetId) },
+    hasNumberOf('subnet_of', link, subnetId),
   ]
 }
+
+/** Where a subnet's number leads. */
+const ways = (subnetId: string): Element[] => [
+  leadsTo('border_out_subnet', subnetId, borderChain(subnetId, 'egress')),
+  leadsTo('border_in_subnet', subnetId, borderChain(subnetId, 'ingress')),
+  leadsTo('route_of', subnetId, routeChain(subnetId)),
+]
 
 const changeRouter = (verb: 'add' | 'delete', subnet: Subnet): Command[] =>
   routerElements(subnet).map((element) => changeElement(verb, element))

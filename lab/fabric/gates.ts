@@ -16,18 +16,20 @@
 // alone. A packet that conntrack finds in no flow (an error, a stray segment) is the rules' to judge.
 
 import { borderGates } from './border.ts'
+import { CHAINS, goByNumber, NUMBERS } from './chain-numbers.ts'
 import { networkOf, networkOfEnd, prefixSets } from './delegated-prefix.ts'
 import { gatewayGates } from './gateway-gates.ts'
+import { acceptNear, nearSets } from './near.ts'
 import {
   accept,
   addChain,
   addGate,
+  addMarkMap,
   addRule,
   addSet,
   addTable,
   addVerdictMap,
   anyOf,
-  byMap,
   type Command,
   concat,
   fib,
@@ -86,8 +88,9 @@ function sets(): Command[] {
       addSet('inet', `destination_${version}`, ['ifname', `${version}_addr`]),
     ]),
     ...prefixSets(),
-    addVerdictMap('egress_groups', 'ifname'),
-    addVerdictMap('ingress_groups', 'ifname'),
+    ...nearSets(),
+    ...NUMBERS.map((name) => addMarkMap(name, 'ifname')),
+    ...CHAINS.map((name) => addVerdictMap(name, 'mark')),
     ...serviceSets(),
   ]
 }
@@ -174,7 +177,7 @@ function forwarding(): Command[] {
     ...(direction === 'ingress'
       ? Object.values(TOLD_TOO_BIG).map((isTold) => rule('ingress_gate', ...isTold, accept))
       : []),
-    rule(`${direction}_gate`, byMap(link, `${direction}_groups`)),
+    rule(`${direction}_gate`, ...goByNumber(link, `${direction}_groups`, `${direction}_chains`)),
     refuse(`${direction}_gate`, direction, `no group rule, ${direction}`),
   ]
   const check = 'destination_check'
@@ -184,6 +187,7 @@ function forwarding(): Command[] {
     ...['saddr', 'daddr'].map((address) =>
       refuse(check, 'destination', 'link-local', match(payload('ip6', address), linkLocalNet)),
     ),
+    ...acceptNear().map((statements) => rule(check, ...statements)),
     rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
     rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
     ...(['ipv4', 'ipv6'] as const).map((version) =>

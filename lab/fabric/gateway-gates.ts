@@ -1,13 +1,14 @@
 // What the gates have for gateways: links that no group and no ACL judges. Pure; part of gates.ts.
 
+import { goByNumber, hasNumberOf, leadsTo } from './chain-numbers.ts'
 import {
   accept,
   addChain,
   addRule,
-  byMap,
   type Command,
   changeElement,
   ct,
+  type Element,
   fib,
   flowIs,
   match,
@@ -18,7 +19,7 @@ import { LINK } from './outside.ts'
 import { firstOfFlow, NO_ROUTE, passed, refuse } from './reason.ts'
 import { TOLD_TOO_BIG } from './too-big.ts'
 
-/** Where a gateway's link is sent to by gates that do not judge it. */
+/** Where a port is sent to by a gate that does not judge it. */
 export const OPEN = 'open'
 /** The same where a packet reaches a gateway: it was let pass by all gates that judged it. */
 export const TO_GATEWAY = 'to_gateway'
@@ -35,12 +36,11 @@ const rule = (chain: string, ...statements: Statement[]): Command =>
 export function gatewayGates(): Command[] {
   const chain = 'from_internet'
   const wayBack = (link: string) => match(fib('oifname', 'saddr'), link)
-  const inet = (set: string, link: string, to?: string): Command =>
-    changeElement('add', { family: 'inet', set, key: [link], ...(to === undefined ? {} : { to }) })
+  const add = (element: Element): Command => changeElement('add', element)
+  const inet = (set: string, link: string): Command => add({ family: 'inet', set, key: [link] })
   const outward = (link: string): Command[] => [
     inet('unchecked_destination', link),
-    inet('ingress_groups', link, TO_GATEWAY),
-    inet('border_in_subnet', link, OPEN),
+    add(hasNumberOf('ingress_groups', link, TO_GATEWAY)),
   ]
   return [
     addChain('inet', OPEN),
@@ -50,7 +50,7 @@ export function gatewayGates(): Command[] {
     rule(TO_GATEWAY, accept),
     addChain('inet', chain),
     ...Object.values(TOLD_TOO_BIG).map((isTold) => rule(chain, ...isTold, accept)),
-    rule(chain, byMap(oif, 'route_of')),
+    rule(chain, ...goByNumber(oif, 'subnet_of', 'route_of')),
     rule(chain, wayBack(LINK.internet), accept),
     rule(
       chain,
@@ -61,8 +61,10 @@ export function gatewayGates(): Command[] {
     ),
     refuse(chain, 'destination', NO_ROUTE),
     inet('gateways', LINK.internet),
-    inet('egress_groups', LINK.internet, chain),
-    inet('border_out_subnet', LINK.internet, OPEN),
+    add(leadsTo('egress_chains', chain, chain)),
+    add(leadsTo('egress_chains', OPEN, OPEN)),
+    add(leadsTo('ingress_chains', TO_GATEWAY, TO_GATEWAY)),
+    add(hasNumberOf('egress_groups', LINK.internet, chain)),
     ...outward(LINK.internet),
     ...outward(LINK.egressOnly),
   ]

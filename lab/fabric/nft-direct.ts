@@ -25,6 +25,7 @@ import {
   text,
   word,
 } from './nft-attributes.ts'
+import { hostWord } from './nft-expressions.ts'
 import { expressionsOf } from './nft-rule.ts'
 
 const NFTABLES = 10 // NFNL_SUBSYS_NFTABLES
@@ -95,10 +96,11 @@ function element(type: number, flags: number, fields: Fields): Message | undefin
   ])
 }
 
-/** What a map gives for a key: an address, where it is a map of those, or where to jump. */
+/** What a map gives for a key: an address or a mark, where it is a map of those, or where to jump. */
 function dataOf(map: string, data: unknown): Buffer | undefined {
-  if (map === 'lease_address') {
-    const bytes = PART.ipv4(data)
+  const type = VALUES.get(map)
+  if (type !== undefined) {
+    const bytes = PART[type](data)
     return bytes === undefined ? undefined : attribute(1, bytes)
   }
   return isFields(data) && 'jump' in data ? jumpTo(data) : undefined
@@ -118,7 +120,15 @@ function keyBytes(set: string, key: unknown): Buffer | undefined {
   return Buffer.concat(bytes)
 }
 
-type Part = 'link' | 'mac' | 'ipv4' | 'ipv6'
+type Part = 'link' | 'mac' | 'ipv4' | 'ipv6' | 'mark'
+
+/** The maps that lead to no chain, and what they give. */
+const VALUES: ReadonlyMap<string, Part> = new Map([
+  ['lease_address', 'ipv4'],
+  ['egress_groups', 'mark'],
+  ['ingress_groups', 'mark'],
+  ['subnet_of', 'mark'],
+])
 
 /** The sets of single values (gates.ts, border.ts, security-group.ts), and what their keys are. */
 const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
@@ -128,15 +138,21 @@ const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
   [/^destination_ipv4$/, ['link', 'ipv4']],
   [/^destination_ipv6$/, ['link', 'ipv6']],
   [
-    /^(lease_address|gateways|route_of|unchecked_destination|(egress|ingress)_groups|border_(out|in)_subnet|links-.+)$/,
+    /^(lease_address|gateways|subnet_of|unchecked_destination|(egress|ingress)_groups|links-.+)$/,
     ['link'],
   ],
+  [/^((egress|ingress)_chains|border_(out|in)_subnet|route_of)$/, ['mark']],
+  [/^near_ipv4$/, ['mark', 'link', 'ipv4']],
+  [/^near_ipv6$/, ['mark', 'link', 'ipv6']],
   [/^ipv4-of-/, ['ipv4']],
   [/^ipv6-of-/, ['ipv6']],
 ]
 
 const address = (family: Part) => (value: unknown) =>
   typeof value === 'string' && familyOf(value) === family ? addressBytes(value) : undefined
+
+const isMark = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
 
 const PART: Readonly<Record<Part, (value: unknown) => Buffer | undefined>> = {
   link: (value) =>
@@ -147,6 +163,7 @@ const PART: Readonly<Record<Part, (value: unknown) => Buffer | undefined>> = {
     typeof value === 'string' && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(value)
       ? Buffer.from(value.replaceAll(':', ''), 'hex')
       : undefined,
+  mark: (value) => (isMark(value) ? hostWord(value) : undefined),
   ipv4: address('ipv4'),
   ipv6: address('ipv6'),
 }

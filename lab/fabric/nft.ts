@@ -15,14 +15,14 @@ export type Statement = { readonly [key: string]: Json }
 export type Command = { readonly [verb in 'add' | 'delete' | 'flush']?: Json }
 /**
  * One element of a set or, with `to`, of a verdict map: traffic of `key` jumps to that chain; with
- * `value`, of a map to addresses. A key of one part may be a block, `10.0.0.0/24`.
+ * `value`, of a map to addresses or marks. A key of one part may be a block, `10.0.0.0/24`.
  */
 export type Element = {
   readonly family: Family
   readonly set: string
-  readonly key: readonly string[]
+  readonly key: readonly (string | number)[]
   readonly to?: string
-  readonly value?: string
+  readonly value?: string | number
 }
 
 export const accept: Statement = { accept: null }
@@ -118,6 +118,10 @@ export const addSet = (family: Family, name: string, type: string[]): Command =>
 })
 export const addVerdictMap = (name: string, type: string): Command => ({
   add: { map: { family: 'inet', table: TABLE, name, type, map: 'verdict' } },
+})
+/** A map to numbers that a packet's mark can be. */
+export const addMarkMap = (name: string, type: string): Command => ({
+  add: { map: { family: 'inet', table: TABLE, name, type, map: 'mark' } },
 })
 /** A map to IPv4 addresses; from blocks of them, where the flag says so. */
 export const addAddressMap = (name: string, type: string, flags: 'interval'[] = []): Command => ({
@@ -220,7 +224,8 @@ const renamed = (body: Named, table: string): Named =>
   )
 
 /** A block as nftables has it; any other key as it is. */
-function blockOf(key: string): Expression {
+function blockOf(key: string | number): Expression {
+  if (typeof key === 'number') return key
   const [address = '', length] = key.split('/')
   return length === undefined ? key : prefix(address, Number(length))
 }

@@ -32,10 +32,7 @@ export const LINK_GROUP = 0xe1d
 /** The router's MAC on every link, so that a re-plugged guest finds the neighbour that it knew. */
 const ROUTER_MAC = '0a:00:00:00:00:01'
 /** The router's link-local addresses: any VPC's first hop, and the one all subnets have. */
-const ROUTER_LINK_LOCAL = [
-  { address: 'fe80::1', prefixLength: 64 },
-  { address: 'fe80:ec2::1', prefixLength: 128 },
-] as const
+const ROUTER_LINK_LOCAL = ['fe80::1', 'fe80:ec2::1'].map(addressBytes)
 
 /** What a link is made of. `addresses` are the ENI's, both families, and its prefixes. */
 export type LinkPlan = {
@@ -98,8 +95,8 @@ export function ready(ifindex: number, { mark, mac, addresses }: LinkPlan): Mess
     noProxyDelay('arp_cache', ifindex),
     noProxyDelay('ndisc_cache', ifindex),
     changeLink(ifindex, { up: true }),
-    ...ROUTER_LINK_LOCAL.map(({ address, prefixLength }) =>
-      changeAddress('add', ifindex, addressBytes(address), prefixLength),
+    ...ROUTER_LINK_LOCAL.map((address) =>
+      changeAddress('add', ifindex, address, address.length * 8),
     ),
     changeNeighbour('add', ifindex, addressBytes(linkLocal(mac)), mac),
     ...reach('add', ifindex, mac, addresses),

@@ -72,9 +72,14 @@ export const passedBy = (reason: string): Statement[] => [
 /** Tells who let the packet pass a gate; for a rule that asked `firstOfFlow`. */
 export const passed = (gate: Gate): Statement => log(LOG_GROUP, `pass ${gate}`)
 
-/** What stands for a reason in a packet's mark: never 0 or 1, which mean something else there. */
-export const numberOf = (reason: string): number =>
-  Math.max(2, createHash('sha256').update(reason).digest().readUInt32BE(0))
+/** The mark of a packet that crosses no subnet's border (near.ts). */
+export const WITHIN = 0xffff_ffff
+
+/** What stands for a reason in a packet's mark: never 0, 1 or `WITHIN`, which mean something else there. */
+export const numberOf = (reason: string): number => {
+  const number = createHash('sha256').update(reason).digest().readUInt32BE(0)
+  return Math.min(Math.max(2, number), WITHIN - 1)
+}
 
 /** What a log's words say; undefined for words that are not ours. */
 export function wordsOf(prefix: string): { drop: boolean; gate: Gate; reason: string } | undefined {

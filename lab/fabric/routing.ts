@@ -14,6 +14,7 @@
 
 import { parseCidr } from './address.ts'
 import { linkSet } from './border.ts'
+import { goByNumber } from './chain-numbers.ts'
 import type { Subnet } from './fabric.ts'
 import {
   accept,
@@ -21,7 +22,6 @@ import {
   addLook,
   addRule,
   anyOf,
-  byMap,
   type Command,
   ct,
   fib,
@@ -94,9 +94,9 @@ const goesOutBy = (links: Parameters<typeof match>[1]): Statement =>
 
 function chain({ local, diverting, appliances }: Routing): Command[] {
   const links = anyOf(...appliances.map(({ id }) => id))
-  const ask = byMap(iif, 'route_of')
+  const ask = goByNumber(iif, 'subnet_of', 'route_of')
   if (diverting.length === 0 && appliances.length === 0) {
-    return [...local.map((cidr) => rule(CHAIN, isFor(cidr), accept)), rule(CHAIN, ask)]
+    return [...local.map((cidr) => rule(CHAIN, isFor(cidr), accept)), rule(CHAIN, ...ask)]
   }
   const within = diverting.flatMap((subnet) =>
     [subnet.ipv4Cidr, subnet.ipv6Cidr].flatMap((cidr) =>
@@ -106,7 +106,7 @@ function chain({ local, diverting, appliances }: Routing): Command[] {
     ),
   )
   return [
-    rule(CHAIN, ask),
+    rule(CHAIN, ...ask),
     ...within.map((statements) => rule(CHAIN, ...statements)), // No route leads within a subnet.
     ...(appliances.length === 0
       ? []

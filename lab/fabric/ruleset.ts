@@ -6,10 +6,12 @@
 import { createHash } from 'node:crypto'
 import { canonical, familyOf, linkLocal } from './address.ts'
 import { borderElements, putBorder } from './border.ts'
+import { hasNumberOf, leadsTo } from './chain-numbers.ts'
 import { prefixElements } from './delegated-prefix.ts'
 import type { Acl, Group, Port, Subnet } from './fabric.ts'
 import { baseRuleset } from './gates.ts'
 import { OPEN, TO_GATEWAY } from './gateway-gates.ts'
+import { nearElement } from './near.ts'
 import { putAcl } from './network-acl.ts'
 import {
   addChain,
@@ -76,7 +78,13 @@ export function changePort(
     ...without(old, now).map((element) => changeElement('delete', element)),
     ...without(now, old).map((element) => changeElement('add', element)),
     ...(newSet !== oldSet && oldSet !== '' && !isUsed(leaving)
-      ? DIRECTIONS.map((direction) => deleteChain('inet', `${direction}-${oldSet}`))
+      ? DIRECTIONS.flatMap((direction) => {
+          const chain = `${direction}-${oldSet}`
+          return [
+            changeElement('delete', leadsTo(`${direction}_chains`, chain, chain)),
+            deleteChain('inet', chain),
+          ]
+        })
       : []),
   ]
 }
@@ -122,6 +130,7 @@ function addGroupSet(name: string, groupIds: readonly string[]): Command[] {
       ...ids.map((id) => rule(jump(freeChain(id, direction)))),
       ...ids.map((id) => rule(isFree, jump(openChain(id, direction)))),
       ...ids.map((id) => rule(jump(groupChain(id, direction)))),
+      changeElement('add', leadsTo(`${direction}_chains`, chain, chain)),
     ]
   })
 }
@@ -148,6 +157,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
       return [
         inet(`source_${version}`, link, mac, address),
         inet(`destination_${version}`, link, address),
+        nearElement(subnetId, link, address),
         ...wears.map((groupId) => inet(memberSet(groupId, version), address)),
       ]
     }),
@@ -158,8 +168,8 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
       ? [
           inet('gateways', link),
           inet('unchecked_destination', link),
-          { ...inet('egress_groups', link), to: OPEN },
-          { ...inet('ingress_groups', link), to: TO_GATEWAY },
+          hasNumberOf('egress_groups', link, OPEN),
+          hasNumberOf('ingress_groups', link, TO_GATEWAY),
         ]
       : []),
     ...(sourceDestCheck || translates
@@ -171,10 +181,9 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
         ]),
     ...(groupSet === ''
       ? []
-      : DIRECTIONS.map((direction) => ({
-          ...inet(`${direction}_groups`, link),
-          to: `${direction}-${groupSet}`,
-        }))),
+      : DIRECTIONS.map((direction) =>
+          hasNumberOf(`${direction}_groups`, link, `${direction}-${groupSet}`),
+        )),
   ]
 }
 

@@ -123,8 +123,8 @@ const BUGS: readonly Mutant[] = [
     patches: [
       {
         file: GATES,
-        find: "addVerdictMap('egress_groups', 'ifname'),",
-        put: "addSet('inet', 'ungrouped', ['ifname']), addVerdictMap('egress_groups', 'ifname'),",
+        find: "addSet('inet', 'gateways', ['ifname']),",
+        put: "addSet('inet', 'gateways', ['ifname']), addSet('inet', 'ungrouped', ['ifname']),",
       },
       inIngressGate("match(oif, inSet('ungrouped')), accept"),
       {
@@ -522,8 +522,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: BORDER,
-        find: "addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),",
-        put: "addRule('inet', 'border_out', [{ match: { op: 'in', left: { ct: { key: 'state' } }, right: 'established' } }, accept]), addRule('inet', 'border_out', [byMap(iif, 'border_out_subnet')]),",
+        find: "addRule('inet', 'border_out', [isNear, accept]),",
+        put: "addRule('inet', 'border_out', [isNear, accept]), addRule('inet', 'border_out', [{ match: { op: 'in', left: { ct: { key: 'state' } }, right: 'established' } }, accept]),",
       },
     ],
     caughtBy: ['acl-stateless-tcp', 'acl-ephemeral-udp', 'acl-cuts-a-flow-tcp'],

@@ -269,7 +269,7 @@ test('rules that do not fit each other are refused as a whole', () => {
   const way = (from: string, to: string): Command => addRule('inet', from, [jump(to)])
   const circle = [chain('x'), chain('y'), way('x', 'y'), way('y', 'x')]
   // The kernel looks at a map's ways only when it has done all the rest.
-  const entry = { family: 'inet', set: 'egress_groups', key: ['e9'], to: 'x' } as const
+  const entry = { family: 'inet', set: 'border_out_subnet', key: [9], to: 'x' } as const
   circle.push(changeElement('add', entry))
   expect(() => own(both[1], circle)).toThrow(/ELOOP|EMLINK/)
   expect(listed(both[1])).toEqual(before)

@@ -302,6 +302,7 @@ test('an update touches what changed and nothing else', () => {
     'arp_sender',
     'source_ipv4',
     'destination_ipv4',
+    'near_ipv4',
     'ipv4-of-sg-1',
   ])
 })
