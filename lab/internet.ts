@@ -1,8 +1,10 @@
-// The host on the lab's Internet: it tells over HTTP who asks, as seen from outside, and sends back
-// each datagram to port 7 (RFC 862). Its sockets are born in its namespace; nothing leaves it.
+// The host on the lab's Internet: it tells over HTTP who asks, as seen from outside, sends back each
+// datagram to port 7 (RFC 862), and is the name server there. Its sockets are born in its namespace.
 
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:http'
+import { openResolver } from './dns/listeners.ts'
+import type { Resolver } from './dns/resolver.ts'
 import type { LabFabric } from './fabric/open.ts'
 
 const HTTP_PORT = 80
@@ -13,7 +15,10 @@ const LIMITS = { requestTimeout: 5000, headersTimeout: 5000, maxHeaderSize: 8192
 export type InternetGround = Pick<LabFabric, 'ways' | 'listenIn'>
 
 /** Opens it; what it gives closes it, and must be called before the fabric closes. */
-export async function openInternet(fabric: InternetGround): Promise<() => Promise<void>> {
+export async function openInternet(
+  fabric: InternetGround,
+  names: Resolver,
+): Promise<() => Promise<void>> {
   const { netnsPath, ipv4, ipv6 } = fabric.ways.internet
   await using opened = new AsyncDisposableStack()
   for (const address of [ipv4, ipv6]) {
@@ -22,6 +27,10 @@ export async function openInternet(fabric: InternetGround): Promise<() => Promis
     const echo = await bind(await fabric.listenIn(netnsPath, address, ECHO_PORT, 'udp'), address)
     opened.defer(() => void echo.close())
   }
+  const serve = (address: string, port: number, protocol: 'tcp' | 'udp') =>
+    fabric.listenIn(netnsPath, address, port, protocol)
+  const server = await openResolver(serve, names, [ipv4, ipv6])
+  opened.defer(() => server.close())
   const stack = opened.move()
   return () => stack.disposeAsync()
 }

@@ -10,6 +10,7 @@ import { pino } from 'pino'
 import { openDhcp } from './dhcp/listener.ts'
 import { openResolver, resolverAddresses } from './dns/listeners.ts'
 import { Resolver } from './dns/resolver.ts'
+import { Upstream } from './dns/upstream.ts'
 import { type FabricOptions, type LabFabric, openFabric } from './fabric/open.ts'
 import { FLOW_LOG_INTERVAL_S, FlowLogFile, type FlowLogOptions } from './flows/flow-log-file.ts'
 import { hostParts } from './hosts/parts.ts'
@@ -94,8 +95,7 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => (keep ? store.close() : store.end()))
   const remembered = recall(store, options)
   keep = remembered !== undefined
-  const { internet = false } = options
-  const fabric = await open(options, { name, log, internet }, remembered)
+  const fabric = await open(options, { name, log }, remembered)
   up.defer(async () => {
     // Forgotten first: what a death on the way down leaves is then swept, not taken over.
     if (!keep) store.end()
@@ -125,7 +125,8 @@ export async function runLab(options: RunLabOptions, signal: AbortSignal): Promi
   up.defer(() => resolver.close())
   const dhcp = await openDhcp((address, at) => serve(address, at, 'udp'), world, log)
   up.defer(() => dhcp.close())
-  up.defer(await openInternet(fabric))
+  const outside = new Resolver(world, log, new Upstream(), 'outside')
+  up.defer(await openInternet(fabric, outside))
   const server = makeServer(lab, (kept) => {
     keep = kept
     stop.abort()
@@ -191,13 +192,14 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
 }
 
 async function open(
-  { openFabric: openIt = openFabric }: RunLabOptions,
+  { openFabric: openIt = openFabric, internet = false }: RunLabOptions,
   options: FabricOptions,
   remembered: Remembered | undefined,
 ): Promise<LabFabric> {
   try {
-    if (remembered === undefined) return await openIt(options)
-    return await openIt(options, restoreOf(remembered.now))
+    const wish = { internet, ...options }
+    if (remembered === undefined) return await openIt(wish)
+    return await openIt(wish, restoreOf(remembered.now))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     const what = remembered === undefined ? 'made' : 'taken over, and is left as it is'

@@ -4,7 +4,7 @@
 // Pure.
 
 import dnsPacket, { type Answer, type DecodedPacket, type StringAnswer } from 'dns-packet'
-import type { Question } from './zone.ts'
+import type { Question } from './verdict.ts'
 
 /** RFC 1035: what a UDP answer may have when the query says nothing else (RFC 6891). */
 const UDP_BYTES = 512

@@ -3,6 +3,7 @@
 
 import type { World } from '../model/world.ts'
 import { fitted, type Query, RCODE, readQuery, writeAnswer } from './message.ts'
+import { lookUpPublic, type Side } from './public-zone.ts'
 import { type Transport, Unresolved, Upstream } from './upstream.ts'
 import { lookUp } from './zone.ts'
 
@@ -15,12 +16,20 @@ export class Resolver {
   readonly #world: () => World
   readonly #log: ResolverLog
   readonly #upstream: Upstream
+  readonly #side: Side
   #isFailing = false
 
-  constructor(world: () => World, log: ResolverLog, upstream: Upstream = new Upstream()) {
+  /** Of the VPC; `outside`, of the lab's Internet, which knows public names alone. */
+  constructor(
+    world: () => World,
+    log: ResolverLog,
+    upstream: Upstream = new Upstream(),
+    side: Side = 'inside',
+  ) {
     this.#world = world
     this.#log = log
     this.#upstream = upstream
+    this.#side = side
   }
 
   /** Answers one message; undefined: it asks nothing, and gets no answer. Never rejects. */
@@ -29,7 +38,9 @@ export class Resolver {
     if (reading === undefined) return undefined
     if ('refused' in reading) return reading.refused
     const { query } = reading
-    const verdict = lookUp(this.#world(), query.question)
+    const [world, { question }] = [this.#world(), query]
+    const verdict =
+      this.#side === 'inside' ? lookUp(world, question) : lookUpPublic(world, question, 'outside')
     if (verdict.kind === 'forward') return this.#forward(query, transport)
     if (verdict.kind === 'no-such-name') {
       return writeAnswer(query, RCODE.nxDomain, [], verdict.zone)

@@ -5,45 +5,30 @@
 //   ip-10-0-0-5.us-west-2.compute.internal   A       of an ENI of the VPC
 //   i-….us-west-2.compute.internal           A AAAA  of an instance, where its options say so
 //   5.0.0.10.in-addr.arpa, ….ip6.arpa        PTR     back to these names
+//   ec2-198-51-100-5.….amazonaws.com         A       public-zone.ts
 //
 // Names that EC2 did not give do not exist (NXDOMAIN), private reverse domains included: Amazon's
 // resolver answers for these itself (Route 53 guide, "autodefined system rules"; RFC 6303).
 
-import type { StringAnswer } from 'dns-packet'
 import { knownCidr } from '../model/addresses.ts'
 import { formatAddress, holds, parseAddress } from '../model/cidr.ts'
 import { internalDomain } from '../model/dhcp-options.ts'
 import { isNamed, nameOptionsOf, privateDnsName, resourceName } from '../model/dns-name.ts'
 import { attachedTo } from '../model/network-interface.ts'
 import { type Instance, REGION, type Vpc, type World } from '../model/world.ts'
+import { lookUpPublic } from './public-zone.ts'
 import { addressOfReverse } from './reverse.ts'
-
-/** Seconds that an answer may be kept, as Amazon's resolver says. */
-export const TTL_SECONDS = 60
-
-/** A question of class IN. The name has no dot at its end. */
-export type Question = { readonly name: string; readonly type: string }
-
-export type Verdict =
-  /** Records of that name; none: the name exists and has none of the type. */
-  | { readonly kind: 'answer'; readonly answers: readonly StringAnswer[]; readonly zone: string }
-  | { readonly kind: 'no-such-name'; readonly zone: string }
-  | { readonly kind: 'forward' }
-
-type Found = Pick<StringAnswer, 'type' | 'data'>
+import { answered, type Found, type Question, type Verdict } from './verdict.ts'
 
 /** Answers from the home VPC's names, or says that the question is to be forwarded. */
-export function lookUp(world: World, { name, type }: Question): Verdict {
-  const asked = name.toLowerCase()
+export function lookUp(world: World, question: Question): Verdict {
+  const asked = question.name.toLowerCase()
   const vpc = world.vpcs.get(world.homeVpcId)
   const zone = zoneOf(asked, vpc)
-  if (zone === undefined) return { kind: 'forward' }
+  if (zone === undefined) return lookUpPublic(world, question, 'inside')
   const records = vpc === undefined ? [] : recordsOf(world, vpc, asked)
   if (records.length === 0 && !hasNamesBelow(asked, zone)) return { kind: 'no-such-name', zone }
-  const answers = records
-    .filter((record) => type === 'ANY' || record.type === type)
-    .map((record): StringAnswer => ({ ...record, name, ttl: TTL_SECONDS, class: 'IN' }))
-  return { kind: 'answer', answers, zone }
+  return answered(question, zone, records)
 }
 
 /** The domains that are the resolver's own, those of RFC 6303 among them. */

@@ -25,6 +25,7 @@ import {
   namespacePath,
   removeNamespace,
   withinPath,
+  writeResolvConf,
 } from './namespace.ts'
 import type { Message } from './netlink-message.ts'
 import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
@@ -94,6 +95,8 @@ export function openOutside(
       makeNamespace(name)
     }
   }
+  // Where a command on the Internet (`enid lab exec --internet`) asks for names.
+  writeResolvConf(names[1] ?? '', `nameserver ${INTERNET_HOST.ipv4}\n`)
   for (const path of [edgePath, internet]) settle(path, SYSCTLS)
   const edge = new Edge(edgePath, isNew)
   try {

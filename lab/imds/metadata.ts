@@ -5,7 +5,7 @@ import { hostName } from '../model/dns-name.ts'
 import { instanceType } from '../model/instance-type.ts'
 import { metadataOptionsOf } from '../model/metadata-options.ts'
 import { attachedTo } from '../model/network-interface.ts'
-import { addressFor, associatedWith, publicDnsName } from '../model/public-address.ts'
+import { addressFor, associatedWith, publicNameIn } from '../model/public-address.ts'
 import { tagsOf } from '../model/tag-rules.ts'
 import {
   ACCOUNT_ID,
@@ -60,7 +60,7 @@ function setPrimary(world: World, eni: NetworkInterface, set: Set): void {
   set('mac', eni.mac)
   const publicIp = addressFor(world, eni.eniId, ipv4 ?? '')?.publicIp
   set('public-ipv4', publicIp)
-  set('public-hostname', publicIp && publicDnsName(world, eni.vpcId, publicIp))
+  set('public-hostname', publicIp && publicNameIn(world, eni.vpcId, publicIp))
   set('security-groups', groupNames(world, eni))
 }
 
@@ -93,7 +93,7 @@ function setInterface(world: World, eni: Attached, set: Set): void {
   for (const { publicIp, association } of addresses) {
     own(`ipv4-associations/${publicIp}`, association.privateIp)
   }
-  own('public-hostname', primary && publicDnsName(world, eni.vpcId, primary))
+  own('public-hostname', primary && publicNameIn(world, eni.vpcId, primary))
   own('public-ipv4s', addresses.map(({ publicIp }) => publicIp).join('\n'))
   own('security-group-ids', eni.groupIds.join('\n'))
   own('security-groups', groupNames(world, eni))

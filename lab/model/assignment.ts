@@ -7,6 +7,7 @@ import { type Family, formatAddress, formatCidr, parseAddress, parseCidr } from 
 import { instanceType } from './instance-type.ts'
 import { isPrefixTaken, readAskedPrefix, takePrefixes } from './prefixes.ts'
 import { badValue, Refusal } from './refusal.ts'
+import { handedOver } from './way-out.ts'
 import {
   type Instance,
   type NetworkInterface,
@@ -145,6 +146,9 @@ function takeAsked(
         `Address ${canonical} is in use.`,
       )
     }
+    // Its Elastic IP goes with it (EC2 API reference, AssignPrivateIpAddresses).
+    const { publicAddresses: had } = next
+    next = { ...next, publicAddresses: handedOver(had, canonical, owner.eniId, eni.eniId) }
     next = withEni(next, { ...owner, ipv4: owner.ipv4.filter((each) => each !== canonical) })
   }
   return { world: next, addresses }

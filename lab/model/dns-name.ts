@@ -14,6 +14,17 @@ export const privateDnsName = (ipv4: string, region: string): string =>
 /** The first label of that name. */
 export const addressLabel = (ipv4: string): string => `ip-${ipv4.replaceAll('.', '-')}`
 
+/** The public DNS name of an address: `ec2-198-51-100-5.us-west-2.compute.amazonaws.com`. */
+export const publicDnsName = (publicIp: string, region: string): string =>
+  `${PUBLIC_LABEL}${publicIp.replaceAll('.', '-')}.${publicDomain(region)}`
+
+/** How the first label of that name begins. */
+export const PUBLIC_LABEL = 'ec2-'
+
+/** The domain of a region's public names. */
+export const publicDomain = (region: string): string =>
+  region === 'us-east-1' ? 'compute-1.amazonaws.com' : `${region}.compute.amazonaws.com`
+
 /** The name of an instance by its id, which resolves where the instance's options say so. */
 export const resourceName = (instanceId: string, region: string): string =>
   `${instanceId}.${internalDomain(region)}`

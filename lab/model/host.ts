@@ -10,6 +10,7 @@ import { INSTANCE_TYPES } from './instance-type.ts'
 import { findInstance } from './look-up.ts'
 import { attached, attachedTo, detached, makeEni } from './network-interface.ts'
 import { homeSubnet } from './place.ts'
+import { launchAddress } from './public-address.ts'
 import { QUOTA } from './quota.ts'
 import { Refusal } from './refusal.ts'
 import { withTags } from './tag-rules.ts'
@@ -186,7 +187,8 @@ function addHost(
     netns,
   })
   const host: Host = { name, instanceId, docker: wish.docker }
-  const next = withInstance(withEni(made.world, primary), instance)
+  const plain = withInstance(withEni(made.world, primary), instance)
+  const next = subnet.mapPublicIpOnLaunch ? launchAddress(plain, primary, random) : plain
   return {
     world: withTags(
       { ...next, hosts: put(next.hosts, name, host) },

@@ -4,6 +4,7 @@
 
 import { knownCidr } from './addresses.ts'
 import { addressAt } from './cidr.ts'
+import { publicDnsName } from './dns-name.ts'
 import { newId, type Random } from './ids.ts'
 import { gatewayOf } from './internet-gateway.ts'
 import { QUOTA } from './quota.ts'
@@ -115,10 +116,10 @@ export function associatedWith(world: World, eniId: string): Associated[] {
 export const isElastic = (address: PublicAddress): address is ElasticIp =>
   address.allocationId !== undefined
 
-/** The public DNS name of an address, where the VPC gives names. */
-export function publicDnsName(world: World, vpcId: string, publicIp: string): string {
+/** The public DNS name of an address of a VPC's, or an empty text where the VPC gives no names. */
+export function publicNameIn(world: World, vpcId: string, publicIp: string): string {
   const named = world.vpcs.get(vpcId)?.enableDnsHostnames ?? false
-  return named ? `ec2-${publicIp.replaceAll('.', '-')}.${REGION}.compute.amazonaws.com` : ''
+  return named ? publicDnsName(publicIp, REGION) : ''
 }
 
 /** The private address that is meant: the one asked for, else the primary one. */

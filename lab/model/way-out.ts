@@ -79,3 +79,18 @@ export function letGo(
   }
   return rest
 }
+
+/** The addresses with that of a private one which moves from one ENI to another moved along. */
+export function handedOver(
+  addresses: ReadonlyMap<string, PublicAddress>,
+  privateIp: string,
+  from: string,
+  to: string,
+): ReadonlyMap<string, PublicAddress> {
+  const moved = [...addresses.values()].flatMap((address): [string, PublicAddress][] => {
+    const { association } = address
+    if (association?.eniId !== from || association.privateIp !== privateIp) return []
+    return [[address.publicIp, { ...address, association: { ...association, eniId: to } }]]
+  })
+  return moved.length === 0 ? addresses : new Map([...addresses, ...moved])
+}

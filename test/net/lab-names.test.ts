@@ -290,6 +290,24 @@ describe('the resolver', () => {
   })
 })
 
+// P325
+test('a public name is the private address to the VPC and the public one to the Internet', async () => {
+  const { internet } = await lab.ask<{ internet: { netnsPath: string } }>('GET', 'status')
+  const outside = named(internet)
+  const { probeId, netnsPath, ipv4, publicIp } = await lab.ask<Probe>('POST', 'probes', {
+    public: true,
+  })
+  const asked = `ec2-${publicIp?.replaceAll('.', '-')}.us-west-2.compute.amazonaws.com`
+  expect(await resolve(named({ netnsPath }), asked)).toEqual([ipv4])
+  for (const server of ['203.0.113.10', '2001:db8:ffff::10']) {
+    expect(await resolve(outside, asked, { server })).toEqual([publicIp])
+  }
+  // A command there asks the host there.
+  expect(await inside(outside, 'cat', '/etc/resolv.conf')).toBe('nameserver 203.0.113.10\n')
+  await lab.ask('DELETE', `probes/${probeId}`)
+  expect(await resolve(outside, asked, { server: '203.0.113.10' })).toEqual(['NXDOMAIN'])
+})
+
 describe('DHCP', () => {
   // P254
   test('gives an ENI its address, its subnet and what the VPC has as options', async () => {

@@ -3,7 +3,7 @@
 
 import type * as ec2 from '@aws-sdk/client-ec2'
 import { instanceOf } from '../../model/network-interface.ts'
-import { addressFor, type ElasticIp, isElastic, publicDnsName } from '../../model/public-address.ts'
+import { addressFor, type ElasticIp, isElastic, publicNameIn } from '../../model/public-address.ts'
 import { ACCOUNT_ID, type NetworkInterface, REGION, type World } from '../../model/world.ts'
 import { tagList } from './tags.ts'
 
@@ -49,7 +49,7 @@ export function associationOf(
             IpOwnerId: ACCOUNT_ID,
           }
         : { IpOwnerId: 'amazon' }),
-      PublicDnsName: publicDnsName(world, eni.vpcId, publicIp),
+      PublicDnsName: publicNameIn(world, eni.vpcId, publicIp),
       PublicIp: publicIp,
     },
   }
