@@ -109,7 +109,9 @@ export class Wire {
   }
 
   /** Takes a host outside the VPC in: its packets are sent and heard in its own namespace. */
-  addOutside(plan: Pick<Host, 'name' | 'mac' | 'ipv4' | 'ipv6'> & { netns: string; ifindex: number }) {
+  addOutside(
+    plan: Pick<Host, 'name' | 'mac' | 'ipv4' | 'ipv6'> & { netns: string; ifindex: number },
+  ) {
     const netnsFd = fs.openSync(plan.netns, 'r')
     const { name, mac, ipv4, ipv6 } = plan
     const packet = openPacket(netnsFd, plan.ifindex)
