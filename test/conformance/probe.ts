@@ -200,18 +200,20 @@ export class Probes {
     }
   }
 
-  #protocol({ ip, from, target, detail, expect }: Plan): Shot {
+  #protocol({ ip, from, target, detail, expect, heardBy }: Plan): Shot {
     const { wire } = this.#stage
     const [to, mark] = [this.#known(target), wire.nextMark()]
     wire.answer(to, ip, 'raw', Number(detail))
     return {
       expect,
-      hosts: ends(from, to),
+      mark,
+      hosts: ends(from, to, heardBy),
       launch: () => {
         const fd = wire.socket(from, ip, RAW, Number(detail))
         send(fd, Buffer.from(mark), this.#at(target, ip))
       },
       ...both(from, to, ip, mark),
+      there: [`${(heardBy ?? to).name} ${mark} from ${hex(this.#own(from, ip))}`],
     }
   }
 
@@ -256,9 +258,9 @@ export class Probes {
     }
   }
 
-  #parts({ ip, from, target, detail, expect }: Plan, what: string): Shot {
+  #parts({ ip, from, target, detail, expect, heardBy }: Plan, what: string): Shot {
     const { wire } = this.#stage
-    const to = this.#known(target)
+    const to = heardBy ?? this.#known(target)
     const [first, later, id] = [wire.nextMark(), wire.nextMark(), wire.nextPort()]
     const [mine, theirs] = [this.#own(from, ip), this.#at(target, ip)]
     // The first fragment holds 8 bytes of UDP and 1,000 of words; the second begins with its mark.
