@@ -16,7 +16,7 @@ let report: Report
 
 beforeAll(async () => {
   report = await examine({ seed, probes: 2000 })
-}, 150_000)
+}, 300_000)
 
 describe('the lab', () => {
   // P280
@@ -26,7 +26,7 @@ describe('the lab', () => {
     expect(mine).toHaveLength(cases)
   })
 
-  // P281
+  // P281, P330
   test('agrees with the documentation’s model on two thousand random probes', () => {
     const { property } = report
     expect(property?.counterexample, `CONFORMANCE_SEED=${seed}`).toBeUndefined()
@@ -35,6 +35,18 @@ describe('the lab', () => {
     for (const verdict of ['both', 'there', 'none', 'flow both', 'flow none']) {
       expect(property?.verdicts[verdict], `${verdict}, seed ${seed}`).toBeGreaterThan(0)
     }
+    // So would one in which nothing goes any other way than straight.
+    const ways = Object.keys(property?.verdicts ?? {}).flatMap((key) =>
+      key.split(/ by |\+/).slice(1),
+    )
+    for (const way of ['igw', 'nat', 'eni', 'address']) {
+      expect(ways, `by ${way}, seed ${seed}`).toContain(way)
+    }
+  })
+
+  // P331
+  test('is asked every case: its own Internet has the host outside that some need', () => {
+    expect(report.notAsked).toEqual([])
   })
 
   // P282

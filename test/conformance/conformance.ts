@@ -20,6 +20,8 @@ export type Plan = {
   readonly only?: string
   /** Only the cases of these names. */
   readonly names?: readonly string[]
+  /** The network namespace of a host outside the VPC; of a lab of our own, its Internet's. */
+  readonly outside?: string
   readonly seed: number
   /** Random probes at least; 0 for none. */
   readonly probes: number
@@ -33,6 +35,8 @@ export type Plan = {
 export type Report = {
   readonly endpoint: string
   readonly cases: readonly CaseResult[]
+  /** Cases that need a host outside the VPC, where none was named. */
+  readonly notAsked: readonly string[]
   readonly property?: PropertyResult
   /** Only of a lab: another endpoint may do what the lab does not. */
   readonly refusals: readonly RefusalResult[]
@@ -49,15 +53,15 @@ export async function examine(plan: Plan): Promise<Report> {
   const startedAt = performance.now()
   const asked = casesOf(ROWS).filter(({ name }) => wanted(plan, name))
   if (asked.length === 0 && plan.probes === 0) throw new Error('no case has such a name')
+  const name = `conform-${process.pid}`
   const own =
-    plan.endpoint === undefined
-      ? await startLab(`conform-${process.pid}`, plan.tree ?? REPOSITORY)
-      : undefined
+    plan.endpoint === undefined ? await startLab(name, plan.tree ?? REPOSITORY) : undefined
+  const outside = own === undefined ? plan.outside : `enid-lab-${name}.internet`
   const ec2 = new Ec2(plan.endpoint ?? own?.endpoint ?? '', plan.settleMs)
   const trouble: string[] = []
   const troubled = (error: unknown): void => void trouble.push(String(error))
   try {
-    const found = await onStage(plan, ec2, own !== undefined, troubled)
+    const found = await onStage({ ...plan, outside }, ec2, own !== undefined, troubled)
     return { endpoint: ec2.endpoint, ...found, trouble, ms: performance.now() - startedAt }
   } finally {
     ec2.end()
@@ -66,17 +70,22 @@ export async function examine(plan: Plan): Promise<Report> {
 }
 
 async function onStage(
-  plan: Plan,
+  plan: Omit<Plan, 'outside'> & { readonly outside: string | undefined },
   ec2: Ec2,
   isOwn: boolean,
   troubled: (error: unknown) => void,
-): Promise<Pick<Report, 'cases' | 'property' | 'refusals'>> {
-  const stage = await Stage.open(ec2, plan.instanceId)
+): Promise<Pick<Report, 'cases' | 'notAsked' | 'property' | 'refusals'>> {
+  const stage = await Stage.open(ec2, plan.instanceId, plan.outside)
   try {
     const runner = new CaseRunner(stage)
     const cases: CaseResult[] = []
+    const notAsked: string[] = []
     for (const each of casesOf(ROWS)) {
       if (!wanted(plan, each.name)) continue
+      if (each.row.outside && !stage.hasOutside) {
+        notAsked.push(each.name)
+        continue
+      }
       const result = await runner.run(each)
       cases.push(result)
       plan.onCase?.(result)
@@ -89,13 +98,13 @@ async function onStage(
     await runner.rules.restore()
     const refusals =
       isOwn && plan.only === undefined && plan.names === undefined ? await tryRefusals(stage) : []
-    return { cases, ...property, refusals }
+    return { cases, notAsked, ...property, refusals }
   } finally {
     await stage.close().catch(troubled)
   }
 }
 
-const wanted = ({ only, names }: Plan, name: string): boolean =>
+const wanted = ({ only, names }: Pick<Plan, 'only' | 'names'>, name: string): boolean =>
   (only === undefined || name.includes(only)) && (names === undefined || names.includes(name))
 
 /** Everything that is wrong in a report, a line each; none when all is well. */

@@ -12,6 +12,8 @@ const USAGE = `npm run conformance [-- OPTIONS]
                    ENIs attached to the instance must appear in this process's network namespace
   --instance ID    which of its instances this host is, where it has several; else as
                    AWS_EC2_METADATA_SERVICE_ENDPOINT says
+  --outside NAME   a network namespace that holds a host outside the VPC, with public addresses; a lab of
+                   its own has one. Without one the cases that need it are not asked
   --settle MS      how long a change may take after its call; 0
   --only TEXT      only cases (or mutants) whose name holds TEXT, and no random probes
   --seed N         of the random worlds; a new one each time, printed
@@ -24,6 +26,7 @@ const { values } = parseArgs({
   options: {
     endpoint: { type: 'string' },
     instance: { type: 'string' },
+    outside: { type: 'string' },
     settle: { type: 'string' },
     only: { type: 'string' },
     seed: { type: 'string' },
@@ -49,18 +52,22 @@ function planOf(round: number): Plan {
     settleMs: number('settle', 0),
     ...(values.endpoint === undefined ? {} : { endpoint: values.endpoint }),
     ...(values.instance === undefined ? {} : { instanceId: values.instance }),
+    ...(values.outside === undefined ? {} : { outside: values.outside }),
     ...(values.only === undefined ? {} : { only: values.only }),
   }
 }
 
 function tell(report: Report): void {
-  const { cases, property, refusals, ms } = report
+  const { cases, notAsked, property, refusals, ms } = report
   console.log(`${report.endpoint}\n\n${coveredTable(cases)}\n`)
   if (refusals.length > 0) console.log(`${refusedTable(refusals)}\n`)
   if (property !== undefined) {
     const met = Object.entries(property.verdicts).map(([verdict, count]) => `${count} ${verdict}`)
     console.log(`${property.probes} random probes in ${property.rounds} worlds: ${met.join(', ')}`)
     console.log(`again: --seed ${property.seed}\n`)
+  }
+  if (notAsked.length > 0) {
+    console.log(`NOT ASKED, for want of a host outside (--outside): ${notAsked.join(', ')}\n`)
   }
   const failures = failuresOf(report)
   for (const failure of failures) console.log(`FAILED ${failure}`)

@@ -1,20 +1,22 @@
 // Reads the text of a probe (row.ts) and makes it ready to be sent: what goes out, by which words it
 // is known where it arrives, and by which the answer is known.
 //
-//   FROM[(as NAME)|(mac NAME)][:PORT]>TO WHAT [#flow]
+//   FROM[(as NAME)|(mac NAME)][:PORT]>TO WHAT [at HOST] [as ADDRESS] [#flow]
 //   WHAT   tcp P · udp P · ping · icmp T/C · proto N · parts P (a UDP datagram in two fragments) ·
 //          tail P (its second fragment alone) · ethertype H · vlan N · arp · claim (an unasked ARP reply
 //          or neighbour advertisement)
-//          dns (a question for a name of EC2's)
+//          dns (a question for a name of EC2's) · sized N (a datagram of N bytes that may not be cut) ·
+//          cuttable N (one that may be)
+//   at     who hears it, where that is not who is asked; `as`: under which address, where that changes
 //   TO     an ENI, `router`, `imds`, `resolver` (VPC+2), `resolver2`, `nowhere` (an address of nobody's);
-//          `b@X50` is b at the 50th address of subnet X
+//          `b@X50` is b at the 50th address of subnet X, `b!` b at its public one
 //   #flow  names a flow that is there to be spoken on again: `#flow` from its client, `#flow back`
 
 import { hostIn } from './stage/blocks.ts'
 import type { Stage } from './stage/stage.ts'
 import { bytesOf, connectTo, DATAGRAM, type Ip, RAW, STREAM, send } from './wire/libc.ts'
 import * as packet from './wire/packet.ts'
-import type { Host, Shot, Verdict } from './wire/wire.ts'
+import { type Host, type Shot, UNANSWERED, type Verdict } from './wire/wire.ts'
 
 /** Where the instance metadata service is (EC2 user guide, "Access instance metadata"). */
 const IMDS = { 4: '169.254.169.254', 6: 'fd00:ec2::254' } as const
@@ -25,6 +27,9 @@ const RESOLVER_LINK_LOCAL = '169.254.169.253'
 const NOBODY = { 4: '192.0.2.7', 6: '2001:db8:ffff::7' } as const
 /** Everybody on the link: the limited broadcast, and all nodes (RFC 919, RFC 4291). */
 const ALL = { 4: '255.255.255.255', 6: 'ff02::1' } as const
+/** What an internet gateway takes (EC2 user guide, "Network maximum transmission unit"). */
+const OUTSIDE_MTU = 1500
+const SIZED_PORT = 9
 const ICMP = { 4: 1, 6: 58 } as const
 const ECHO = { 4: [8, 0], 6: [128, 129] } as const
 /** Linux answers these beside echo: timestamp. */
@@ -62,13 +67,16 @@ export class Probes {
     const spoken = /^#(\w+)( back)?$/.exec(text)
     if (spoken !== null) return this.#speak(spoken[1] ?? '', spoken[2] !== undefined, expect)
     const found =
-      /^(\w)(?:\((as|mac) (\w+)\))?(?::(\d+))?>(\w+(?:@\w+)?) (\w+)(?: ([\w/]+))?(?: #(\w+))?$/.exec(
+      /^(\w)(?:\((as|mac) ([\w.:!]+)\))?(?::(\d+))?>([\w!]+(?:@[\w.:]+)?) (\w+)(?: ([\d/a-f]+))?(?: at (\w))?(?: as ([\w.:!]+))?(?: #(\w+))?$/.exec(
         text,
       )
     if (found === null) throw new Error(`'${text}' is no probe`)
-    const [, source = '', by, other = '', port, target = '', what = '', detail = '', flow] = found
+    const [, source = '', by, other = '', port, target = '', what = '', detail = ''] = found
+    const [at, as, flow] = found.slice(8)
     const from = this.#stage.host(source)
-    const plan = { ip, from, target, detail, expect, flow, port: Number(port ?? 0) }
+    const seen = as === undefined ? this.#own(from, ip) : this.#at(as, ip)
+    const heardBy = at === undefined ? this.#end(target) : this.#stage.host(at)
+    const plan = { ip, from, target, detail, expect, flow, heardBy, seen, port: Number(port ?? 0) }
     if (what === 'ethertype' || what === 'vlan') return this.#frame(plan, what)
     if (what === 'arp') return this.#arp(plan, by, other)
     if (what === 'claim') return this.#claim(plan)
@@ -79,6 +87,7 @@ export class Probes {
     if (what === 'dns') return this.#dns(plan)
     if (what === 'ping' || what === 'icmp') return this.#icmp(plan, what)
     if (what === 'proto') return this.#protocol(plan)
+    if (what === 'sized' || what === 'cuttable') return this.#sized(plan, what)
     throw new Error(`'${text}': what is '${what}'?`)
   }
 
@@ -101,14 +110,14 @@ export class Probes {
     }
   }
 
-  #tcp({ ip, from, target, detail, expect, flow, port }: Plan): Shot {
+  #tcp({ ip, from, target, detail, expect, flow, port, heardBy }: Plan): Shot {
     const { wire } = this.#stage
     const [to, address, source] = [this.#end(target), this.#at(target, ip), port || wire.nextPort()]
     const called = Number(detail)
     if (to !== undefined) wire.answer(to, ip, 'tcp', Number(detail))
     return {
       expect,
-      hosts: ends(from, to),
+      hosts: ends(from, to, heardBy),
       launch: () => {
         const fd = wire.socket(from, ip, STREAM, 0, source)
         connectTo(fd, address, Number(detail))
@@ -119,19 +128,20 @@ export class Probes {
       there: [
         to === undefined
           ? `${from.name} tcp ${detail} ${source} 20`
-          : `${to.name} tcp ${source} ${detail} 2`,
+          : `${(heardBy ?? to).name} tcp ${source} ${detail} 2`,
       ],
       back: `${from.name} tcp ${detail} ${source} 18`,
     }
   }
 
-  #udp({ ip, from, target, detail, expect, flow, port }: Plan): Shot {
+  #udp({ ip, from, target, detail, expect, flow, port, heardBy, seen }: Plan): Shot {
     const { wire } = this.#stage
     const [to, mark, called] = [this.#known(target), wire.nextMark(), Number(detail)]
     wire.answer(to, ip, 'udp', called)
     return {
       expect,
-      hosts: ends(from, to),
+      mark,
+      hosts: ends(from, to, heardBy),
       launch: () => {
         const source = port || wire.nextPort()
         const fd = wire.socket(from, ip, DATAGRAM, 0, source)
@@ -139,11 +149,12 @@ export class Probes {
         this.#keep(flow, { kind: 'udp', fd, from, to, port: source, called, ip })
         send(fd, Buffer.from(mark))
       },
-      ...both(from, to, ip, mark),
+      there: [`${(heardBy ?? to).name} ${mark} from ${hex(seen)}`],
+      back: `${from.name} ${mark} from ${hex(this.#at(target, ip))}`,
     }
   }
 
-  #icmp({ ip, from, target, detail, expect, flow }: Plan, what: string): Shot {
+  #icmp({ ip, from, target, detail, expect, flow, heardBy, seen }: Plan, what: string): Shot {
     const { wire } = this.#stage
     const [to, mark, id] = [this.#end(target), wire.nextMark(), wire.nextPort()]
     const [type = 0, code = 0] = what === 'ping' ? [ECHO[ip][0]] : detail.split('/').map(Number)
@@ -155,7 +166,8 @@ export class Probes {
     const echoed = type === ECHO[ip][0]
     return {
       expect,
-      hosts: ends(from, to),
+      mark,
+      hosts: ends(from, to, heardBy),
       launch: () => {
         const fd = wire.socket(from, ip, RAW, ICMP[ip])
         if (to !== undefined)
@@ -166,7 +178,7 @@ export class Probes {
           theirs,
         )
       },
-      there: to === undefined ? [] : [`${to.name} ${mark} from ${hex(mine)}`],
+      there: heardBy === undefined ? [] : [`${heardBy.name} ${mark} from ${hex(seen)}`],
       ...(echoed ? { back: `${from.name} icmp ${ECHO[ip][1]} ${id}` } : {}),
       ...(answer === undefined ? {} : { back: `${from.name} icmp ${answer} ${id}` }),
     }
@@ -188,24 +200,26 @@ export class Probes {
     }
   }
 
-  #protocol({ ip, from, target, detail, expect }: Plan): Shot {
+  #protocol({ ip, from, target, detail, expect, heardBy }: Plan): Shot {
     const { wire } = this.#stage
     const [to, mark] = [this.#known(target), wire.nextMark()]
     wire.answer(to, ip, 'raw', Number(detail))
     return {
       expect,
-      hosts: ends(from, to),
+      mark,
+      hosts: ends(from, to, heardBy),
       launch: () => {
         const fd = wire.socket(from, ip, RAW, Number(detail))
         send(fd, Buffer.from(mark), this.#at(target, ip))
       },
       ...both(from, to, ip, mark),
+      there: [`${(heardBy ?? to).name} ${mark} from ${hex(this.#own(from, ip))}`],
     }
   }
 
   /** A datagram under another's address or MAC. Whoever hears it, or its answer, is a finding. */
   #forged(
-    { ip, from, target, detail, expect, port }: Plan,
+    { ip, from, target, detail, expect, port, heardBy, seen }: Plan,
     by: string,
     other: string,
     what: string,
@@ -221,27 +235,32 @@ export class Probes {
         ? packet.icmpBytes(ip, mine, theirs, icmp, Buffer.from(mark))
         : what === 'tcp'
           ? packet.synBytes(mine, theirs, { source, target: Number(detail) })
-          : packet.udpBytes(mine, theirs, { source, target: Number(detail) }, Buffer.from(mark))
+          : packet.udpBytes(mine, theirs, { source, target: Number(detail) }, unanswered(mark))
     const protocol = what === 'ping' ? ICMP[ip] : what === 'tcp' ? 6 : 17
     const whole = packet.ipPacket(mine, theirs, protocol, body)
     // To all: whoever hears it first, a neighbour. To the metadata service: whose address it is.
-    const receiver = to?.name ?? (target === 'all' ? 'e' : other)
+    const receiver = heardBy?.name ?? (target === 'all' ? 'e' : other)
+    // Under its own address it may be translated; under another's it is that one's.
+    const shown = seen === this.#own(from, ip) ? mine : seen
+    // Who listens there says nothing; where nobody did, the kernel would.
+    if (to !== undefined && what === 'udp') wire.answer(to, ip, 'udp', Number(detail))
     const dst = target === 'all' ? 'ff:ff:ff:ff:ff:ff' : from.router
     return {
       expect,
-      hosts: ends(from, to),
+      ...(what === 'udp' ? { mark } : {}),
+      hosts: ends(from, to, heardBy),
       launch: () => send(from.packet, packet.frame(dst, mac, etherOf(ip), whole)),
       there: [
         what === 'tcp'
           ? `${receiver} tcp ${detail} ${source} 18`
-          : `${receiver} ${mark} from ${hex(mine)}`,
+          : `${receiver} ${mark} from ${hex(shown)}`,
       ],
     }
   }
 
-  #parts({ ip, from, target, detail, expect }: Plan, what: string): Shot {
+  #parts({ ip, from, target, detail, expect, heardBy }: Plan, what: string): Shot {
     const { wire } = this.#stage
-    const to = this.#known(target)
+    const to = heardBy ?? this.#known(target)
     const [first, later, id] = [wire.nextMark(), wire.nextMark(), wire.nextPort()]
     const [mine, theirs] = [this.#own(from, ip), this.#at(target, ip)]
     // The first fragment holds 8 bytes of UDP and 1,000 of words; the second begins with its mark.
@@ -270,6 +289,27 @@ export class Probes {
         }
       },
       there: words2.slice(what === 'tail' ? 1 : 0),
+    }
+  }
+
+  /** A datagram of so many bytes, IP's head and all; its sender may be told what would fit. */
+  #sized({ ip, from, target, detail, expect, heardBy, seen }: Plan, what: string): Shot {
+    const { wire } = this.#stage
+    const [to, mark, bytes] = [this.#known(target), wire.nextMark(), Number(detail)]
+    wire.answer(to, ip, 'udp', SIZED_PORT)
+    const [mine, theirs] = [this.#own(from, ip), this.#at(target, ip)]
+    const words = Buffer.alloc(bytes - (ip === 4 ? 20 : 40) - 8)
+    unanswered(mark).copy(words)
+    const ports = { source: wire.nextPort(), target: SIZED_PORT }
+    const whole = packet.ipPacket(mine, theirs, 17, packet.udpBytes(mine, theirs, ports, words))
+    const sent = what === 'sized' ? packet.uncut(whole) : whole
+    return {
+      expect,
+      mark,
+      hosts: ends(from, to, heardBy),
+      launch: () => send(from.packet, packet.frame(from.router, from.mac, etherOf(ip), sent)),
+      there: [`${(heardBy ?? to).name} ${mark} from ${hex(seen)}`],
+      told: `${from.name} told ${mark} ${OUTSIDE_MTU}`,
     }
   }
 
@@ -364,10 +404,12 @@ export class Probes {
       const echo = { type: ECHO[ip][0], code: 0, id: port }
       const [mine, theirs] = [this.#own(from, ip), this.#own(to, ip)]
       const message = packet.icmpBytes(ip, mine, theirs, echo, Buffer.from(mark))
-      return { expect, hosts: ends(from, to), launch: () => send(fd, message, theirs), ...words }
+      const launch = (): void => void send(fd, message, theirs)
+      return { expect, mark, hosts: ends(from, to), launch, ...words }
     }
     if (!back) {
-      return { expect, hosts: ends(from, to), launch: () => send(fd, Buffer.from(mark)), ...words }
+      const launch = (): void => void send(fd, Buffer.from(mark))
+      return { expect, mark, hosts: ends(from, to), launch, ...words }
     }
     return {
       expect,
@@ -388,10 +430,12 @@ export class Probes {
 
   #own = (host: Host, ip: Ip): string => (ip === 4 ? host.ipv4 : host.ipv6)
 
-  #known = (target: string): Host => this.#stage.host(target.split('@')[0] ?? '')
+  #known = (target: string): Host => this.#stage.host(nameIn(target))
 
   #end(target: string): Host | undefined {
-    return this.#stage.enis.get(target.split('@')[0] as 'a')?.host
+    const name = nameIn(target)
+    const known = this.#stage.enis.has(name as 'a') || name === 'o'
+    return known ? this.#stage.host(name) : undefined
   }
 
   #at(target: string, ip: Ip): string {
@@ -416,8 +460,15 @@ type Plan = {
   readonly flow: string | undefined
   /** 0: any. */
   readonly port: number
+  /** Who hears it, and the sender's address as it is then. */
+  readonly heardBy: Host | undefined
+  readonly seen: string
 }
 
+/** Whose address it is: `b` of `b@X50`, of `b!`. */
+const nameIn = (target: string): string => target.split('@')[0]?.replace('!', '') ?? ''
+const unanswered = (mark: string): Buffer =>
+  Buffer.concat([Buffer.from(mark), Buffer.of(UNANSWERED)])
 const hex = (address: string): string => bytesOf(address).toString('hex')
 const etherOf = (ip: Ip): number => (ip === 4 ? 0x0800 : 0x86dd)
 const ends = (...hosts: (Host | undefined)[]): Host[] =>

@@ -2,11 +2,15 @@
 //
 //   rules      'tcp 80-90 any' · 'icmp 8/0 10.0.0.0/8' · 'ping sg:client' · '-1 pl:list' · '47 a'
 //   entries    '100 allow tcp 80 any' · '200 deny -1 a'
+//   routes     'any igw' · 'Y f' · 'o/32 nat' · 'any6 eigw' · 'Y idle' (attached to nothing)
+//   more       'X50' · 'X64/28'
 //   probes     'a>b tcp 80' · 'a:4000>c udp 53' · 'a>b ping' · 'a>b proto 47' · '#flow' …
+//   addresses  'a' · 'X50' · 'a!' (a's public one) · 'nat', 'nat!' (the NAT gateway's) · 'o' (outside)
 //
 // The stage is always the same: ENIs a, b and e in subnet X, c, d and g in Y, f and h in Z; what
 // the rules do not say is as EC2 makes it: groups let everything out and nothing in, and every
-// subnet has the default network ACL. a and d wear `client`, b and c wear `server`, the others
+// subnet has the default network ACL and the VPC's main route table. The NAT gateway is in Z; o is a host
+// outside the VPC, and cases in which it takes part are asked where there is one. a and d wear `client`, b and c wear `server`, the others
 // `other`, unless the row says otherwise.
 
 import type { Verdict } from './wire/wire.ts'
@@ -28,6 +32,12 @@ export type Given = {
   readonly lists?: { readonly [name in 'list4' | 'list6']?: readonly string[] }
   /** ENIs whose source/destination check is off. */
   readonly unchecked?: readonly EniName[]
+  /** A subnet that is named has a route table of its own, with these routes beside the local ones. */
+  readonly routes?: { readonly [name in SubnetName]?: readonly string[] }
+  /** ENIs that have an Elastic IP. */
+  readonly public?: readonly EniName[]
+  /** Addresses and prefixes beyond an ENI's first. */
+  readonly more?: { readonly [name in EniName]?: readonly string[] }
 }
 
 /** One thing that a row does, in the order of its steps. */
@@ -53,6 +63,8 @@ export type Row = {
   readonly area: string
   /** The IP versions that it is done in; one case for each. */
   readonly ip?: 4 | 6
+  /** It needs a host outside the VPC. */
+  readonly outside?: true
   readonly given?: Given
   readonly steps: readonly Step[]
   /** Why AWS behaves so, in a sentence, and where it is documented. */

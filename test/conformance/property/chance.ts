@@ -1,9 +1,10 @@
 // Made-up worlds and probes, the same again for the same seed. Few values of everything, so that
 // rules meet packets often, and their borders too.
 
-import type { EniName } from '../row.ts'
-import type { Packet, Places } from './model.ts'
-import type { Match, ModelEntry, ModelRule, ModelWorld, Peer } from './world.ts'
+import type { EniName, SubnetName } from '../row.ts'
+import type { Grounds, Sender } from './journey.ts'
+import type { Places } from './model.ts'
+import type { Match, ModelEntry, ModelRoute, ModelRule, ModelWorld, Peer, Target } from './world.ts'
 
 const GROUPS = ['client', 'server', 'other', 'more', 'fourth', 'fifth', 'default'] as const
 const SUBNETS = ['X', 'Y', 'Z'] as const
@@ -33,22 +34,43 @@ const ERRORS: Readonly<Record<4 | 6, readonly (readonly number[])[]>> = {
 }
 const ANY = ['0.0.0.0/0', '::/0'] as const
 
-/** What is probed, and in the words of a row (without its flow's name). */
+/** ENIs that routes of a subnet may lead to: never those of the subnet itself. */
+const ON_THE_WAY: Readonly<Record<SubnetName, readonly EniName[]>> = {
+  X: ['f', 'g'],
+  Y: ['f'],
+  Z: ['g'],
+}
+/** Elastic IPs beside the NAT gateway's: five are EC2's quota, and a row has one of its own. */
+const PUBLIC_MAX = 3
+/** What others than plain senders and addresses of the VPC say. */
+const OUTWARD = ['udp', 'udp', 'tcp', 'ping'] as const
+
+/** A probe: who sends what under which address to which of whose. */
 export type MadeProbe = {
-  readonly text: string
-  readonly packet: Packet
-  readonly answers: boolean
+  readonly from: Sender
+  readonly to: Sender
+  readonly ip: 4 | 6
+  readonly kind: 'tcp' | 'udp' | 'ping' | 'icmp' | 'proto' | 'parts'
+  /** A port, an ICMP type and code, a protocol; none for a ping. */
+  readonly detail: string
+  readonly sourcePort: number
+  /** A source address written by hand; nobody answers what is sent so. */
+  readonly source?: string
+  /** Who is meant by: its first address, unless told: its public one, or another address. */
+  readonly target?: string
 }
 
 export class Chance {
   #state: number
   readonly #places: Places
+  readonly #grounds: Grounds
   readonly #enis: readonly EniName[]
   readonly #used = new Set<string>()
 
-  constructor(seed: number, places: Places) {
+  constructor(seed: number, places: Places, grounds: Grounds) {
     this.#state = seed >>> 0
     this.#places = places
+    this.#grounds = grounds
     this.#enis = Object.keys(places) as EniName[]
   }
 
@@ -63,10 +85,14 @@ export class Chance {
         SUBNETS.flatMap((name) => (this.#likely(0.5) ? [[name, this.#acl()]] : [])),
       ) as ModelWorld['acls'],
       lists: { list4: this.#blocks(4), list6: this.#blocks(6) },
+      tables: { X: this.#table('X'), Y: this.#table('Y'), Z: this.#table('Z') },
+      public: this.#some(this.#enis, PUBLIC_MAX),
+      unchecked: (['f', 'g'] as const).filter(() => this.#likely(0.5)),
+      more: Object.fromEntries(this.#some(this.#enis, 3).map((eni) => [eni, this.#more(eni)])),
     }
   }
 
-  /** The world after some of it changed. */
+  /** The world after some of its rules changed; ways stay, so that flows go on where they went. */
   next(world: ModelWorld): ModelWorld {
     const fresh = this.world()
     const mix = <T>(old: T, now: T): T => (this.#likely(0.4) ? now : old)
@@ -75,6 +101,7 @@ export class Chance {
         Object.entries(old).map(([key, value]) => [key, mix(value, now[key as keyof T] ?? value)]),
       ) as T
     return {
+      ...world,
       groups: mixed(world.groups, fresh.groups),
       wear: this.#likely(0.5) ? world.wear : mixed(world.wear, fresh.wear),
       acls: mix(world.acls, fresh.acls),
@@ -82,49 +109,128 @@ export class Chance {
     }
   }
 
-  /** A probe from one ENI to another; `sourcePort` is the caller's, unique. */
-  probe(sourcePort: number): MadeProbe {
-    const from = this.#one(this.#enis)
-    const to = this.#one(this.#enis.filter((each) => each !== from))
+  /** A probe in that world; `sourcePort` is the caller's, unique. */
+  probe(world: ModelWorld, sourcePort: number): MadeProbe {
     const ip = this.#one([4, 6] as const)
-    const ends = { from, to, ip }
-    const kind = this.#one(['tcp', 'tcp', 'udp', 'udp', 'ping', 'icmp', 'proto', 'parts'] as const)
-    if (kind === 'ping') {
-      const packet = { ...ends, protocol: 'icmp', type: ip === 4 ? 8 : 128, code: 0 } as const
-      return { text: `${from}>${to} ping`, packet, answers: true }
+    if (this.#likely(0.55)) return this.#within(ip, sourcePort)
+    const sort = this.#one(['out', 'out', 'in', 'public', 'source', 'source', 'target', 'target'])
+    const isOutside = this.#grounds.outside.length > 0
+    if (sort === 'source' || sort === 'target') return this.#byAddress(world, ip, sourcePort, sort)
+    if (sort === 'out' && isOutside) {
+      return this.#outward({ from: this.#one(this.#enis), to: 'o', ip, sourcePort })
     }
-    if (kind === 'icmp') {
-      const [type = 0, code = 0] = this.#one(ERRORS[ip])
-      const packet = { ...ends, protocol: 'icmp', type, code } as const
-      return { text: `${from}>${to} icmp ${type}/${code}`, packet, answers: false }
+    if (sort === 'in' && isOutside && ip === 6) {
+      return this.#outward({ from: 'o', to: this.#one(this.#enis), ip, sourcePort })
     }
-    if (kind === 'proto') {
-      const number = this.#one(NUMBERS)
-      const key = [...[from, to].sort(), ip, number].join(' ')
-      if (this.#used.has(key)) return this.probe(sourcePort)
-      this.#used.add(key)
-      return {
-        text: `${from}>${to} proto ${number}`,
-        packet: { ...ends, protocol: number },
-        answers: true,
-      }
-    }
-    const port = this.#one(PORTS)
-    if (kind === 'parts') {
-      const packet = { ...ends, protocol: 'udp', port, sourcePort } as const
-      return { text: `${from}>${to} parts ${port}`, packet, answers: false }
-    }
-    const packet = { ...ends, protocol: kind, port, sourcePort } as const
-    return { text: `${from}:${sourcePort}>${to} ${kind} ${port}`, packet, answers: true }
+    if (world.public.length === 0) return this.#within(ip, sourcePort)
+    const to = this.#one(world.public)
+    const from = sort === 'in' && isOutside ? 'o' : this.#one(this.#others(to))
+    return this.#outward({ from, to, ip: 4, sourcePort, target: `${to}!` })
   }
 
-  likely = (share: number): boolean => this.#likely(share)
+  #within(ip: 4 | 6, sourcePort: number): MadeProbe {
+    const from = this.#one(this.#enis)
+    const to = this.#one(this.#others(from))
+    const ends = { from, to, ip, sourcePort }
+    const kind = this.#one(['tcp', 'tcp', 'udp', 'udp', 'ping', 'icmp', 'proto', 'parts'] as const)
+    if (kind === 'ping') return { ...ends, kind, detail: '' }
+    if (kind === 'icmp') return { ...ends, kind, detail: this.#one(ERRORS[ip]).join('/') }
+    if (kind !== 'proto') return { ...ends, kind, detail: `${this.#one(PORTS)}` }
+    const number = this.#one(NUMBERS)
+    const key = [...[from, to].sort(), ip, number].join(' ')
+    if (this.#used.has(key)) return this.#within(ip, sourcePort)
+    this.#used.add(key)
+    return { ...ends, kind, detail: `${number}` }
+  }
+
+  /** To or from outside, or by a public address. Who is outside may have a server of its own on 80. */
+  #outward(ends: Omit<MadeProbe, 'kind' | 'detail'>): MadeProbe {
+    const kind = this.#one(OUTWARD)
+    const ports = PORTS.filter((port) => kind !== 'tcp' || ends.to !== 'o' || port !== 80)
+    return { ...ends, kind, detail: kind === 'ping' ? '' : `${this.#one(ports)}` }
+  }
+
+  /** A datagram made by hand: from or to an address that may be the ENI's, another's, or nobody's. */
+  #byAddress(world: ModelWorld, ip: 4 | 6, sourcePort: number, sort: string): MadeProbe {
+    const from = this.#one(this.#enis)
+    const to = this.#one(this.#others(from))
+    const addressOf = (eni: EniName): string => {
+      const whose = this.#likely(0.7) ? eni : this.#one(this.#enis)
+      const more = (world.more[whose] ?? this.#more(whose)).map((text) => this.#addressIn(text))
+      return this.#one([...more, this.#first(whose, 4), this.#first(whose, 6)].filter(isOf(ip)))
+    }
+    return {
+      ...{ from, to, ip, sourcePort, kind: 'udp', detail: `${this.#one(PORTS)}` },
+      source: sort === 'source' ? addressOf(from) : this.#first(from, ip),
+      ...(sort === 'target' ? { target: addressOf(to) } : {}),
+    }
+  }
+
+  /** One of a prefix's addresses, its last or its first, or the address itself. */
+  #addressIn(text: string): string {
+    const [base = ''] = text.split('/')
+    if (base === text) return text
+    if (text.includes(':')) return this.#likely(0.5) ? `${base}7` : base
+    const last = Number(base.split('.')[3]) + this.#one([0, 7, 15])
+    return base.replace(/\d+$/, `${last}`)
+  }
+
+  #first(eni: EniName, ip: 4 | 6): string {
+    const { ipv4, ipv6 } = this.#places[eni]
+    return ip === 4 ? ipv4 : ipv6
+  }
+
+  #others = (one: EniName): EniName[] => this.#enis.filter((each) => each !== one)
+
+  #some<T>(of: readonly T[], most: number): T[] {
+    return [...new Set(this.#times(0, most, () => this.#one(of)))]
+  }
+
+  /** What an ENI has beyond its first addresses: numbers of its own in its subnet. */
+  #more(eni: EniName): string[] {
+    const at = this.#enis.indexOf(eni)
+    const { ipv4, ipv6 } = this.#places[eni]
+    const [v4, v6] = [ipv4.replace(/\d+$/, ''), cut(ipv6)]
+    return [
+      `${v4}${200 + at}`,
+      `${v6}::c${at}`,
+      `${v4}${64 + 16 * at}/28`,
+      `${v6}:${at + 1}::/80`,
+    ].filter(() => this.#likely(0.7))
+  }
+
+  /** To everywhere, to who is outside more closely, and to other subnets by what stands between. */
+  #table(subnet: SubnetName): ModelRoute[] {
+    const enis: readonly Target[] = [...ON_THE_WAY[subnet], 'idle']
+    const nat: readonly Target[] = subnet === 'Z' ? [] : ['nat', 'nat']
+    const out = (cidr: string): ModelRoute => ({
+      cidr,
+      target: this.#one(
+        cidr.includes(':')
+          ? (['igw', 'igw', 'igw', 'eigw', 'eigw', ...enis] as const)
+          : (['igw', 'igw', 'igw', ...nat, ...nat, ...enis] as const),
+      ),
+    })
+    const outside = this.#grounds.outside.flatMap((address) => widths(address))
+    const others = SUBNETS.filter((each) => each !== subnet)
+    return [
+      ...ANY.filter(() => this.#likely(0.8)).map(out),
+      ...outside.filter(() => this.#likely(0.2)).map(out),
+      ...others
+        .flatMap((each) => this.#grounds.blocks[each])
+        .filter(() => this.#likely(0.15))
+        .map((cidr) => ({
+          cidr,
+          target: this.#one(cidr.includes(':') ? enis : [...enis, ...nat]),
+        })),
+    ]
+  }
 
   #group() {
-    const out: ModelRule[] = this.#likely(0.5)
+    const out: ModelRule[] = this.#likely(0.7)
       ? ANY.map((cidr) => ({ protocol: '-1', peer: { kind: 'block', cidr } }))
       : this.#rules()
-    const into: ModelRule[] = this.#likely(0.1)
+    const into: ModelRule[] = this.#likely(0.3)
       ? ANY.map((cidr) => ({ protocol: '-1', peer: { kind: 'block', cidr } }))
       : this.#rules()
     return { in: into, out }
@@ -183,6 +289,8 @@ export class Chance {
 
   #block(ip = this.#one([4, 6] as const)): string {
     if (this.#likely(0.35)) return ANY[ip === 4 ? 0 : 1]
+    const outside = this.#grounds.outside.find(isOf(ip))
+    if (outside !== undefined && this.#likely(0.15)) return `${outside}/${ip === 4 ? 32 : 128}`
     const { ipv4, ipv6 } = this.#places[this.#one(this.#enis)]
     // Of one address, of two, of the subnet, of the VPC; written without bits below the length.
     if (ip === 6) return this.#one([`${ipv6}/128`, `${cut(ipv6)}::/64`])
@@ -225,6 +333,16 @@ export class Chance {
   }
 }
 
+const isOf =
+  (ip: 4 | 6) =>
+  (address: string): boolean =>
+    address.includes(':') === (ip === 6)
+/** Blocks that an address is in, by their networks. */
+function widths(address: string): string[] {
+  if (address.includes(':')) return [`${address}/128`, `${cut(address)}::/64`]
+  const [a, b, c, d = 0] = address.split('.').map(Number)
+  return [`${address}/32`, `${a}.${b}.${c}.${d & 0xf8}/29`, `${a}.${b}.${c}.0/24`]
+}
 const cut = (ipv6: string): string => ipv6.split('::')[0] ?? ''
 const unique = <T>(all: readonly T[]): T[] => [
   ...new Map(all.map((each) => [JSON.stringify(each), each])).values(),

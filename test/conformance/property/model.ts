@@ -1,9 +1,10 @@
 // What AWS documents, as one small judge: security groups, their memory of flows, network ACLs.
 // Written from the documentation and from nothing else; it shares no code with the lab, nor with
-// what turns rules into calls. Pure.
+// what turns rules into calls. Pure. Which way a packet goes is its neighbour's to say (journey.ts).
 //
 //   groups    the union of all groups' rules; in and out by themselves; an answer needs no rule
-//             (vpc-security-groups.html, security-group-rules.html)
+//             (vpc-security-groups.html, security-group-rules.html); a group as a peer means the private
+//             addresses of the ENIs that wear it, secondary ones and delegated prefixes among them
 //   tracking  untracked is TCP or UDP that a rule lets to or from 0.0.0.0/0 or ::/0, where another
 //             lets all ports the other way; all else is tracked and goes on when its rule goes
 //             (security-group-connection-tracking.html)
@@ -17,11 +18,11 @@ import type { Match, ModelRule, ModelWorld } from './world.ts'
 export type Place = { readonly subnet: SubnetName; readonly ipv4: string; readonly ipv6: string }
 export type Places = { readonly [eni in EniName]: Place }
 
-/** A packet, as far as anybody judges it. `ports`: where from and where to; or ICMP's type and code. */
+/** A packet, as far as anybody judges it. Ports: where from and where to; or ICMP's type and code. */
 export type Packet = {
-  readonly from: EniName
-  readonly to: EniName
   readonly ip: 4 | 6
+  readonly source: string
+  readonly target: string
   readonly protocol: 'tcp' | 'udp' | 'icmp' | number
   readonly sourcePort?: number
   readonly port?: number
@@ -29,55 +30,74 @@ export type Packet = {
   readonly code?: number
 }
 
-/** What each end remembers of a flow that began in some world. */
+/** The two ENIs of a flow within the VPC, its first packet, and what each end remembers of it. */
+export type Flow = { readonly from: EniName; readonly to: EniName; readonly first: Packet }
 export type Memory = { readonly sender: boolean; readonly receiver: boolean }
 
 type Way = 'in' | 'out'
 const OTHER = { in: 'out', out: 'in' } as const
 
 export class Model {
-  readonly #places: Places
+  readonly places: Places
 
   constructor(places: Places) {
-    this.#places = places
+    this.places = places
   }
 
-  /** Whether the first packet of a flow arrives. */
-  arrives(world: ModelWorld, packet: Packet): boolean {
+  /** Whether an ENI's groups let a first packet in or out. */
+  groupsAllow(world: ModelWorld, eni: EniName, way: Way, packet: Packet): boolean {
+    return this.#rules(world, eni, way).some((rule) => this.#ruleAllows(world, rule, way, packet))
+  }
+
+  /** Whether a subnet's ACL lets a packet in or out. */
+  aclAllows(world: ModelWorld, subnet: SubnetName, way: Way, packet: Packet): boolean {
+    const acl = world.acls[subnet]
+    if (acl === undefined) return true
+    const peer = way === 'in' ? packet.source : packet.target
+    const [first] = acl[way]
+      .filter((entry) => matches(entry, packet) && holds(entry.cidr, peer))
+      .toSorted((a, b) => a.number - b.number)
+    return first?.action === 'allow'
+  }
+
+  /** Whether an address is one of an ENI's own: its first, another, or of a prefix of its. */
+  owns(world: ModelWorld, eni: EniName, address: string): boolean {
+    const { ipv4, ipv6 } = this.places[eni]
+    const more = world.more[eni] ?? []
     return (
-      this.#groupsAllow(world, packet.from, 'out', packet) &&
-      this.#aclsAllow(world, packet) &&
-      this.#groupsAllow(world, packet.to, 'in', packet)
+      [ipv4, ipv6].includes(address) ||
+      more.some((each) => (each.includes('/') ? holds(each, address) : each === address))
     )
   }
 
-  /** Whether its answer then comes back: groups remember, ACLs do not. */
-  answered(world: ModelWorld, packet: Packet): boolean {
-    return this.#aclsAllow(world, answerTo(packet))
+  /** Whose private address that is. */
+  ownerOf(world: ModelWorld, address: string): EniName | undefined {
+    const all = Object.keys(this.places) as EniName[]
+    return all.find((eni) => this.owns(world, eni, address))
   }
 
-  /** What each end remembers of the flow that this packet begins. */
-  memory(world: ModelWorld, packet: Packet): Memory {
+  /** What each end remembers of a flow. */
+  memory(world: ModelWorld, { from, to, first }: Flow): Memory {
     return {
-      sender: !this.#untracked(world, packet.from, 'out', packet),
-      receiver: !this.#untracked(world, packet.to, 'in', packet),
+      sender: !this.#untracked(world, from, 'out', first),
+      receiver: !this.#untracked(world, to, 'in', first),
     }
   }
 
-  /** Whether a packet of a flow that is there passes now; `back`: it is the called one's. */
-  goesOn(world: ModelWorld, first: Packet, memory: Memory, back: boolean): boolean {
+  /** Whether a packet of a flow between neighbours or subnets passes now; `back`: the called one's. */
+  goesOn(world: ModelWorld, { from, to, first }: Flow, memory: Memory, back: boolean): boolean {
     const packet = back ? answerTo(first) : first
     const passes = (remembers: boolean, eni: EniName, way: Way): boolean =>
-      remembers || this.#groupsAllow(world, eni, way, packet)
+      remembers || this.groupsAllow(world, eni, way, packet)
+    const subnets = [this.places[from].subnet, this.places[to].subnet] as const
+    const [out, into] = back ? subnets.toReversed() : subnets
+    const crosses = out === undefined || into === undefined || out === into
     return (
-      passes(memory.sender, first.from, back ? 'in' : 'out') &&
-      this.#aclsAllow(world, packet) &&
-      passes(memory.receiver, first.to, back ? 'out' : 'in')
+      passes(memory.sender, from, back ? 'in' : 'out') &&
+      (crosses ||
+        (this.aclAllows(world, out, 'out', packet) && this.aclAllows(world, into, 'in', packet))) &&
+      passes(memory.receiver, to, back ? 'out' : 'in')
     )
-  }
-
-  #groupsAllow(world: ModelWorld, eni: EniName, way: Way, packet: Packet): boolean {
-    return this.#rules(world, eni, way).some((rule) => this.#ruleAllows(world, rule, way, packet))
   }
 
   #rules(world: ModelWorld, eni: EniName, way: Way): ModelRule[] {
@@ -86,12 +106,11 @@ export class Model {
 
   #ruleAllows(world: ModelWorld, rule: ModelRule, way: Way, packet: Packet): boolean {
     if (!matches(rule, packet)) return false
-    const peer = this.#address(way === 'in' ? packet.from : packet.to, packet.ip)
+    const peer = way === 'in' ? packet.source : packet.target
     if (rule.peer.kind === 'block') return holds(rule.peer.cidr, peer)
     if (rule.peer.kind === 'list') return world.lists[rule.peer.list].some((b) => holds(b, peer))
-    const { group } = rule.peer
-    const other = way === 'in' ? packet.from : packet.to
-    return world.wear[other].includes(group)
+    const other = this.ownerOf(world, peer)
+    return other !== undefined && world.wear[other].includes(rule.peer.group)
   }
 
   /** Its own rule from or to everywhere, and one that lets every port go the other way. */
@@ -114,33 +133,12 @@ export class Model {
     })
     return begun && free
   }
-
-  #aclsAllow(world: ModelWorld, packet: Packet): boolean {
-    const [from, to] = [this.#places[packet.from].subnet, this.#places[packet.to].subnet]
-    if (from === to) return true
-    return this.#aclAllows(world, from, 'out', packet) && this.#aclAllows(world, to, 'in', packet)
-  }
-
-  #aclAllows(world: ModelWorld, subnet: SubnetName, way: Way, packet: Packet): boolean {
-    const acl = world.acls[subnet]
-    if (acl === undefined) return true
-    const peer = this.#address(way === 'in' ? packet.from : packet.to, packet.ip)
-    const [first] = acl[way]
-      .filter((entry) => matches(entry, packet) && holds(entry.cidr, peer))
-      .toSorted((a, b) => a.number - b.number)
-    return first?.action === 'allow'
-  }
-
-  #address(eni: EniName, ip: 4 | 6): string {
-    const { ipv4, ipv6 } = this.#places[eni]
-    return ip === 4 ? ipv4 : ipv6
-  }
 }
 
-/** The answer to a packet: ports change places, an echo request becomes a reply. */
-function answerTo(packet: Packet): Packet {
-  const { from, to, ip, protocol, sourcePort = 0, port = 0 } = packet
-  const turned = { from: to, to: from, ip, protocol }
+/** The answer to a packet: addresses and ports change places, an echo request becomes a reply. */
+export function answerTo(packet: Packet): Packet {
+  const { ip, source, target, protocol, sourcePort = 0, port = 0 } = packet
+  const turned = { ip, source: target, target: source, protocol }
   if (protocol === 'icmp') return { ...turned, type: ip === 4 ? 0 : 129, code: 0 }
   if (typeof protocol === 'number') return turned
   return { ...turned, sourcePort: port, port: sourcePort }
@@ -159,7 +157,8 @@ function matches({ protocol, from = 0, to = 0 }: Match, packet: Packet): boolean
   return packet.protocol === protocol
 }
 
-function holds(cidr: string, address: string): boolean {
+/** Whether a block holds an address; of the other IP version it never does. */
+export function holds(cidr: string, address: string): boolean {
   const [base = '', bits = ''] = cidr.split('/')
   if (isIPv4(base) !== isIPv4(address)) return false
   const family = isIPv4(base) ? 'ipv4' : 'ipv6'

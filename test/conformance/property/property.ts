@@ -1,4 +1,5 @@
-// The property: whatever groups, rules, lists and ACLs there are, packets meet what the model says.
+// The property: whatever groups, rules, lists, ACLs, routes, gateways and addresses there are, packets
+// meet what the model says: who hears them, under which address, and whether the answer comes back.
 //
 //   round: a made-up world ─▶ in force by calls ─▶ a hundred probes at once, some of them flows
 //          ─▶ some of it changes ─▶ the flows speak again (tracked ones go on), and new probes
@@ -8,11 +9,12 @@
 import { Probes } from '../probe.ts'
 import type { EniName } from '../row.ts'
 import type { Rules } from '../stage/rules.ts'
-import { ENIS, type Stage } from '../stage/stage.ts'
+import { ENIS, type Stage, SUBNETS } from '../stage/stage.ts'
 import type { Verdict } from '../wire/wire.ts'
 import { Chance, type MadeProbe } from './chance.ts'
-import { Model, type Places } from './model.ts'
-import { type ModelWorld, toGiven } from './world.ts'
+import { type Grounds, Journey } from './journey.ts'
+import { type Flow, Model, type Packet, type Places } from './model.ts'
+import { lessOf, type ModelWorld, toGiven } from './world.ts'
 
 /** How much is tried. */
 export type PropertyPlan = { readonly seed: number; readonly probes: number }
@@ -33,30 +35,33 @@ const SMALL_MS = 300
 const TRIES_MAX = 500
 
 type Trial = { readonly worlds: readonly [ModelWorld, ModelWorld?]; readonly probe: MadeProbe }
+/** What a probe is to meet, and the words for it (probe.ts). */
+type Expected = { readonly verdict: Verdict; readonly text: string; readonly by: string }
 
 export class Property {
   readonly #stage: Stage
   readonly #rules: Rules
   readonly #probes: Probes
   readonly #model: Model
-  readonly #places: Places
+  readonly #grounds: Grounds
 
   constructor(stage: Stage, rules: Rules) {
     this.#stage = stage
     this.#rules = rules
     this.#probes = new Probes(stage)
-    this.#places = Object.fromEntries(
+    const places = Object.fromEntries(
       Object.entries(ENIS).map(([name, [subnet]]) => {
         const { ipv4, ipv6 } = stage.host(name)
         return [name as EniName, { subnet, ipv4, ipv6 }]
       }),
     ) as Places
-    this.#model = new Model(this.#places)
+    this.#model = new Model(places)
+    this.#grounds = groundsOf(stage)
   }
 
   /** Runs rounds until that many probes were sent, or packets and model disagree. */
   async run({ seed, probes: wanted }: PropertyPlan): Promise<PropertyResult> {
-    const chance = new Chance(seed, this.#places)
+    const chance = new Chance(seed, this.#model.places, this.#grounds)
     const verdicts: Record<string, number> = {}
     let [probes, rounds] = [0, 0]
     while (probes < wanted) {
@@ -81,24 +86,24 @@ export class Property {
     after: ModelWorld,
     count: (verdict: string) => void,
   ): Promise<Trial | undefined> {
-    const made = () =>
-      Array.from({ length: PER_ROUND }, () => chance.probe(this.#stage.wire.nextPort()))
+    const made = (world: ModelWorld) =>
+      Array.from({ length: PER_ROUND }, () => this.#made(chance, world))
     await this.#rules.apply(toGiven(before), 4)
-    const first = made()
+    const first = made(before)
     const expected = first.map((probe) => this.#expect(before, probe))
     const met = this.#send(
-      first.map(({ text }, at) => `${text}${named(first[at], at)}`),
+      expected.map(({ text }, at) => `${text}${this.#named(before, first[at], at)}`),
       first,
-      expected,
+      expected.map(({ verdict }) => verdict),
     )
     for (const [at, verdict] of met.entries()) {
-      count(verdict)
+      count(`${verdict}${expected[at]?.by}`)
       const probe = first[at]
-      if (verdict !== expected[at] && probe) return { worlds: [before], probe }
+      if (verdict !== expected[at]?.verdict && probe) return { worlds: [before], probe }
     }
     await this.#rules.apply(toGiven(after), 4)
     const flows = [...first.entries()]
-      .filter(([at, probe]) => met[at] === 'both' && named(probe, at) !== '')
+      .filter(([at, probe]) => met[at] === 'both' && this.#named(before, probe, at) !== '')
       .slice(0, FLOWS)
     const goOn = flows.map(([, probe]) => this.#expectFlow(before, after, probe))
     const spoken = this.#send(
@@ -111,19 +116,44 @@ export class Property {
       const probe = flows[at]?.[1]
       if (verdict !== goOn[at] && probe) return { worlds: [before, after], probe }
     }
-    const second = made()
+    const second = made(after)
     const expectedNow = second.map((probe) => this.#expect(after, probe))
     const metNow = this.#send(
-      second.map(({ text }) => text),
+      expectedNow.map(({ text }) => text),
       second,
-      expectedNow,
+      expectedNow.map(({ verdict }) => verdict),
     )
     for (const [at, verdict] of metNow.entries()) {
-      count(verdict)
+      count(`${verdict}${expectedNow[at]?.by}`)
       const probe = second[at]
-      if (verdict !== expectedNow[at] && probe) return { worlds: [after], probe }
+      if (verdict !== expectedNow[at]?.verdict && probe) return { worlds: [after], probe }
     }
     return undefined
+  }
+
+  /** A probe that can be told where it arrives: of what a NAT gateway translates, a datagram or a ping. */
+  #made(chance: Chance, world: ModelWorld): MadeProbe {
+    for (;;) {
+      const probe = chance.probe(world, this.#stage.wire.nextPort())
+      const arrival = this.#journey(world).arrival(probe.from, this.#packet(probe))
+      const isPlain = probe.kind === 'udp' || probe.kind === 'ping'
+      if (arrival?.trail.nat === undefined || isPlain) return probe
+    }
+  }
+
+  #journey = (world: ModelWorld): Journey => new Journey(this.#model, this.#grounds, world)
+
+  #packet({ from, to, ip, kind, detail, sourcePort, ...probe }: MadeProbe): Packet {
+    const known = (name: string): string => this.#stage.address(name, ip) ?? ''
+    const ends = { ip, source: probe.source ?? known(from), target: known(probe.target ?? to) }
+    if (kind === 'ping') return { ...ends, protocol: 'icmp', type: ip === 4 ? 8 : 128, code: 0 }
+    if (kind === 'proto') return { ...ends, protocol: Number(detail) }
+    if (kind !== 'icmp') {
+      const protocol = kind === 'tcp' ? 'tcp' : 'udp'
+      return { ...ends, protocol, sourcePort, port: Number(detail) }
+    }
+    const [type = 0, code = 0] = detail.split('/').map(Number)
+    return { ...ends, protocol: 'icmp', type, code }
   }
 
   #send(
@@ -133,39 +163,68 @@ export class Property {
     patienceMs?: number,
   ): Verdict[] {
     const shots = texts.map((text, at) =>
-      this.#probes.read(text, probes[at]?.packet.ip ?? 4, expected[at] ?? 'none'),
+      this.#probes.read(text, probes[at]?.ip ?? 4, expected[at] ?? 'none'),
     )
     return this.#stage.wire.exchange(shots, patienceMs)
   }
 
-  #expect(world: ModelWorld, { packet, answers }: MadeProbe): Verdict {
-    if (!this.#model.arrives(world, packet)) return 'none'
-    return answers && this.#model.answered(world, packet) ? 'both' : 'there'
+  #expect(world: ModelWorld, probe: MadeProbe): Expected {
+    const { from, to, kind, detail, source, sourcePort, target = to } = probe
+    const journey = this.#journey(world)
+    const packet = this.#packet(probe)
+    const arrival = journey.arrival(from, packet)
+    const isByPort = kind === 'tcp' || kind === 'udp'
+    const text = [
+      `${from}${source === undefined ? '' : `(as ${source})`}${isByPort ? `:${sourcePort}` : ''}>`,
+      `${target === to || target === `${to}!` ? target : `${to}@${target}`} ${kind} ${detail}`,
+    ].join('')
+    if (arrival === undefined) return { verdict: 'none', text: text.trim(), by: '' }
+    const { at, packet: seen } = arrival
+    const heard = [
+      text.trim(),
+      ...(at === to ? [] : [`at ${at}`]),
+      ...(seen.source === packet.source ? [] : [`as ${seen.source}`]),
+    ].join(' ')
+    const speaks = source === undefined && kind !== 'icmp' && kind !== 'parts' && at === to
+    const isFirst = seen.target === this.#stage.address(at, probe.ip)
+    const answered = speaks && isFirst && journey.answered(from, packet, arrival)
+    const ways = [...arrival.trail.by, ...(isFirst ? [] : ['address'])].toSorted().join('+')
+    return { verdict: answered ? 'both' : 'there', text: heard, by: ways && ` by ${ways}` }
   }
 
-  #expectFlow(before: ModelWorld, after: ModelWorld, { packet }: MadeProbe): Verdict {
-    const memory = this.#model.memory(before, packet)
-    if (!this.#model.goesOn(after, packet, memory, false)) return 'none'
-    return this.#model.goesOn(after, packet, memory, true) ? 'both' : 'there'
+  /** The flow of a probe that can be spoken on again: it goes straight, and so does its answer. */
+  #flowOf(world: ModelWorld, probe: MadeProbe): Flow | undefined {
+    const { from, to, kind, source, target } = probe
+    const isFlow = kind === 'tcp' || kind === 'udp' || kind === 'ping'
+    if (!isFlow || from === 'o' || to === 'o' || source !== undefined || target !== undefined)
+      return
+    const first = this.#packet(probe)
+    return this.#journey(world).isStraight(from, to, first) ? { from, to, first } : undefined
+  }
+
+  /** Its name, where it has one. */
+  #named(world: ModelWorld, probe: MadeProbe | undefined, at: number): string {
+    return probe !== undefined && this.#flowOf(world, probe) !== undefined ? ` #f${at}` : ''
+  }
+
+  #expectFlow(before: ModelWorld, after: ModelWorld, probe: MadeProbe): Verdict {
+    const flow = this.#flowOf(before, probe)
+    if (flow === undefined) throw new Error('a probe that is no flow was to go on')
+    const memory = this.#model.memory(before, flow)
+    if (!this.#model.goesOn(after, flow, memory, false)) return 'none'
+    return this.#model.goesOn(after, flow, memory, true) ? 'both' : 'there'
   }
 
   /** Tries one probe by itself, as a new flow; what packets said and what the model says. */
   async #try({ worlds: [before, after], probe }: Trial): Promise<[met: Verdict, said: Verdict]> {
-    const { packet } = probe
-    const sourcePort =
-      packet.sourcePort === undefined ? {} : { sourcePort: this.#stage.wire.nextPort() }
-    const fresh: MadeProbe = {
-      ...probe,
-      packet: { ...packet, ...sourcePort },
-      text: probe.text.replace(/:\d+>/, `:${sourcePort.sourcePort}>`),
-    }
+    const fresh: MadeProbe = { ...probe, sourcePort: this.#stage.wire.nextPort() }
     await this.#rules.apply(toGiven(before), 4)
     const said = this.#expect(before, fresh)
-    const name = after === undefined ? '' : ' #f0'
-    const [met = 'none'] = this.#send([`${fresh.text}${name}`], [fresh], [said], SMALL_MS)
-    if (after === undefined || met !== 'both' || said !== 'both') {
+    const name = after === undefined ? '' : this.#named(before, fresh, 0)
+    const [met = 'none'] = this.#send([`${said.text}${name}`], [fresh], [said.verdict], SMALL_MS)
+    if (after === undefined || met !== 'both' || said.verdict !== 'both' || name === '') {
       this.#probes.forget()
-      return [met, after === undefined ? said : met]
+      return [met, after === undefined ? said.verdict : met]
     }
     await this.#rules.apply(toGiven(after), 4)
     const goesOn = this.#expectFlow(before, after, fresh)
@@ -176,7 +235,7 @@ export class Property {
 
   async #small(trial: Trial): Promise<Trial> {
     let small = trial
-    if (typeof trial.probe.packet.protocol === 'number') return trial // Tracked for 600 s.
+    if (trial.probe.kind === 'proto') return trial // Tracked for 600 s.
     let tries = 0
     for (let changed = true; changed; ) {
       changed = false
@@ -194,28 +253,41 @@ export class Property {
 
   async #told(trial: Trial): Promise<string> {
     const [met, said] = await this.#try(trial)
-    const { from, to, ip } = trial.probe.packet
+    const { from, to, ip } = trial.probe
+    const text = this.#expect(trial.worlds[0], trial.probe).text
     const worlds = trial.worlds.flatMap((world) => (world === undefined ? [] : [toGiven(world)]))
-    const told = worlds.map(({ groups = {}, wear = {}, acls = {}, lists = {} }) => ({
+    const told = worlds.map(({ groups = {}, wear = {}, ...others }) => ({
       groups: Object.fromEntries(
         Object.entries(groups).filter(([, of]) => of.in?.length || of.out?.length),
       ),
-      wear: { [from]: wear[from], [to]: wear[to] },
-      acls,
-      lists,
+      wear: Object.fromEntries([from, to].flatMap((e) => (e === 'o' ? [] : [[e, wear[e]]]))),
+      ...others,
     }))
     return (
-      `${trial.probe.text} in IPv${ip}: packets met '${met}', the documentation says '${said}', ` +
+      `${text} in IPv${ip}: packets met '${met}', the documentation says '${said}', ` +
       `with ${told.map((each) => JSON.stringify(each)).join(' and then ')}`
     )
   }
 }
 
-/** The name of a probe's flow, where it has one that can be spoken on again. */
-function named(probe: MadeProbe | undefined, at: number): string {
-  const { protocol, type } = probe?.packet ?? {}
-  const isFlow = protocol === 'tcp' || protocol === 'udp' || type === 8 || type === 128
-  return isFlow && probe?.answers ? ` #f${at}` : ''
+/** What there is beside ENIs, as the stage has it. */
+function groundsOf(stage: Stage): Grounds {
+  const both = (of: (ip: 4 | 6) => string | undefined): string[] =>
+    ([4, 6] as const).flatMap((ip) => of(ip) ?? [])
+  const blocks = [...SUBNETS, 'vpc' as const].map((name) => [
+    name,
+    both((ip) => stage.block(name, ip)),
+  ])
+  return {
+    blocks: Object.fromEntries(blocks) as Grounds['blocks'],
+    outside: stage.hasOutside ? both((ip) => stage.address('o', ip)) : [],
+    publicOf: (eni) => stage.addresses.get(`${eni}!`),
+    nat: () => {
+      const [privateIp, publicIp] = ['nat', 'nat!'].map((name) => stage.addresses.get(name))
+      if (privateIp === undefined || publicIp === undefined) return undefined
+      return { privateIp, publicIp }
+    },
+  }
 }
 
 /** Trials with one thing less: a rule, an entry, a group on an ENI, an ACL. */
@@ -226,39 +298,4 @@ function* smaller({ worlds, probe }: Trial): Generator<Trial> {
   }
   if (after === undefined) return
   for (const world of lessOf(after)) yield { worlds: [before, world], probe }
-}
-
-function* lessOf(world: ModelWorld): Generator<ModelWorld> {
-  for (const [name, group] of Object.entries(world.groups)) {
-    for (const way of ['in', 'out'] as const) {
-      for (const at of group[way].keys()) {
-        const less = { ...group, [way]: group[way].toSpliced(at, 1) }
-        yield { ...world, groups: { ...world.groups, [name]: less } }
-      }
-    }
-  }
-  for (const subnet of Object.keys(world.acls)) {
-    yield { ...world, acls: { ...world.acls, [subnet]: undefined } }
-  }
-  for (const [subnet, acl] of Object.entries(world.acls)) {
-    if (acl === undefined) continue
-    for (const way of ['in', 'out'] as const) {
-      for (const at of acl[way].keys()) {
-        const less = { ...acl, [way]: acl[way].toSpliced(at, 1) }
-        yield { ...world, acls: { ...world.acls, [subnet]: less } }
-      }
-    }
-  }
-  for (const [eni, groups] of Object.entries(world.wear)) {
-    if (groups.length < 2) continue
-    for (const at of groups.keys()) {
-      yield { ...world, wear: { ...world.wear, [eni]: groups.toSpliced(at, 1) } }
-    }
-  }
-  for (const list of ['list4', 'list6'] as const) {
-    for (const at of world.lists[list].keys()) {
-      const less = { ...world.lists, [list]: world.lists[list].toSpliced(at, 1) }
-      yield { ...world, lists: less }
-    }
-  }
 }

@@ -7,10 +7,12 @@ import { CALLS } from './calls.ts'
 import { EMULATOR_BUGS } from './emulator-bugs.ts'
 import { FLOWS } from './flows.ts'
 import { FRAMES } from './frames.ts'
+import { GATEWAYS } from './gateways.ts'
 import { PEERS } from './peers.ts'
 import { PORTS } from './ports.ts'
 import { PROTOCOLS } from './protocols.ts'
 import { ROUTES } from './routes.ts'
+import { SIZES } from './sizes.ts'
 
 /** Every row of the suite, in the order in which they are run. */
 export const ROWS: readonly Row[] = [
@@ -22,6 +24,8 @@ export const ROWS: readonly Row[] = [
   ...ACLS,
   ...ADDRESSES,
   ...ROUTES,
+  ...GATEWAYS,
+  ...SIZES,
   ...CALLS,
   ...EMULATOR_BUGS,
 ]

@@ -27,6 +27,13 @@ export function hostIn(cidr: string, number: number): string {
   return textOf(base + BigInt(number), bytes)
 }
 
+/** A block as its network's address and length say it. */
+export function networkOf(cidr: string): string {
+  const { base, bits, bytes } = read(cidr)
+  const below = BigInt(bytes * 8 - bits)
+  return `${textOf((base >> below) << below, bytes)}/${bits}`
+}
+
 /** So many /24 and /64 of a VPC that overlap nothing that is taken, from the upper end. */
 export function freeBlocks(
   vpc: { readonly ipv4: string; readonly ipv6: string },

@@ -67,10 +67,12 @@ async function links(namespace?: string): Promise<Link[]> {
   return JSON.parse(await run([...where, '-j', 'link'])) as Link[]
 }
 
-/** Addresses are usable at once, and nobody's source is checked but by the fabric. */
+/** Addresses are usable at once, nobody's source is checked but by the fabric, and nothing is sent on. */
 function makeReady(netns: string): void {
   const fd = fs.openSync(netns, 'r')
   within(fd, () => {
+    fs.writeFileSync('/proc/sys/net/ipv4/ip_forward', '0')
+    fs.writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '0')
     for (const scope of ['all', 'default']) {
       fs.writeFileSync(`/proc/sys/net/ipv4/conf/${scope}/rp_filter`, '0')
       for (const [key, value] of [

@@ -6,6 +6,7 @@ import type { EniName, Given, GroupRules, SubnetName } from '../row.ts'
 import { block, entry, permission } from '../text.ts'
 import type { Ip } from '../wire/libc.ts'
 import { ENI_NAMES, GROUPS, type Stage, SUBNETS } from './stage.ts'
+import { Ways } from './ways.ts'
 
 const EVERYTHING = ['-1 any4', '-1 any6']
 const WEARS: Readonly<Record<EniName, readonly string[]>> = {
@@ -28,9 +29,11 @@ export class Rules {
   readonly #listed = new Map<string, Set<string>>()
   readonly #judges = new Map<SubnetName, string>()
   readonly #checked = new Map<EniName, boolean>()
+  readonly #ways: Ways
 
   constructor(stage: Stage) {
     this.#stage = stage
+    this.#ways = new Ways(stage)
     for (const group of [...GROUPS, 'default']) {
       this.#rules.set(`${group} out`, this.#read(EVERYTHING, 4))
       this.#rules.set(`${group} in`, this.#read(group === 'default' ? ['-1 sg:default'] : [], 4))
@@ -40,6 +43,7 @@ export class Rules {
   /** Resolves when every call has been answered: then it is in force. */
   async apply(given: Given, ip: Ip): Promise<void> {
     const { groups = {}, wear = {}, acls = {}, lists = {}, unchecked = [] } = given
+    await this.#ways.apply(given, ip) // First: rules may name the addresses.
     await Promise.all(
       ([4, 6] as const).map((family) => this.#list(family, lists[`list${family}`] ?? [])),
     )

@@ -2,6 +2,7 @@
 // through the EC2 API alone, each in a namespace of its own; and the groups, lists and ACLs that
 // rules.ts fills. When it is taken down nothing of it is left, here or there.
 
+import { isIP } from 'node:net'
 import type { EniName, SubnetName } from '../row.ts'
 import type { Names } from '../text.ts'
 import type { Ip } from '../wire/libc.ts'
@@ -9,6 +10,7 @@ import { type Host, Wire } from '../wire/wire.ts'
 import { freeBlocks, hostIn } from './blocks.ts'
 import { type Ec2, ownInstanceId } from './endpoint.ts'
 import { letGo, takeIn } from './namespaces.ts'
+import { takeInOutside } from './outside.ts'
 
 export const SUBNETS = ['X', 'Y', 'Z'] as const
 export const GROUPS = ['client', 'server', 'other', 'more', 'fourth', 'fifth'] as const
@@ -41,9 +43,12 @@ export class Stage implements Names {
   readonly enis = new Map<EniName, Eni>()
   /** Ids of groups (and `default`), lists and ACLs (by their subnet's name), by name. */
   readonly ids = new Map<string, string>()
+  /** Addresses that came with what was made: `nat` and `nat!`, an ENI's Elastic IP `a!`. */
+  readonly addresses = new Map<string, string>()
   readonly #mark = `conform-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   readonly #undo: (() => Promise<unknown>)[] = []
   #instance = ''
+  #outside: Host | undefined
   #vpc = { id: '', ipv4: '', ipv6: '' }
   #nextIndex = 1
   #namespaces = 0
@@ -52,11 +57,15 @@ export class Stage implements Names {
     this.ec2 = ec2
   }
 
-  /** Sets the stage; leaves nothing when it cannot. `instanceId`: when there are several. */
-  static async open(ec2: Ec2, instanceId?: string): Promise<Stage> {
+  /**
+   * Sets the stage; leaves nothing when it cannot. `instanceId`: when there are several; `outside`: the
+   * namespace of a host outside the VPC, where there is one.
+   */
+  static async open(ec2: Ec2, instanceId?: string, outside?: string): Promise<Stage> {
     const stage = new Stage(ec2)
     try {
       await stage.#set(instanceId)
+      if (outside !== undefined) stage.#outside = takeInOutside(stage.wire, outside)
       return stage
     } catch (error) {
       await stage.close().catch(() => {}) // The first error is the one that tells.
@@ -64,8 +73,15 @@ export class Stage implements Names {
     }
   }
 
-  /** An ENI's address, or one by its number in a subnet: `X50`. */
+  /**
+   * An ENI's address, or one by its number in a subnet: `X50`; its public one: `a!`, in IPv6 its own; of the
+   * NAT gateway: `nat`, `nat!`; of who is outside: `o`; or what is one as it stands.
+   */
   address(name: string, ip: Ip): string | undefined {
+    if (isIP(name) !== 0) return name
+    if (name === 'o') return ip === 4 ? this.#outside?.ipv4 : this.#outside?.ipv6
+    if (ip === 4 && this.addresses.has(name)) return this.addresses.get(name)
+    if (ip === 6 && name.endsWith('!')) return this.address(name.slice(0, -1), 6)
     const [, subnet = '', number] = /^([XYZ])(\d+)$/.exec(name) ?? []
     if (number !== undefined) return hostIn(this.block(subnet, ip) ?? '', Number(number))
     const host = this.enis.get(name as EniName)?.host
@@ -87,8 +103,17 @@ export class Stage implements Names {
     return this.#vpc.id
   }
 
+  get hasOutside(): boolean {
+    return this.#outside !== undefined
+  }
+
+  /** What is to be done when the stage is taken down, before all that was to be before. */
+  afterwards(undo: () => Promise<unknown>): void {
+    this.#undo.push(undo)
+  }
+
   host(name: string): Host {
-    const host = this.enis.get(name as EniName)?.host
+    const host = name === 'o' ? this.#outside : this.enis.get(name as EniName)?.host
     if (host === undefined) throw new Error(`the stage has no ENI '${name}'`)
     return host
   }
@@ -154,6 +179,7 @@ export class Stage implements Names {
     const ipv6 = Vpcs[0]?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock
     if (ipv6 === undefined) throw new Error(`${vpcId} has no IPv6 block`)
     this.ids.set('vpc', vpcId)
+    this.ids.set('instance', this.#instance)
     this.#vpc = { id: vpcId, ipv4: Vpcs[0]?.CidrBlock ?? '', ipv6 }
   }
 

@@ -23,6 +23,9 @@ const recvfrom = libc.func(
 const pollCall = libc.func('int poll(_Inout_ uint8_t *, unsigned long, int)')
 const inetPton = libc.func('int inet_pton(int, const char *, _Out_ uint8_t *)')
 const closeCall = libc.func('int close(int)')
+const getCpu = libc.func('int sched_getcpu()')
+const getAffinity = libc.func('int sched_getaffinity(int, size_t, _Out_ uint8_t *)')
+const setAffinity = libc.func('int sched_setaffinity(int, size_t, const uint8_t *)')
 
 const CLONE_NEWNET = 0x40000000
 const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000
@@ -42,6 +45,25 @@ export function within<T>(netnsFd: number, work: () => T): T {
     return work()
   } finally {
     if (setns(home, CLONE_NEWNET) !== 0) process.abort()
+  }
+}
+
+/**
+ * Does synchronous work on the processor that this thread is on. What it sends there the kernel handles
+ * there, in the order in which it was sent, through however many namespaces it goes: a link that ends
+ * in another namespace has one queue for each processor.
+ */
+export function onOneProcessor<T>(work: () => T): T {
+  const allowed = Buffer.alloc(128)
+  if (getAffinity(0, allowed.length, allowed) < 0) throw new Error(`errno ${koffi.errno()}`)
+  const processor: number = getCpu()
+  const here = Buffer.alloc(allowed.length)
+  here[processor >> 3] = 1 << (processor & 7)
+  check(setAffinity(0, here.length, here), `stay on processor ${processor}`)
+  try {
+    return work()
+  } finally {
+    check(setAffinity(0, allowed.length, allowed), 'leave the processor')
   }
 }
 
@@ -110,10 +132,14 @@ export function connectTo(fd: number, address: string, port: number): void {
   connect(fd, struct, struct.length)
 }
 
-/** Sends bytes, to an address or on what the socket is connected or bound to. Losses are silent. */
-export function send(fd: number, bytes: Buffer, address?: string, port = 0): void {
+/**
+ * Sends bytes, to an address or on what the socket is connected or bound to. Gives whether the kernel
+ * took them; what becomes of them packets tell.
+ */
+export function send(fd: number, bytes: Buffer, address?: string, port = 0): boolean {
   const struct = address === undefined ? null : structOf(address, port)
-  sendto(fd, bytes, bytes.length, DONTWAIT_NOSIGNAL, struct, struct?.length ?? 0)
+  const sent = sendto(fd, bytes, bytes.length, DONTWAIT_NOSIGNAL, struct, struct?.length ?? 0)
+  return Number(sent) === bytes.length
 }
 
 /** The next connection of a listener and its peer's port, or undefined. */

@@ -81,6 +81,16 @@ export function icmpBytes(
   return body
 }
 
+/** An IPv4 packet that may not be cut on its way; of IPv6 none may. */
+export function uncut(packet: Buffer): Buffer {
+  if ((packet[0] ?? 0) >>> 4 !== 4) return packet
+  const done = Buffer.from(packet)
+  done[6] = 0x40
+  done.writeUInt16BE(0, 10)
+  done.writeUInt16BE(checksum(done.subarray(0, 20)), 10)
+  return done
+}
+
 /** An IP packet; `part` makes it a fragment: its offset in bytes, and whether more come. */
 export function ipPacket(
   from: string,

@@ -3,6 +3,7 @@
 //   a mark, and who sent it      `m0000a1 from 0a000064`   UDP, TCP with data, ICMP, any protocol
 //   a segment without data       `tcp 40001 80 2`          ports and SYN (2), ACK (16), RST (4)
 //   a datagram by its ports          `udp 53 40001`         for answers without our words
+//   that a packet is too big      `told m0000a1 1500`      whose mark, and what would fit
 //   ICMP by its own              `icmp 14 4711`            type and id, for answers without our words
 //   a fragment that is no first  `part m0000a1 from …`
 //   ARP                          `arp 2 0a000001 0a000064` operation, sender, target
@@ -62,7 +63,10 @@ function transport(ip: 4 | 6, protocol: number, body: Buffer, source: string): s
     const type = body[0] ?? 0
     const isError = (ERRORS[ip] as readonly number[]).includes(type)
     const at = isError ? 8 + (ip === 4 ? 20 : 40) + 8 : 8
-    return [...marked(at), `icmp ${type} ${body.readUInt16BE(4)}`]
+    const mtu = ip === 4 ? body.readUInt16BE(6) : body.readUInt32BE(4)
+    const isTooBig = ip === 4 ? type === 3 && body[1] === 4 : type === 2
+    const told = isTooBig && markAt(body, at) !== '' ? [`told ${markAt(body, at)} ${mtu}`] : []
+    return [...marked(at), ...told, `icmp ${type} ${body.readUInt16BE(4)}`]
   }
   return marked(0)
 }

@@ -2,11 +2,14 @@
 // every frame that comes out of an ENI. What arrived is what a packet socket heard, never what a
 // socket call said.
 //
-//   exchange: send all ─▶ answer and listen until all that must come has come (or 3 s) ─▶ a control
-//   on every link that had to do with it (the router answers ARP: what was sent before it has been
-//   judged) ─▶ a short quiet ─▶ what was heard is the verdict
+//   exchange: send all ─▶ answer and listen until all that must come has come (or 15 s) ─▶ controls
+//   on every link that had to do with it, until several in a row were answered and nothing else came
+//   ─▶ what was heard is the verdict
 //
-// So a drop costs milliseconds, and a pass is never missed because a machine is busy.
+// A drop is told by packets, not by a clock: all of it is sent on one processor, whose queue the kernel
+// empties in order, so when the router has answered a control, all that was sent before has been
+// judged where it was then; so many controls, one after another, see a packet through every
+// namespace on the longest way. A drop costs a millisecond, and no verdict hangs on how busy a machine is.
 
 import fs from 'node:fs'
 import {
@@ -18,6 +21,7 @@ import {
   echo,
   type Ip,
   listenOn,
+  onOneProcessor,
   open,
   openPacket,
   RAW,
@@ -29,11 +33,20 @@ import {
 import { arpRequest, frame, markOf } from './packet.ts'
 import { parseFrame } from './parse.ts'
 
-const PATIENCE_MS = 3000
-const QUIET_MS = 8
+/** How long what must come is waited for, and a control's answer: a machine may be busy. */
+export const PATIENCE_MS = 15_000
+/**
+ * Controls in a row, each two links long (there and back): the longest way has eight, from an ENI by
+ * a NAT gateway and out to the Internet and back to an ENI.
+ */
+const CONTROLS = 5
+/** Whoever goes on and on is no reason to wait for ever. */
+const CONTROLS_MAX = 200
+/** What stands behind the mark of a packet that nobody is to answer. */
+export const UNANSWERED = 0x52
 const BROADCAST = 'ff:ff:ff:ff:ff:ff'
 
-/** An ENI in its namespace. */
+/** An ENI in its namespace, or a host outside the VPC (then without a router). */
 export type Host = {
   readonly name: string
   readonly netnsFd: number
@@ -47,8 +60,11 @@ export type Host = {
   readonly packet: number
 }
 
-/** What a packet met: it arrived and was answered, it arrived only, some of it did, or nothing. */
-export type Verdict = 'both' | 'there' | 'some' | 'none'
+/**
+ * What a packet met: it arrived and was answered, it arrived only, some of it did, it arrived at another's
+ * or under another's address, its sender was told that it is too big, or nothing.
+ */
+export type Verdict = 'both' | 'there' | 'some' | 'astray' | 'told' | 'none'
 
 /** One probe, ready to be sent. */
 export type Shot = {
@@ -58,6 +74,10 @@ export type Shot = {
   readonly there: readonly string[]
   /** Those that show the answer came back; none when it has no answer. */
   readonly back?: string
+  /** Its mark, where whoever else hears it is a finding. */
+  readonly mark?: string
+  /** The words that show that its sender was told why it does not arrive. */
+  readonly told?: string
   /** Whose links need a control. */
   readonly hosts: readonly Host[]
 }
@@ -70,6 +90,9 @@ export class Wire {
   readonly #accepted = new Map<string, number>()
   readonly #clients = new Set<number>()
   readonly #heard = new Set<string>()
+  readonly #marks = new Set<string>()
+  readonly #unsent = new Map<number, Buffer>()
+  #events = 0
   #count = 0
   #port = 20000
 
@@ -83,6 +106,18 @@ export class Wire {
     const whole = { ...host, router }
     this.#hosts.push(whole)
     return whole
+  }
+
+  /** Takes a host outside the VPC in: its packets are sent and heard in its own namespace. */
+  addOutside(
+    plan: Pick<Host, 'name' | 'mac' | 'ipv4' | 'ipv6'> & { netns: string; ifindex: number },
+  ) {
+    const netnsFd = fs.openSync(plan.netns, 'r')
+    const { name, mac, ipv4, ipv6 } = plan
+    const packet = openPacket(netnsFd, plan.ifindex)
+    const host: Host = { name, mac, ipv4, ipv6, gateway: '', router: '', netnsFd, packet }
+    this.#hosts.push(host)
+    return host
   }
 
   /** Lets an ENI's namespace go, with every socket in it. */
@@ -145,26 +180,30 @@ export class Wire {
   /** Whether any host has heard them. */
   anyoneHears = (words: string): boolean => this.#hosts.some((host) => this.hears(host, words))
 
+  /** Sends bytes on a stream as soon as it is connected. */
+  sendWhenConnected(fd: number, bytes: Buffer): void {
+    if (!send(fd, bytes)) this.#unsent.set(fd, bytes)
+  }
+
   /** Sends all, and says what each met. Throws when a link's control is not answered. */
   exchange(shots: readonly Shot[], patienceMs = PATIENCE_MS): Verdict[] {
-    this.#heard.clear()
-    shots.forEach((shot, at) => {
-      shot.launch()
-      if (at % 16 === 15) this.service(0)
+    return onOneProcessor(() => {
+      this.#heard.clear()
+      this.#marks.clear()
+      shots.forEach((shot, at) => {
+        shot.launch()
+        if (at % 16 === 15) this.service(0)
+      })
+      const deadline = performance.now() + patienceMs
+      const waiting = new Set(shots.filter(({ expect }) => expect !== 'none'))
+      for (;;) {
+        for (const shot of waiting) if (this.#verdict(shot) === shot.expect) waiting.delete(shot)
+        if (waiting.size === 0 || performance.now() > deadline) break
+        this.service(2)
+      }
+      this.#controls(this.#linksOf(shots))
+      return shots.map((shot) => this.#verdict(shot))
     })
-    const deadline = performance.now() + patienceMs
-    const waiting = new Set(shots.filter(({ expect }) => expect !== 'none'))
-    for (;;) {
-      for (const shot of waiting) if (this.#verdict(shot) === shot.expect) waiting.delete(shot)
-      if (waiting.size === 0 || performance.now() > deadline) break
-      this.service(2)
-    }
-    this.#control(new Set(shots.flatMap(({ hosts }) => hosts)))
-    const quiet = performance.now() + QUIET_MS
-    for (let left = QUIET_MS; left > 0; left = quiet - performance.now()) {
-      this.service(Math.ceil(left))
-    }
-    return shots.map((shot) => this.#verdict(shot))
   }
 
   /** Ends every flow: their sockets are closed (TCP with a reset), both ends. */
@@ -172,6 +211,7 @@ export class Wire {
     for (const fd of [...this.#clients, ...this.#accepted.values()]) close(fd)
     this.#clients.clear()
     this.#accepted.clear()
+    this.#unsent.clear()
   }
 
   /** Closes everything. */
@@ -184,10 +224,15 @@ export class Wire {
     const listeners = new Map([...this.#listeners.values()].map((each) => [each.fd, each]))
     const packets = new Map(this.#hosts.map((host) => [host.packet, host]))
     const fds = [...packets.keys(), ...listeners.keys(), ...this.#accepted.values()]
+    for (const [fd, bytes] of this.#unsent) if (send(fd, bytes)) this.#unsent.delete(fd)
     for (const fd of readable(fds, waitMs)) {
       const [host, listener] = [packets.get(fd), listeners.get(fd)]
-      if (host !== undefined) this.#hear(host)
-      else if (listener?.kind === 'tcp') this.#accept(listener)
+      if (host !== undefined) {
+        this.#hear(host)
+        continue
+      }
+      this.#events++
+      if (listener?.kind === 'tcp') this.#accept(listener)
       else if (listener !== undefined) this.#answer(listener)
       else for (let got = receive(fd); got?.length; got = receive(fd)) send(fd, Buffer.from(got))
     }
@@ -195,7 +240,14 @@ export class Wire {
 
   #hear(host: Host): void {
     for (let got = receive(host.packet); got !== undefined; got = receive(host.packet)) {
-      for (const words of parseFrame(got)) this.#heard.add(`${host.name} ${words}`)
+      // A host outside may be a router as well: what it only sends on is not for it.
+      if (!hasRouter(host) && !isFor(got, host)) continue
+      for (const words of parseFrame(got)) {
+        if (!this.#heard.has(`${host.name} ${words}`)) this.#events++
+        this.#heard.add(`${host.name} ${words}`)
+        const mark = /^(m\w{7}) from /.exec(words)?.[1]
+        if (mark !== undefined) this.#marks.add(mark)
+      }
     }
   }
 
@@ -211,20 +263,38 @@ export class Wire {
   /** Sends back what came. An answer of another protocol says that it is one: nobody answers it. */
   #answer({ fd, kind }: Listener): void {
     for (let got = receive(fd); got !== undefined; got = receive(fd)) {
-      if (kind === 'udp') {
-        echo(fd, Buffer.from(got))
-        continue
-      }
       const body = got.subarray(kind === 'raw4' ? ((got[0] ?? 0) & 15) * 4 : 0)
-      if (body[8] !== 0x52) echo(fd, Buffer.concat([body.subarray(0, 8), Buffer.of(0x52)]))
+      if (body[8] === UNANSWERED) continue
+      if (kind === 'udp') echo(fd, Buffer.from(body))
+      else echo(fd, Buffer.concat([body.subarray(0, 8), Buffer.of(UNANSWERED)]))
     }
   }
 
-  #verdict({ there, back }: Shot): Verdict {
+  #verdict({ there, back, mark, told }: Shot): Verdict {
     const count = there.filter((words) => this.#heard.has(words)).length
     if (back !== undefined && this.#heard.has(back)) return 'both'
-    if (count === 0) return 'none'
-    return count === there.length ? 'there' : 'some'
+    if (told !== undefined && this.#heard.has(told)) return 'told'
+    if (count > 0) return count === there.length ? 'there' : 'some'
+    return mark !== undefined && this.#marks.has(mark) ? 'astray' : 'none'
+  }
+
+  /** Whose controls follow these: where they are from or for, or else any that none of them is like. */
+  #linksOf(shots: readonly Shot[]): ReadonlySet<Host> {
+    const links = new Set(shots.flatMap(({ hosts }) => hosts).filter(hasRouter))
+    const words = new Set(shots.flatMap(({ there }) => there))
+    const other = this.#hosts.find((h) => hasRouter(h) && !words.has(this.#controlWords(h)))
+    return links.size === 0 && other !== undefined ? new Set([other]) : links
+  }
+
+  /** Controls until so many in a row were answered and nobody heard or said anything else. */
+  #controls(hosts: ReadonlySet<Host>): void {
+    let quiet = 0
+    for (let count = 0; quiet < CONTROLS && count < CONTROLS_MAX; count++) {
+      const before = this.#events
+      this.#control(hosts)
+      this.service(0)
+      quiet = this.#events - before === hosts.size ? quiet + 1 : 0
+    }
   }
 
   #control(hosts: ReadonlySet<Host>): void {
@@ -274,4 +344,13 @@ export class Wire {
     }
     throw new Error(`the router ${host.gateway} answers ${host.name} no ARP`)
   }
+}
+
+const hasRouter = ({ gateway }: Host): boolean => gateway !== ''
+
+/** Whether an IP packet is for one of a host's addresses; other frames are. */
+function isFor(bytes: Buffer, { ipv4, ipv6 }: Host): boolean {
+  const [ethertype, packet] = [bytes.readUInt16BE(12), bytes.subarray(14)]
+  if (ethertype === 0x0800) return packet.subarray(16, 20).equals(bytesOf(ipv4))
+  return ethertype !== 0x86dd || packet.subarray(24, 40).equals(bytesOf(ipv6))
 }
