@@ -143,10 +143,10 @@ export class Chance {
     return { ...ends, kind, detail: `${number}` }
   }
 
-  /** To or from outside, or by a public address. Who is outside may have a server of its own on 80. */
+  /** To or from outside, or by a public address. Who is outside may have servers of its own, on 53 and 80. */
   #outward(ends: Omit<MadeProbe, 'kind' | 'detail'>): MadeProbe {
     const kind = this.#one(OUTWARD)
-    const ports = PORTS.filter((port) => kind !== 'tcp' || ends.to !== 'o' || port !== 80)
+    const ports = PORTS.filter((port) => ends.to !== 'o' || (port !== 53 && port !== 80))
     return { ...ends, kind, detail: kind === 'ping' ? '' : `${this.#one(ports)}` }
   }
 
