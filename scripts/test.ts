@@ -38,28 +38,31 @@ const runsOf = (suite: Suite): Run[] => {
 const nameOf = ({ suite, files: [file = '', ...others] }: Run): string =>
   others.length === 0 ? file : suite.path
 
+/** What a run has for itself on disk, each from a folder of its own. */
+const OWN_FOLDERS = ['/var/lib/docker', '/var/lib/enid-lab']
+
 /**
- * Namespaces of its own, with a loopback that is up, an empty /run, and an empty /var/lib/docker from
- * the folder that is the first argument: what a run makes is met by nobody, and goes with its last
+ * Namespaces of its own, with a loopback that is up, an empty /run, and the folders above from below
+ * the one that is the first argument: what a run makes is met by nobody, and goes with its last
  * process. `--kill-child`: that is at our word, too.
  */
 const APART = [
   ...['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
   ...['--propagation', 'private', 'sh', '-c'],
-  'ip link set lo up && mount -t tmpfs none /run && mkdir /run/netns /run/lock && ' +
-    'mkdir -p /var/lib/docker && mount --bind "$0" /var/lib/docker && exec "$@"',
+  'set -e; ip link set lo up; mount -t tmpfs none /run; mkdir /run/netns /run/lock; ' +
+    `for own in ${OWN_FOLDERS.join(' ')}; do mkdir -p "$0$own" "$own"; ` +
+    'mount --bind "$0$own" "$own"; done; exec "$@"',
 ]
 
 /** Runs one vitest. One that cannot run, or runs out of the suite's minutes, counts as one failure. */
 async function run({ suite, files }: Run, folder: string): Promise<Counts> {
   const report = join(folder, 'report.json')
-  const images = join(folder, 'docker')
-  mkdirSync(images, { recursive: true })
+  mkdirSync(folder)
   const vitest = 'node_modules/vitest/vitest.mjs'
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const setup = suite.needs.includes('docker') ? ['scripts/with-setup.mjs'] : []
   const command = [process.execPath, ...setup, vitest, 'run', ...reporters, ...files]
-  const [program = '', ...args] = [...APART, images, ...command]
+  const [program = '', ...args] = [...APART, folder, ...command]
   const child = spawn(program, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
