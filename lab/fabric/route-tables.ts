@@ -144,6 +144,7 @@ export class RouteTables {
       return table !== undefined && divertingRoutes(table).length > 0
     }
     const appliances = ports.filter(({ port }) => isAppliance(port))
+    const translators = ports.filter(({ port }) => port.translates)
     return {
       local: [...new Set([...this.#tables.values()].flatMap(({ blocks }) => blocks))],
       diverting: subnets.filter(({ routeTableId }) => diverts(routeTableId)),
@@ -158,6 +159,9 @@ export class RouteTables {
               id,
               number: this.#subnetNumbers.of(id),
               blocks: [ipv4Cidr, ipv6Cidr].filter((block) => block !== undefined),
+              translators: translators
+                .filter(({ port }) => port.subnetId === id)
+                .map(({ link }) => link),
             })),
     }
   }

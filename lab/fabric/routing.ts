@@ -54,8 +54,11 @@ export type Routing = {
   readonly diverting: readonly Subnet[]
   /** Links of ENIs that send on what others sent. */
   readonly appliances: readonly Numbered[]
-  /** All subnets, with their blocks; only appliances need them. */
-  readonly subnets: readonly (Numbered & { readonly blocks: readonly string[] })[]
+  /** All subnets, with their blocks and the links of their NAT gateways; only appliances need them. */
+  readonly subnets: readonly (Numbered & {
+    readonly blocks: readonly string[]
+    readonly translators: readonly string[]
+  })[]
 }
 
 /** A link or a subnet, and a number from 0 on that it keeps: zones are made of them. */
@@ -138,11 +141,13 @@ function hops({ appliances, subnets }: Routing): Command[] {
       rule(FROM_APPLIANCE, goesOutBy(link), ...zone(ZONE.outside)),
       rule(TO_APPLIANCE, match(iif, link), ...zone(ZONE.outside)),
     ]),
-    // Who is sent to by no other appliance and by no gateway has the address, and is in its subnet.
+    // Who is sent to by no other appliance and by no gateway has the address, and is in its subnet;
+    // what a NAT gateway is given is for a stranger, and comes back by the gateway's link.
     ...subnets.flatMap((subnet) => {
       const own = zone(ZONE.subnets + subnet.number)
       const isFrom = match(iif, inSet(linkSet(subnet.id)))
       return [
+        ...subnet.translators.map((link) => rule(FROM_APPLIANCE, goesOutBy(link), ...own)),
         ...subnet.blocks.map((block) => rule(FROM_APPLIANCE, isFor(block), ...own)),
         numbered(TO_APPLIANCE, 'subnet', subnet, isFrom, ...own),
       ]

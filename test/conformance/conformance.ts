@@ -1,5 +1,6 @@
 // The suite as a whole: a stage, every case, the property, the refusals, and what came of them.
 
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Property, type PropertyResult } from './property/property.ts'
 import { type RefusalResult, tryRefusals } from './refusals.ts'
@@ -53,7 +54,8 @@ export async function examine(plan: Plan): Promise<Report> {
   const startedAt = performance.now()
   const asked = casesOf(ROWS).filter(({ name }) => wanted(plan, name))
   if (asked.length === 0 && plan.probes === 0) throw new Error('no case has such a name')
-  const name = `conform-${process.pid}`
+  // Two may run at once whose processes have the same number, each in a namespace of its own.
+  const name = `conform-${randomBytes(4).toString('hex')}`
   const own =
     plan.endpoint === undefined ? await startLab(name, plan.tree ?? REPOSITORY) : undefined
   const outside = own === undefined ? plan.outside : `enid-lab-${name}.internet`

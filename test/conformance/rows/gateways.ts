@@ -379,6 +379,17 @@ const NAT_GATEWAY: readonly Row[] = [
   ),
   nat(
     {
+      id: 'nat-of-an-unchecked-sender',
+      why: 'Answers need no rule, whether or not the ENI’s source/destination check is on.',
+      doc: DOC.tracking,
+    },
+    { ...NAT, groups: { client: { in: [] } }, unchecked: ['a'] },
+    { see: { 'a>o udp 90 as nat!': 'both', 'a>o tcp 81': 'both', 'a>o ping as nat!': 'both' } },
+    { now: { ...NAT, groups: { client: { in: [] } } } },
+    { see: { 'a>o udp 90 as nat!': 'both' } },
+  ),
+  nat(
+    {
       id: 'nat-sender-groups',
       why: 'The sender’s groups judge before the gateway, by the address that it calls.',
       doc: DOC.natAcl,
