@@ -15,6 +15,8 @@ export type ProbePlan = {
   readonly to: { readonly netns: string; readonly addresses: readonly string[] }
   readonly openPort: number
   readonly closedPorts: readonly number[]
+  /** Somebody else who sends to the receiver's first address, at a port of his own, and is not let. */
+  readonly stranger?: { readonly netns: string; readonly address: string; readonly port: number }
 }
 
 /** What came through: `missing` open ports and `leaked` closed ones, as `address port`. */
@@ -23,7 +25,7 @@ export type ProbeResult = { readonly missing: string[]; readonly leaked: string[
 type Target = { fd: number; name: string; address: string; port: number; sender: number }
 
 /** Sends until every open port was reached or 1.5 s are over. Blocks its thread meanwhile. */
-export function probe({ from, to, openPort, closedPorts }: ProbePlan): ProbeResult {
+export function probe({ from, to, openPort, closedPorts, stranger }: ProbePlan): ProbeResult {
   const fds: number[] = []
   const born = (netns: string, address: string, port: number): number => {
     const fd = datagramIn(netns, address, port)
@@ -38,6 +40,17 @@ export function probe({ from, to, openPort, closedPorts }: ProbePlan): ProbeResu
         return { fd, name: `${address} port ${port}`, address, port, sender }
       })
     })
+    if (stranger !== undefined) {
+      const [address = ''] = to.addresses
+      const { netns, port } = stranger
+      targets.push({
+        fd: born(to.netns, address, port),
+        name: `${address} port ${port} from ${stranger.address}`,
+        address,
+        port,
+        sender: born(netns, stranger.address, 0),
+      })
+    }
     const closed = targets.filter(({ port }) => port !== openPort)
     const waiting = new Set(targets.filter(({ port }) => port === openPort))
     for (let round = 0; waiting.size > 0 && round < ROUNDS_MAX; round++) {

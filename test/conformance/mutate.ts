@@ -35,8 +35,8 @@ export type MutantResult = { readonly name: string; readonly caught: boolean; re
 /** The lab's own proof at its start would refuse the worst of them: here the suite is on trial. */
 const NO_PROOF: Patch = {
   file: 'lab/fabric/prove.ts',
-  find: 'if (result.leaked.length > 0 || result.missing.length > 0) {',
-  put: 'if (result.leaked.length < 0) {',
+  find: 'if (leaked.length > 0 || missing.length > 0) {',
+  put: 'if (leaked.length < 0) {',
 }
 
 /** Runs each mutant, told of each as it ends. */
