@@ -208,7 +208,6 @@ async function environmentOf(id: string, name: string): Promise<string> {
   return line?.slice(name.length + 1) ?? ''
 }
 
-// P356
 describe('a task that is root with every network capability', () => {
   let mine = ''
   let other = ''
@@ -242,6 +241,7 @@ describe('a task that is root with every network capability', () => {
     return nftables.find(({ counter }) => counter !== undefined)?.counter?.packets ?? -1
   }
 
+  // P356
   test('is given its own credentials, and is refused another’s though it knows their id', async () => {
     expect(JSON.parse((await curl(url.mine)).stdout)).toMatchObject({
       RoleArn: WEB.role,
@@ -255,6 +255,7 @@ describe('a task that is root with every network capability', () => {
     expect(rig.agentLog).toContain('credentials given to a task')
   })
 
+  // P356
   test('is the same to the endpoint whatever source address it takes', async () => {
     const theirs = await addressOf(other)
     for (const address of [theirs, '127.0.0.9', '169.254.170.2']) {
@@ -266,6 +267,7 @@ describe('a task that is root with every network capability', () => {
     await rig.inside(mine, 'ip', 'address', 'del', `${theirs}/32`, 'dev', 'lo')
   })
 
+  // P356
   test('reaches no other listener, by no route, neighbour or frame of its own', async () => {
     // Counted on the other's card, with a packet that may come as the proof that it counts.
     const rules = [
@@ -319,6 +321,7 @@ describe('a task that is root with every network capability', () => {
       .toContain(WEB.id)
   }, 60_000)
 
+  // P356
   test('reaches no service of the host, by whichever of its addresses, nor the agent', async () => {
     const { port } = service.address() as AddressInfo
     const own = JSON.parse(await must('ip', ['-j', 'address'])) as {
@@ -339,6 +342,7 @@ describe('a task that is root with every network capability', () => {
     }
   }, 60_000)
 
+  // P356
   test('with the metadata block taken away finds there no role to become the agent with', async () => {
     await rig.inside(mine, 'nft', 'flush', 'ruleset')
     const listed = await curl('http://169.254.169.254/latest/meta-data/iam/security-credentials/')
