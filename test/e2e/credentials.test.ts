@@ -255,6 +255,16 @@ describe('a task that is root with every network capability', () => {
     expect(rig.agentLog).toContain('credentials given to a task')
   })
 
+  // P342
+  test('is given them under the same id after a kill of the agent', async () => {
+    await rig.endAgent('SIGKILL')
+    await rig.startAgent()
+    await expect
+      .poll(async () => (await curl(url.mine)).stdout, { timeout: 10_000 })
+      .toContain(WEB.id)
+    expect((await curl(url.other)).stdout).toContain('InvalidIdInRequest')
+  }, 60_000)
+
   // P356
   test('is the same to the endpoint whatever source address it takes', async () => {
     const theirs = await addressOf(other)
