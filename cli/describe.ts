@@ -40,6 +40,7 @@ function inWords(task: TaskDetail): string {
       ['cluster', cluster],
       ['status', status],
       ['created', `${createdAt} (${age(Date.parse(createdAt), Date.now())} ago)`],
+      ['protected', task.protectedUntil === undefined ? '' : `until ${task.protectedUntil}`],
       ['stopped', stopText(task)],
     ]),
     ...task.enis.map(eniInWords),

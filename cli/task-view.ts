@@ -57,6 +57,7 @@ export type TaskView = {
   readonly desiredStatus: string
   readonly stopCode?: string
   readonly stoppedReason?: string
+  readonly protectedUntil?: string
   readonly createdAt: string
   readonly startedAt?: string
   readonly stoppedAt?: string
@@ -95,10 +96,12 @@ export function stopText({ stopCode, stoppedReason }: TaskView): string {
   return [stopCode, stoppedReason].filter(Boolean).join(': ')
 }
 
-/** Why the task is where it is: what it waits for, else why it stopped. */
+/** Why the task is where it is: what it waits for, else why it stopped, or is left running. */
 export function whyText(task: TaskView): string {
-  const waiting = task.waiting[0]
-  if (waiting === undefined) return stopText(task)
+  const [waiting] = task.waiting
+  const { protectedUntil } = task
+  const rest = protectedUntil === undefined ? '' : `protected until ${protectedUntil}`
+  if (waiting === undefined) return stopText(task) || rest
   return `${waiting.verb} ${waiting.row}, attempt ${waiting.attempt}: ${waiting.reason}`
 }
 

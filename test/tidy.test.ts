@@ -171,6 +171,19 @@ describe('what touches the world stays where it is looked for', () => {
     expect(offenders(pattern, under(...folders)), why).toEqual([])
   })
 
+  test('no AWS SDK is loaded before the first call that needs it', () => {
+    const isEager = ({ text }: Source) =>
+      [...text.matchAll(/^import (type )?[^']*'([^']+)'/gm)].some(
+        ([, type, name = '']) => type === undefined && name.startsWith('@aws-sdk/'),
+      )
+    const found = sources.filter((source) => under('agent')(source.path) && isEager(source))
+    const why = 'each takes 0.1 to 0.4 s'
+    expect(
+      found.map(({ path }) => path),
+      why,
+    ).toEqual([])
+  })
+
   test('the core has no clock, no chance and no waiting', () => {
     for (const name of ['task', 'status', 'exits', 'allocation', 'timeline', 'spec']) {
       const { text, imports } = read(`state/${name}.ts`)

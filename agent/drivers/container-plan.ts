@@ -36,14 +36,15 @@ const LOG_FILE = { 'max-size': '10m', 'max-file': '2' }
 const NO_LOCKED_MEMORY = { name: 'memlock', soft: 0, hard: 0 }
 
 /**
- * The plan without its labels, with what was fetched for it. The container joins the namespaces of
- * the task's pause container.
+ * The plan without its labels, with what was fetched for it, and variables that nothing else names.
+ * The container joins the namespaces of the task's pause container.
  */
 export function planOf(
   spec: ContainerSpec,
   job: Pick<Job, 'holderId' | 'spec' | 'details' | 'known'>,
   pauseContainerId: string,
   { fromFiles, secrets, logOptions }: Fetched = NOTHING,
+  more: Readonly<Record<string, string>> = {},
 ): ContainerPlan {
   const { holderId, spec: task } = job
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
@@ -51,6 +52,7 @@ export function planOf(
   return {
     Image: spec.image,
     Env: Object.entries({
+      ...more,
       ...fromFiles,
       ...spec.environment,
       ...secrets,

@@ -17,6 +17,7 @@ import type { ContainerFacts, Docker } from './docker.ts'
 import { isNameTaken } from './docker.ts'
 import { containerOf, type Details, type Driver, type Job } from './driver.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
+import { regionVariables } from './region-variables.ts'
 import type { Roles } from './roles/roles.ts'
 import type { Fetched, Values } from './values/values.ts'
 import { NOTHING, withoutValues } from './values/values.ts'
@@ -54,8 +55,10 @@ export function containerDriver(options: {
     const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearerOf(job)) }
-    const [fetched, Image] = [await fetch(job, spec, signal), await imageOf(job, signal)]
-    const plan = { ...planOf(spec, job, pause, fetched), Image, Labels: labels }
+    const fetched = await fetch(job, spec, signal)
+    const Image = await imageOf(job, signal)
+    const region = await regionOf(spec, Image, { fetched, signal })
+    const plan = { ...planOf(spec, job, pause, fetched, region), Image, Labels: labels }
     try {
       const containerId = await docker.create(name, plan, signal)
       await startContainer({ docker, cgroups }, job, containerId, signal)
@@ -65,6 +68,17 @@ export function containerDriver(options: {
       if (own) return await adopt(job, own, signal)
       throw withoutFetched(error, fetched)
     }
+  }
+
+  async function regionOf(
+    { environment }: ContainerSpec,
+    image: string,
+    { fetched, signal }: { fetched: Fetched; signal: AbortSignal },
+  ): Promise<Readonly<Record<string, string>>> {
+    const { fromFiles, secrets } = fetched
+    const ofImage = await docker.imageVariables(image, signal)
+    const own = [fromFiles, environment, secrets].flatMap((each) => Object.keys(each))
+    return regionVariables(host.region, [...ofImage, ...own])
   }
 
   /** What it needs that no journal holds; the task role's credentials, so that they are there. */

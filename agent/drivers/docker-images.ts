@@ -24,6 +24,8 @@ export type ImageSummary = {
 export type ImageCalls = {
   /** The image, or undefined where it is not on this host. */
   image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>
+  /** The names of the variables that the image has; none where there is no image. */
+  imageVariables(reference: string, signal: AbortSignal): Promise<string[]>
   /** All images with a name, or that no name leads to any more. */
   listImages(signal: AbortSignal): Promise<ImageSummary[]>
   /** Pulls it. Throws `refused` CannotPullContainerError with the registry's words. */
@@ -60,6 +62,12 @@ export function imageCalls(api: Dockerode): ImageCalls {
       const facts = await named.catch((error) => goneOr(error, 'CannotInspectImageError'))
       const digest = digestOf(reference, facts?.RepoDigests ?? [])
       return facts && { imageId: facts.Id, ...(digest === undefined ? {} : { digest }) }
+    },
+
+    async imageVariables(reference, signal) {
+      const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
+      const facts = await image.catch((error) => goneOr(error, 'CannotInspectImageError'))
+      return (facts?.Config.Env ?? []).map((line) => line.replace(/=.*/s, ''))
     },
 
     async listImages(signal) {

@@ -1,7 +1,6 @@
 // A task asks to be left running for a while, or whether it is: ECS's path below ECS_AGENT_URI. On ECS
 // its role must allow that; here it is the task's own word about itself, and reaches nobody else.
 
-import { randomUUID } from 'node:crypto'
 import type { ProtectedTask } from '@aws-sdk/client-ecs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Api, Task } from '../api.ts'
@@ -33,9 +32,8 @@ export function addProtectionRoutes(
         if (task === undefined) {
           onStranger()
           const message = 'Failed to find a task for the request'
-          return reply
-            .code(404)
-            .send({ error: { Arn: '', Code: 'ServerException', Message: message } })
+          const error = { Code: 'ResourceNotFoundException', Message: message }
+          return reply.code(404).send({ error })
         }
         return answer(api, { task, reply, perform: () => perform(task, request.body) })
       },
@@ -47,10 +45,18 @@ export function addProtectionRoutes(
   })
 }
 
-/** ECS's members, of which the first must be there. Throws AwsError. */
-function wishIn(body: unknown): { ProtectionEnabled?: unknown; ExpiresInMinutes?: unknown } {
+type Wish = { readonly ProtectionEnabled?: unknown; readonly ExpiresInMinutes?: unknown }
+
+/** ECS's members, whichever the case of their letters, and no others. Throws AwsError. */
+function wishIn(body: unknown): Wish {
   const read = typeof body === 'string' ? parse(body) : undefined
-  if (typeof read === 'object' && read !== null && !Array.isArray(read)) return read
+  const known = ['ProtectionEnabled', 'ExpiresInMinutes']
+  const members = Object.entries(read ?? {}).map(([name, value]) => {
+    const meant = known.find((each) => each.toLowerCase() === name.toLowerCase())
+    return [meant, value] as const
+  })
+  const isObject = typeof read === 'object' && read !== null && !Array.isArray(read)
+  if (isObject && members.every(([name]) => name !== undefined)) return Object.fromEntries(members)
   const rule = 'a JSON object with ProtectionEnabled, and maybe ExpiresInMinutes, is required'
   throw new AwsError('InvalidParameterException', rule)
 }
@@ -59,16 +65,15 @@ function answer(
   api: Api,
   { task, reply, perform }: { task: Task; reply: FastifyReply; perform: () => ProtectedTask },
 ): FastifyReply {
-  const requestID = randomUUID()
   try {
     const { taskArn: TaskArn, protectionEnabled, expirationDate } = perform()
     const ExpirationDate = expirationDate?.toISOString() ?? null
     const protection = { ExpirationDate, ProtectionEnabled: protectionEnabled, TaskArn }
-    return reply.send({ requestID, protection })
+    return reply.send({ protection })
   } catch (error) {
     if (isDefect(error)) throw error
     const { code, message, restStatus } = awsErrorOf(error)
     const Arn = taskArn(api.orders.host, task.asked.cluster, task.entry.id)
-    return reply.code(restStatus).send({ requestID, error: { Arn, Code: code, Message: message } })
+    return reply.code(restStatus).send({ error: { Arn, Code: code, Message: message } })
   }
 }

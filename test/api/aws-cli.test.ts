@@ -108,6 +108,10 @@ test('the announcement’s story, from its file to its printed attachment', {
       },
     ],
   })
+  const protection = ['--protection-enabled', '--expires-in-minutes', '60']
+  await aws('update-task-protection', ...where, '--tasks', arn, ...protection)
+  const [shown] = (await aws('get-task-protection', ...where)).protectedTasks
+  expect(shown).toMatchObject({ taskArn: arn, protectionEnabled: true })
   const query = 'tasks[0].containers[0].networkInterfaces[0].privateIpv4Address'
   expect(await aws('describe-tasks', ...where, '--task', arn, '--query', query)).toBe('10.0.0.35')
   await aws('stop-task', ...where, '--task', arn, '--reason', 'the story is over')

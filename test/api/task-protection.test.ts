@@ -115,6 +115,7 @@ describe('a task', () => {
     ['nothing', undefined, /JSON object/],
     ['no JSON object', [true], /JSON object/],
     ['no wish', { ExpiresInMinutes: 1 }, /true or false is required/],
+    ['what nobody knows', { ProtectionEnabled: true, For: 1 }, /JSON object/],
     ['a text', { ProtectionEnabled: 'true' }, /true or false is required/],
     [
       'half a minute',
@@ -126,6 +127,11 @@ describe('a task', () => {
     expect(status).toBe(400)
     expect(body).toMatchObject({ error: { Arn: arn, Code: 'InvalidParameterException' } })
     expect((body as { error: { Message: string } }).error.Message).toMatch(why)
+  })
+
+  test('may write its members in other letters, as ECS lets it', async () => {
+    const { body } = await state('PUT', { protectionEnabled: true, expiresInMinutes: 5 })
+    expect(body).toMatchObject({ protection: { ProtectionEnabled: true } })
   })
 
   // P351

@@ -48,6 +48,14 @@ describe('drain', () => {
     expect(code).toBe(0)
   })
 
+  test('says of a task that it waits for that it is protected, and until when', async () => {
+    const protectedUntil = '2026-11-27T13:00:00.000Z'
+    agent.tasks.set(A, [task(A), task(A, { protectedUntil }), task(A, { lastStatus: 'STOPPED' })])
+    const { code, stderr } = await agent.enid('drain')
+    expect(stderr).toContain(`aaaa1111 RUNNING (protected until ${protectedUntil})`)
+    expect(code).toBe(0)
+  })
+
   test('--undo takes the host back, and asks for nothing else', async () => {
     const { code, stdout } = await agent.enid('drain', '--undo')
     expect(orders()).toEqual([{ what: 'DELETE /drain' }])

@@ -89,6 +89,39 @@ test('a process sees files, then environment over them, then secrets over both, 
   expect(JSON.stringify([rest, other])).not.toContain('C=secret')
 })
 
+// P358
+test.each<[string, Partial<ContainerSpec>, string]>([
+  ['that names none is told the host’s, by both variables', {}, '/us-west-2/us-west-2/'],
+  ['that names one keeps it, and gets no other', { environment: { AWS_REGION: 'a' } }, '/a//'],
+  [
+    'whose file names one keeps it',
+    { environmentFiles: [{ store: 'file', path: 'region.env' }] },
+    '//b/',
+  ],
+])('of regions, a container %s', async (_what, change, seen) => {
+  put('region.env', 'AWS_DEFAULT_REGION=b')
+  const line = 'echo /$AWS_REGION/$AWS_DEFAULT_REGION/; exec /busybox sleep 60'
+  const { containerId } = await driver.ensure(newJob(line, change), never())
+  await expect.poll(() => docker('logs', containerId)).toBe(seen)
+})
+
+// P358
+test('of regions, a container whose image names one keeps it', async () => {
+  const tag = `${image}-region`
+  const name = `enid-${holderId}`
+  await docker('run', '--name', name, '--env', 'A=b', image, '/busybox', 'true')
+  await docker('commit', '--change', 'ENV AWS_REGION=of-the-image', name, tag)
+  await docker('rm', name)
+  try {
+    const line = 'echo /$AWS_REGION/$AWS_DEFAULT_REGION/; exec /busybox sleep 60'
+    const { containerId } = await driver.ensure(newJob(line, { image: tag }), never())
+    await expect.poll(() => docker('logs', containerId)).toBe('/of-the-image//')
+    await docker('rm', '--force', containerId)
+  } finally {
+    await docker('rmi', tag)
+  }
+})
+
 test('a log option that is fetched reaches the driver', async () => {
   put('tag', 'of-a-secret')
   const log = { driver: 'json-file', options: { 'max-file': '1' }, secretOptions: [secret('tag')] }

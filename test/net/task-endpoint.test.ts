@@ -130,6 +130,24 @@ test('once it is dropped nothing keeps the namespace, not a connection that is o
   await expect.poll(() => ip('-o', 'link', 'show'), { timeout: 5_000 }).not.toContain(link)
 })
 
+// P357
+test('a neighbour on the same wire, who routes by the task, is not answered', async () => {
+  const [one, two] = [await newNetns(), await newNetns()]
+  await ip('-n', one.name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'eth0', 'netns', two.name)
+  for (const [n, { name }] of [one, two].entries()) {
+    await ip('-n', name, 'address', 'add', `10.9.0.${n + 1}/24`, 'dev', 'eth0')
+    await ip('-n', name, 'link', 'set', 'eth0', 'up')
+  }
+  await ip('-n', one.name, 'route', 'add', '169.254.170.2/32', 'via', '10.9.0.2')
+  await endpoints.kernel.holdNetns(two.path)
+  // The wire carries: what is refused by the other's own port is an answer.
+  await expect(curl(one.name, 'http://10.9.0.2:51679/')).rejects.toThrow(/Couldn't connect/)
+  for (const port of [51679, 80]) {
+    await expect(curl(one.name, `http://169.254.170.2:${port}/`)).rejects.toThrow(/imed out|imeout/)
+  }
+  expect(await curl(two.name, 'http://169.254.170.2/own')).toBe(`${two.path} asks for /own`)
+})
+
 // P313
 test('one task that asks too often is told so, and another is answered', async () => {
   const [one, two] = [await newNetns(), await newNetns()]

@@ -18,7 +18,7 @@ export type NftExpression =
 export type NftMatch = {
   readonly op: '==' | '!='
   readonly left:
-    | { readonly meta: { readonly key: 'protocol' } }
+    | { readonly meta: { readonly key: 'protocol' | 'iifname' } }
     | { readonly payload: { readonly base: 'll'; readonly offset: number; readonly len: number } }
     | { readonly payload: { readonly protocol: 'ip' | 'ip6'; readonly field: 'saddr' | 'daddr' } }
     | { readonly payload: { readonly protocol: 'tcp'; readonly field: 'dport' } }

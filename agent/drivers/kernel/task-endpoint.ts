@@ -4,7 +4,8 @@
 //   127.0.0.0/8 of the task (lo)   169.254.170.2:80 ──nft output──▶ 169.254.170.2:51679  our socket
 //
 // On port 80 itself our socket would keep the task's own server from binding 0.0.0.0:80. Turning one
-// port into another takes conntrack, so everything else in the namespace is kept out of that.
+// port into another takes conntrack, so everything else in the namespace is kept out of that. What
+// comes for the address by a card is dropped: Linux would take it, whichever interface has the address.
 
 import { type World, workInside } from './inside.ts'
 import {
@@ -130,10 +131,18 @@ function objects(): NftObject[] {
       },
     },
   ]
+  const byCard: NftMatch = { op: '!=', left: { meta: { key: 'iifname' } }, right: 'lo' }
   return [
     { table: TABLE },
     ...raw('output'),
     ...raw('prerouting'),
+    {
+      rule: {
+        ...at,
+        chain: 'raw-prerouting',
+        expr: [{ match: byCard }, ip('daddr', '=='), { drop: null }],
+      },
+    },
     {
       chain: { ...at, name: 'nat', type: 'nat', hook: 'output', prio: PRIO.nat, policy: 'accept' },
     },

@@ -1,0 +1,406 @@
+// Goal: programs that run on ECS find their role's credentials, secrets and variables here, unchanged;
+// and a task that is root with every network capability gets nobody else's. Method: the AWS SDK for
+// JavaScript and the AWS CLI inside tasks, an STS in a third that checks their signatures, and real
+// packets from inside a task's namespace.
+
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { must } from '../../scripts/demo/program.ts'
+import { fact, Rig } from './rig.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const ACCOUNT = 'arn:aws:iam::123456789012:role'
+const WEB = {
+  role: `${ACCOUNT}/web`,
+  id: 'ASIAWEB',
+  secret: 'secret/of+web',
+  token: 'token-of-web',
+}
+const OTHER = { role: `${ACCOUNT}/other`, id: 'AKIAOTHER', secret: 'secret-of-other' }
+
+let rig: Rig
+let folder = ''
+let group = ''
+let stsUrl = ''
+
+beforeAll(async () => {
+  rig = await Rig.open()
+  folder = mkdtempSync(join(tmpdir(), 'enid-credentials-'))
+  rig.env.ENID_ROLES_FILE = join(folder, 'roles.json')
+  rig.env.ENID_SECRETS_DIR = join(folder, 'secrets')
+  layOut()
+  await rig.endAgent('SIGTERM')
+  await rig.startAgent()
+  group = await rig.group('all', { port: 8080, cidr: '10.0.0.0/16' })
+}, 60_000)
+afterAll(async () => {
+  await rig?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** One role's credentials are printed by a program, the other's stand in the file. */
+function layOut(): void {
+  const Expiration = new Date(Date.now() + 3_600_000).toISOString()
+  const keys = { AccessKeyId: WEB.id, SecretAccessKey: WEB.secret, SessionToken: WEB.token }
+  const program = join(folder, 'helper')
+  const printed = JSON.stringify({ Version: 1, ...keys, Expiration })
+  writeFileSync(program, `#!/bin/sh\necho '${printed}'\n`)
+  chmodSync(program, 0o700)
+  const ofOther = { AccessKeyId: OTHER.id, SecretAccessKey: OTHER.secret }
+  const roles = { [WEB.role]: { process: [program] }, [OTHER.role]: { static: ofOther } }
+  writeFileSync(rig.env.ENID_ROLES_FILE ?? '', JSON.stringify(roles), { mode: 0o600 })
+  mkdirSync(rig.env.ENID_SECRETS_DIR ?? '')
+  writeFileSync(join(folder, 'secrets/login.json'), '{"password":"hunter2"}')
+  writeFileSync(join(folder, 'secrets/web.env'), '# ours\nCOLOUR=blue\nSHAPE=round\n')
+}
+
+/** The programs of this machine, inside the task: its libraries, Python, the AWS CLI, Node. */
+const PLACES = {
+  usr: { from: '/usr', to: '/usr' },
+  lib: { from: '/usr/lib', to: '/lib' },
+  lib64: { from: '/usr/lib64', to: '/lib64' },
+  modules: { from: join(ROOT, 'node_modules'), to: '/app/node_modules' },
+  consumers: { from: join(import.meta.dirname, 'consumers'), to: '/app/consumers' },
+}
+const volumes = Object.entries(PLACES).map(([name, { from }]) => ({
+  name,
+  host: { sourcePath: from },
+}))
+const mountPoints = Object.entries(PLACES).map(([sourceVolume, { to }]) => ({
+  sourceVolume,
+  containerPath: to,
+  readOnly: true,
+}))
+const NODE = '/app/node_modules/node/bin/node'
+
+/** Defines and runs a task of one line; its id once it runs. */
+async function begin(
+  family: string,
+  line: string,
+  {
+    container = {},
+    role,
+  }: { container?: Parameters<Rig['define']>[2]; role?: string | undefined } = {},
+): Promise<string> {
+  const change = { memory: 512, mountPoints, ...container }
+  const more = { volumes, ...(role === undefined ? {} : { taskRoleArn: role }) }
+  await rig.define(family, line, change, more)
+  const [id = ''] = await rig.run(family, [group])
+  await rig.waitFor(id, 'RUNNING', 60_000)
+  return id
+}
+
+/** What the task has written, once this is in it. */
+async function written(id: string, mark: string): Promise<string> {
+  const deadline = performance.now() + 40_000
+  for (;;) {
+    const { stdout } = await rig.enid('logs', id)
+    if (stdout.includes(mark) || performance.now() > deadline) return stdout
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+const REST = 'exec /busybox sleep 600'
+const metric = async (name: string): Promise<number> => {
+  const text = await (await fetch(`${rig.ecsUrl}/metrics`)).text()
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+}
+const ARN = (role: string) => `${role.replace(':iam:', ':sts:').replace('role', 'assumed-role')}/t`
+
+describe('programs that run on ECS', () => {
+  beforeAll(async () => {
+    const keys = {
+      [WEB.id]: { secret: WEB.secret, token: WEB.token, arn: ARN(WEB.role) },
+      // Keys without a token are signed without one.
+      [OTHER.id]: { secret: OTHER.secret, arn: ARN(OTHER.role) },
+    }
+    writeFileSync(join(folder, 'secrets/keys.json'), JSON.stringify(keys))
+    const secrets = [{ name: 'KEYS', valueFrom: 'file:keys.json' }]
+    const line = `exec ${NODE} /app/consumers/sts.mjs`
+    const id = await begin('sts', line, { container: { secrets } })
+    await written(id, 'up')
+    stsUrl = `http://${fact(await rig.task(id), 'privateIPv4Address')}:8080`
+  }, 90_000)
+
+  // P353
+  test('the AWS SDK for JavaScript signs with the credentials of its task’s role', async () => {
+    const line = `${NODE} /app/consumers/sdk.mjs ${stsUrl}; echo over; ${REST}`
+    for (const { role } of [WEB, OTHER]) {
+      const id = await begin(`sdk-${role.split('/')[1]}`, line, { role })
+      const said = await written(id, 'over')
+      expect(JSON.parse(said.split('\n').find((text) => text.startsWith('{')) ?? said)).toEqual({
+        ...{ byName: ARN(role), byItself: ARN(role), isExpiring: true },
+      })
+      await rig.stopAndWait(id)
+    }
+  }, 120_000)
+
+  // P353
+  test('the AWS CLI signs with the credentials of its task’s role', async () => {
+    const aws = '/usr/bin/python3 /usr/bin/aws'
+    const ask = `${aws} sts get-caller-identity --region us-west-2 --endpoint-url ${stsUrl}`
+    const id = await begin('cli', `${ask} --output text; echo over; ${REST}`, { role: WEB.role })
+    expect(await written(id, 'over')).toContain(ARN(WEB.role))
+    await rig.stopAndWait(id)
+  }, 120_000)
+
+  // P354
+  test('find secrets and variables in their environment, and no file or log of ours has them', async () => {
+    const container = {
+      secrets: [{ name: 'PASSWORD', valueFrom: 'file:login.json:password' }],
+      environmentFiles: [{ type: 's3' as const, value: 'file:web.env' }],
+      environment: [{ name: 'SHAPE', value: 'square' }],
+    }
+    const id = await begin('told', `echo $PASSWORD/$COLOUR/$SHAPE | /busybox rev; ${REST}`, {
+      container,
+      role: WEB.role,
+    })
+    expect(await written(id, '/')).toContain('erauqs/eulb/2retnuh')
+    const { stdout: described } = await rig.enid('describe', id, '--json')
+    const state = ['enid.db', 'enid.db-wal'].map((name) =>
+      readFileSync(join(rig.env.ENID_STATE_DIR ?? '', name), 'latin1'),
+    )
+    const all = [described, rig.agentLog, ...state].join()
+    expect(all).toContain('credentials given to a task')
+    const values = [WEB.secret, WEB.token, OTHER.secret, 'hunter2', '2retnuh', 'COLOUR=', 'round']
+    expect(values.filter((value) => all.includes(value))).toEqual([])
+    await rig.stopAndWait(id)
+  }, 90_000)
+
+  test('a secret that is not there stops the task by the word of ECS, and leaves nothing', async () => {
+    const secrets = [{ name: 'PASSWORD', valueFrom: 'file:none' }]
+    await rig.define('lacking', REST, { secrets })
+    const [id = ''] = await rig.run('lacking', [group])
+    const { stoppedReason, stopCode } = await rig.waitFor(id, 'STOPPED', 60_000)
+    expect(stopCode).toBe('TaskFailedToStart')
+    expect(stoppedReason).toMatch(
+      /^ResourceInitializationError: unable to pull secrets or registry auth: PASSWORD of container app: .*none is not there/,
+    )
+  }, 90_000)
+
+  // P355
+  test('protect themselves with curl: a drain leaves them until they give that up', async () => {
+    const [kept, other] = [await begin('kept', REST), await begin('other', REST)]
+    const uri = await environmentOf(kept, 'ECS_AGENT_URI')
+    const state = `${uri}/task-protection/v1/state`
+    const put = (wish: string) => rig.inside(kept, 'curl', '-sS', '-X', 'PUT', '-d', wish, state)
+    const { stdout } = await put('{"ProtectionEnabled": true, "ExpiresInMinutes": 1}')
+    expect(JSON.parse(stdout)).toMatchObject({ protection: { ProtectionEnabled: true } })
+    const headers = { 'content-type': 'application/json' }
+    await fetch(`${rig.ecsUrl}/drain`, { method: 'POST', headers, body: '{}' })
+    await rig.waitFor(other, 'STOPPED', 30_000)
+    expect((await rig.task(kept)).lastStatus).toBe('RUNNING')
+    await put('{"ProtectionEnabled": false}')
+    await rig.waitFor(kept, 'STOPPED', 30_000)
+    await fetch(`${rig.ecsUrl}/drain`, { method: 'DELETE' })
+  }, 120_000)
+})
+
+/** A variable of the running container, by Docker's word. */
+async function environmentOf(id: string, name: string): Promise<string> {
+  const container = await rig.containerId(id, 'container:app')
+  const env = await must('docker', ['inspect', '--format', '{{json .Config.Env}}', container])
+  const line = (JSON.parse(env) as string[]).find((text) => text.startsWith(`${name}=`))
+  return line?.slice(name.length + 1) ?? ''
+}
+
+describe('a task that is root with every network capability', () => {
+  let mine = ''
+  let other = ''
+  let url = { mine: '', other: '' }
+  let service: Server
+
+  beforeAll(async () => {
+    // A service of the host on every address that the host has.
+    service = createServer((_request, response) => response.end('a service of the host'))
+    await new Promise<void>((resolve) => service.listen(0, '0.0.0.0', resolve))
+    mine = await begin('mine', REST, { role: WEB.role })
+    other = await begin('theirs', REST, { role: OTHER.role })
+    const variable = 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'
+    url = {
+      mine: `http://169.254.170.2${await environmentOf(mine, variable)}`,
+      other: `http://169.254.170.2${await environmentOf(other, variable)}`,
+    }
+  }, 90_000)
+  afterAll(async () => {
+    service?.close()
+    await rig.stopAndWait(mine, other)
+  }, 90_000)
+
+  const curl = (...args: string[]) => rig.inside(mine, 'curl', '-sS', '-m', '2', ...args)
+  const addressOf = async (id: string) => fact(await rig.task(id), 'privateIPv4Address')
+
+  /** Packets for the task endpoint that came to the other task by its card. */
+  async function arrivals(): Promise<number> {
+    const { stdout } = await rig.inside(other, 'nft', '-j', 'list', 'counter', 'inet', 'see', 'c')
+    const { nftables } = JSON.parse(stdout) as { nftables: { counter?: { packets: number } }[] }
+    return nftables.find(({ counter }) => counter !== undefined)?.counter?.packets ?? -1
+  }
+
+  // P356
+  test('is given its own credentials, and is refused another’s though it knows their id', async () => {
+    expect(JSON.parse((await curl(url.mine)).stdout)).toMatchObject({
+      RoleArn: WEB.role,
+      AccessKeyId: WEB.id,
+      SecretAccessKey: WEB.secret,
+      Token: WEB.token,
+    })
+    const before = await metric('enid_task_endpoint_refused_total')
+    expect((await curl(url.other)).stdout).toContain('InvalidIdInRequest')
+    expect(await metric('enid_task_endpoint_refused_total')).toBe(before + 1)
+    expect(rig.agentLog).toContain('credentials given to a task')
+  })
+
+  // P342
+  test('is given them under the same id after a kill of the agent', async () => {
+    await rig.endAgent('SIGKILL')
+    await rig.startAgent()
+    await expect
+      .poll(async () => (await curl(url.mine)).stdout, { timeout: 10_000 })
+      .toContain(WEB.id)
+    expect((await curl(url.other)).stdout).toContain('InvalidIdInRequest')
+  }, 60_000)
+
+  // P356
+  test('is the same to the endpoint whatever source address it takes', async () => {
+    const theirs = await addressOf(other)
+    for (const address of [theirs, '127.0.0.9', '169.254.170.2']) {
+      await rig.inside(mine, 'ip', 'address', 'add', `${address}/32`, 'dev', 'lo')
+      expect((await curl('--interface', address, url.other)).stdout, address).toContain(
+        'InvalidIdInRequest',
+      )
+    }
+    await rig.inside(mine, 'ip', 'address', 'del', `${theirs}/32`, 'dev', 'lo')
+  })
+
+  // P356
+  test('reaches no other listener, by no route, neighbour or frame of its own', async () => {
+    // Counted on the other's card, with a packet that may come as the proof that it counts.
+    const rules = [
+      'table inet see {',
+      '  counter c { }',
+      '  chain in {',
+      '    type filter hook prerouting priority -400; policy accept;',
+      '    iifname "eth0" ip daddr 169.254.170.2 counter name c',
+      '    iifname "eth0" tcp dport 8080 counter name c',
+      '  }',
+      '}',
+    ]
+    const file = join(folder, 'see.nft')
+    writeFileSync(file, `${rules.join('\n')}\n`)
+    const loaded = await rig.inside(other, 'nft', '-f', file)
+    expect(loaded, loaded.stderr).toMatchObject({ code: 0 })
+    const to = await addressOf(other)
+    await curl(`http://${to}:8080/`)
+    const proof = await arrivals()
+    expect(proof).toBeGreaterThan(0)
+
+    const mac = fact(await rig.task(other), 'macAddress')
+    // The agent may put the address on lo back meanwhile: then the listener that answers is its own.
+    await rig.inside(mine, 'ip', 'address', 'del', '169.254.170.2/32', 'dev', 'lo')
+    await rig.inside(mine, 'ip', 'neigh', 'replace', '169.254.170.2', 'lladdr', mac, 'dev', 'eth0')
+    await rig.inside(mine, 'ip', 'route', 'replace', '169.254.170.2/32', 'dev', 'eth0')
+    for (const port of ['', ':51679']) {
+      const { stdout } = await curl(url.other.replace('170.2', `170.2${port}`))
+      expect(stdout).not.toContain(OTHER.secret)
+    }
+    await rig.inside(
+      mine,
+      'ip',
+      'route',
+      'replace',
+      '169.254.170.2/32',
+      'via',
+      to,
+      'onlink',
+      'dev',
+      'eth0',
+    )
+    expect((await curl(url.other)).stdout).not.toContain(OTHER.secret)
+    const sent = await rig.inside(mine, '/usr/bin/python3', '-c', FRAMES, mac, to)
+    expect(sent, sent.stderr).toMatchObject({ code: 0 })
+    expect(await arrivals()).toBe(proof)
+    await rig.inside(mine, 'ip', 'route', 'del', '169.254.170.2/32')
+    await rig.inside(mine, 'ip', 'neigh', 'del', '169.254.170.2', 'dev', 'eth0')
+    await expect
+      .poll(async () => (await curl(url.mine)).stdout, { timeout: 10_000 })
+      .toContain(WEB.id)
+  }, 60_000)
+
+  // P356
+  test('reaches no service of the host, by whichever of its addresses, nor the agent', async () => {
+    const { port } = service.address() as AddressInfo
+    const own = JSON.parse(await must('ip', ['-j', 'address'])) as {
+      addr_info: { family: string; local: string }[]
+    }[]
+    const addresses = own
+      .flatMap(({ addr_info }) => addr_info)
+      .filter(({ family }) => family === 'inet')
+      .map(({ local }) => local)
+    // The host reaches it: silence from the task proves something.
+    expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe('a service of the host')
+    expect(addresses).toContain('127.0.0.1')
+    const agentPort = rig.env.ENID_LISTEN?.split(':')[1] ?? ''
+    for (const address of [...addresses, '10.0.0.1', '169.254.170.2']) {
+      for (const at of [String(port), agentPort]) {
+        expect((await curl(`http://${address}:${at}/`)).code, `${address}:${at}`).not.toBe(0)
+      }
+    }
+  }, 60_000)
+
+  // P356
+  test('with the metadata block taken away finds there no role to become the agent with', async () => {
+    await rig.inside(mine, 'nft', 'flush', 'ruleset')
+    const listed = await curl('http://169.254.169.254/latest/meta-data/iam/security-credentials/')
+    expect(listed.stdout).not.toMatch(/AccessKeyId/)
+    // And what is asked of the endpoint is still asked in its own name.
+    const direct = url.other.replace('170.2', '170.2:51679')
+    expect((await curl(direct)).stdout).toContain('InvalidIdInRequest')
+  })
+})
+
+/** SYNs for the endpoint, in frames to the other's card and to everybody, by a socket of NET_RAW. */
+const FRAMES = `
+import socket, struct, sys
+theirs = bytes.fromhex(sys.argv[1].replace(':', ''))
+spoofed = socket.inet_aton(sys.argv[2])
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(('eth0', 0))
+mine = out.getsockname()[4]
+def sum16(data):
+    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def syn(source, port):
+    to = socket.inet_aton('169.254.170.2')
+    tcp = struct.pack('>HHIIBBHHH', 40000, port, 1, 0, 0x50, 2, 1024, 0, 0)
+    check = sum16(source + to + struct.pack('>BBH', 0, 6, len(tcp)) + tcp)
+    tcp = tcp[:16] + struct.pack('>H', check) + tcp[18:]
+    ip = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 40, 1, 0, 64, 6, 0, source, to)
+    return ip[:10] + struct.pack('>H', sum16(ip)) + ip[12:] + tcp
+for mac in (theirs, b'\\xff' * 6):
+    for source in (spoofed, socket.inet_aton('10.0.0.200')):
+        for port in (80, 51679):
+            out.send(mac + mine + b'\\x08\\x00' + syn(source, port))
+`
+
+test('nothing is left', async () => {
+  const { taskArns = [] } = (await (
+    await fetch(rig.ecsUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': 'AmazonEC2ContainerServiceV20141113.ListTasks',
+      },
+      body: '{}',
+    })
+  ).json()) as { taskArns?: string[] }
+  await rig.stopAndWait(...taskArns.map((arn) => arn.split('/').at(-1) ?? ''))
+  expect(await rig.containers()).toEqual([])
+  await rig.close()
+  expect(await rig.leftovers()).toEqual([])
+}, 60_000)
