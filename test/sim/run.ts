@@ -254,7 +254,7 @@ class Simulation {
     // One that began before there were cgroups has none.
     const around = this.#chance.happens(0.9) ? { cgroup: {} } : {}
     const given = spec({ enis: [eni], containers, ...around })
-    if (room(placement, subnetIds).taskCount === 0 || drain.view() !== undefined) return
+    if (room(placement, [eni]).taskCount === 0 || drain.view() !== undefined) return
     asked(() => {
       journal.begin(id, this.#chance.happens(0.3) ? withVolume(given) : given)
       this.#begun += 1
