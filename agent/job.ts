@@ -32,6 +32,7 @@ export function jobOf(
     ...(choice === undefined ? {} : { choice }),
     ...(answeredExitId === undefined ? {} : { answeredExitId }),
     token: clientToken(id, step.row, struck.length),
+    choiceOf: (row) => rowState(holder, row).choice,
     known: (_kind, row) => known(row),
     details: (kind, row) => {
       const found = known<never>(row)

@@ -22,6 +22,7 @@ import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
 import { sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
+import { checkAddresses } from './fixed-address.ts'
 import type { Hands, Told } from './hands.ts'
 import { openHands } from './hands.ts'
 import { inspectTask, statsOf } from './inspection.ts'
@@ -105,8 +106,9 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
-    room: (ids) => {
-      const found = room(placement, ids)
+    room: (enis) => {
+      checkAddresses(placement, enis)
+      const found = room(placement, enis)
       if (found.taskCount === 0) foreign.mayHaveGone()
       return found
     },

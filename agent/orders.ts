@@ -1,7 +1,7 @@
 // What the API may ask of the agent. The API writes a task into the journal and says `start`; what
 // happens then is the runner's business. agent/main.ts puts the real thing together.
 
-import type { HolderId, Json, Spec } from '../state/spec.ts'
+import type { EniSpec, HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 
@@ -174,8 +174,11 @@ export type Orders = HostOrders & {
    * Throws a Failure `refused` that names a subnet which does not exist or is in another VPC.
    */
   prepare(subnetIds: readonly string[]): Promise<void>
-  /** How many tasks fit now in these (prepared) subnets and this host's free slots. */
-  room(subnetIds: readonly string[]): Room
+  /**
+   * How many tasks with these ENIs fit now in their (prepared) subnets and this host's free slots.
+   * Throws a Failure `refused` for an address that no such subnet can give.
+   */
+  room(enis: readonly EniSpec[]): Room
   /** Device indices in use on card 0, the instance's own and foreign ones included. */
   slotsUsed(): number
   /** A holder was begun in the journal: take it up. */

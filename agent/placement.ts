@@ -5,9 +5,11 @@
 import type { SubnetFacts } from '../state/allocation.ts'
 import { chooseSubnet, freeDeviceIndex } from '../state/allocation.ts'
 import type { Entry, Journal } from '../state/journal.ts'
+import type { EniSpec } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
 import { kindOf, rowState } from '../state/task.ts'
 import { Failure } from './failure.ts'
+import { hasAddresses } from './fixed-address.ts'
 import type { Host, Room } from './orders.ts'
 import { ownIndex, ownIndices } from './slots.ts'
 
@@ -20,20 +22,29 @@ export type PlacementFacts = {
   readonly subnet: (subnetId: string) => SubnetFacts | undefined
 }
 
-/** How many tasks of one ENI fit now, and why not more. */
-export function room(facts: PlacementFacts, subnetIds: readonly string[]): Room {
+/** How many tasks with these ENIs fit now, and why not more. A lent ENI takes a slot, and no address. */
+export function room(facts: PlacementFacts, enis: readonly EniSpec[]): Room {
   const { host } = facts
   const used = slotsUsed(facts)
   const free = Math.max(0, host.eniCountMax - used)
-  const here = known(facts, subnetIds).filter((s) => s.availabilityZone === host.availabilityZone)
-  const addresses = here.reduce((sum, { freeAddressCount }) => sum + freeAddressCount, 0)
-  const named = here.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
+  const made = enis.filter(({ lentEniId }) => lentEniId === undefined)
+  const here = (ids: readonly string[]) =>
+    known(facts, ids).filter((s) => s.availabilityZone === host.availabilityZone)
+  const fitting = made.map(({ subnetIds }) => {
+    const addresses = here(subnetIds).reduce((sum, s) => sum + s.freeAddressCount, 0)
+    // Those of a task that may come from the same subnets share what is free there.
+    const sharing = made.filter((other) => other.subnetIds.some((id) => subnetIds.includes(id)))
+    return Math.floor(addresses / sharing.length)
+  })
+  const all = here([...new Set(enis.flatMap(({ subnetIds }) => subnetIds))])
+  const named = all.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
   const detail =
-    `${host.instanceType} carries ${host.eniCountMax} ENIs, ${used} are in use; ` +
-    (here.length === 0
+    `${host.instanceType} carries ${host.eniCountMax} ENIs, ${used} are in use` +
+    (enis.length === 1 ? '; ' : `, and the task takes ${enis.length}; `) +
+    (all.length === 0
       ? `none of the subnets is in this host's zone ${host.availabilityZone}`
       : `free addresses: ${named.join(', ')}`)
-  return { taskCount: Math.min(free, addresses), detail }
+  return { taskCount: Math.min(Math.floor(free / Math.max(1, enis.length)), ...fitting), detail }
 }
 
 /** ENI slots in use or promised: foreign ones, and one per ENI of every holder not yet down. */
@@ -54,20 +65,23 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
   const { host } = facts
   const { struck } = rowState(holder, row)
   if (kindOf(row) === 'eni') {
-    const { subnetIds } = holder.spec.enis[Number(row.slice('eni:'.length))] ?? { subnetIds: [] }
+    const eni = holder.spec.enis[Number(row.slice('eni:'.length))]
+    // A lent ENI is where it is.
+    if (eni === undefined || eni.lentEniId !== undefined) return undefined
+    const { subnetIds } = eni
     const unknown = subnetIds.find((id) => facts.subnet(id) === undefined)
     if (unknown !== undefined) {
       throw new Failure('transient', 'SubnetNotKnown', `EC2 was not asked about ${unknown} yet`, {
         hint: 'It is being asked; see that the EC2 endpoint can be reached.',
       })
     }
-    const subnetId = chooseSubnet(known(facts, subnetIds), host.availabilityZone, struck)
+    const fitting = known(facts, subnetIds).filter((subnet) => hasAddresses(subnet, eni))
+    const subnetId = chooseSubnet(fitting, host.availabilityZone, struck)
     if (subnetId !== undefined) return subnetId
     throw new Failure(
       'refused',
       'RESOURCE:ENI',
-      `no subnet left to take an address from: ` +
-        `${tried(struck)}; ${room(facts, subnetIds).detail}`,
+      `no subnet left to take an address from: ${tried(struck)}; ${room(facts, [eni]).detail}`,
       {
         hint: `Name a subnet in ${host.availabilityZone} with free addresses`,
       },

@@ -9,7 +9,7 @@
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
-import { kindOf, rowState, rows } from '../state/task.ts'
+import { isLent, kindOf, rowState, rows } from '../state/task.ts'
 import type { SeenEni, Survey } from './drivers/survey.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
@@ -68,7 +68,7 @@ const keyOf = ({ holderId, row, id }: Steady): string => `${holderId} ${row} ${i
 export const isSteady = (journal: Claims, owner: Steady): boolean =>
   steady(journal).some((each) => keyOf(each) === keyOf(owner))
 
-/** What a survey should show: the rows of running holders that it can see into. */
+/** What a survey should show: the rows of running holders. */
 export function steady(journal: Claims): Steady[] {
   return journal.all().flatMap(({ id: holderId, holder }) => {
     if (holder.desired !== 'running') return []
@@ -165,6 +165,7 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
     { is: 'odd', thing: eni, why, ...(owner === undefined ? {} : { owner }) },
   ]
   if (wears === undefined) {
+    if (isLent(journal.get(owner?.holderId ?? '')?.holder.spec, owner?.row)) return []
     return odd(owner === undefined ? 'it wears only a part of our mark' : STRIPPED)
   }
   if (wears.instanceId !== instanceId) {

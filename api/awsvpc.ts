@@ -66,7 +66,8 @@ export function readGroups(ids: readonly string[], field: string): readonly stri
   return ids
 }
 
-function checkIds(ids: readonly string[], prefix: string, path: string): void {
+/** Throws at the first that has not the form of such an id, or stands twice. */
+export function checkIds(ids: readonly string[], prefix: string, path: string): void {
   for (const [index, id] of ids.entries()) {
     const at = `${path}[${index}]`
     if (!new RegExp(`^${prefix}-[0-9a-f]{8,17}$`).test(id)) {

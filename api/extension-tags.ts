@@ -5,14 +5,26 @@
 //   tags ─▶ splitTags ─▶ plain tags          (checked as AWS's)
 //                    └─▶ Extensions          (read by the table; unknown: refused, with the nearest name)
 
+import { isIP } from 'node:net'
 import type { Tag } from '@aws-sdk/client-ecs'
+import ipaddr from 'ipaddr.js'
 import { invalid, shown } from './aws-error.ts'
-import { readGroups } from './awsvpc.ts'
+import { checkIds, readGroups } from './awsvpc.ts'
 import { nearest } from './nearest.ts'
 import { checkTags, PREFIX } from './tags.ts'
 
+/** What is asked of one ENI beside its subnets and groups. */
+export type EniWish = {
+  readonly ipv4?: string
+  readonly ipv6?: string
+  /** An ENI that is there already. */
+  readonly eniId?: string
+}
+
 /** What was asked for by tags, read and checked. Absent: not asked for. */
 export type Extensions = {
+  /** Of the task's first ENI. */
+  readonly first?: EniWish
   /** Tags of the ENI alone. */
   readonly eniTags?: Readonly<Record<string, string>>
   /** The groups that a task's ENI is to wear from now on, by the ENI's number. */
@@ -42,6 +54,24 @@ export const EXTENSIONS: Readonly<Record<string, Extension>> = {
     read: ({ key, value, rest }, { eniTags, ...before }) => {
       checkTags([{ key: rest, value }], key)
       return { ...before, eniTags: { ...eniTags, [rest]: value } }
+    },
+  },
+  privateIpv4: {
+    on: 'RunTask',
+    value: 'the IPv4 address that its ENI is to have, of one of the subnets',
+    read: ({ key, value }, before) => ofFirst(before, { ipv4: address(key, value, 4) }),
+  },
+  ipv6: {
+    on: 'RunTask',
+    value: 'the IPv6 address that its ENI is to have',
+    read: ({ key, value }, before) => ofFirst(before, { ipv6: address(key, value, 6) }),
+  },
+  eniId: {
+    on: 'RunTask',
+    value: 'an ENI that is there, lent to the task for its life',
+    read: ({ key, value }, before) => {
+      checkIds([value], 'eni', key)
+      return ofFirst(before, { eniId: value })
     },
   },
   securityGroups: {
@@ -98,6 +128,17 @@ function find(name: string, action: TaggedAction, field: string) {
       ? 'RunTask has networkConfiguration for that; on a running task it is for TagResource'
       : 'It is for RunTask: a running task keeps what it began with'
   throw invalid(field, `${shown(`enid:${name}`)} is not taken by ${action}`, instead)
+}
+
+const ofFirst = (before: Extensions, wish: EniWish): Extensions => ({
+  ...before,
+  first: { ...before.first, ...wish },
+})
+
+/** An address in the form in which EC2 writes it. */
+function address(key: string, value: string, version: 4 | 6): string {
+  if (isIP(value) === version) return version === 4 ? value : ipaddr.parse(value).toString()
+  throw invalid(key, `${shown(value)} is not an IPv${version} address`)
 }
 
 function withGroups({ key, value }: Given, n: number, before: Extensions): Extensions {

@@ -19,7 +19,8 @@ import { bodyOf } from './definition.ts'
 import { splitTags } from './extension-tags.ts'
 import { rolesSpec, withCredentialsId } from './roles-spec.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
-import { checkTags, tagRecord } from './tags.ts'
+import { checkTags, listOf, tagRecord } from './tags.ts'
+import { enisOf } from './task-enis.ts'
 import { containerSpec, overridden } from './task-spec.ts'
 import { taskView } from './task-view.ts'
 import { volumeSpec } from './volume-spec.ts'
@@ -61,9 +62,8 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     ...(input.propagateTags === 'TASK_DEFINITION' ? api.catalog.tags(arnOf(api, definition)) : {}),
     ...tagRecord(plain),
   }
-  checkTags(tagsOf(own), "tags with the definition's")
-  const eniTags = { ...own, ...extensions.eniTags }
-  checkTags(tagsOf(eniTags), "tags of the ENI with the task's")
+  checkTags(listOf(own), "tags with the definition's")
+  const enis = enisOf(api, { network, extensions, tags: own, count })
   const { containers, size } = overridden(bodyOf(definition), overrides)
   const asked = askedJson({
     cluster,
@@ -80,7 +80,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const roles = rolesSpec(api, bodyOf(definition), overrides)
   const spec: Spec = {
     kind: 'task',
-    enis: [{ ...network, tags: eniTags }],
+    enis,
     containers: containers.map((container) => containerSpec(container, ipcMode)),
     ...(sandbox && { sandbox }),
     ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
@@ -93,9 +93,6 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const managed = input.enableECSManagedTags === true ? { 'aws:ecs:clusterName': cluster } : {}
   return { cluster, count, network, spec, tags: { ...own, ...managed } }
 }
-
-const tagsOf = (record: Readonly<Record<string, string>>) =>
-  Object.entries(record).map(([key, value]) => ({ key, value }))
 
 function runnable(api: Api, text: string): Definition {
   const definition = findDefinition(api, text, 'taskDefinition')
@@ -159,7 +156,7 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   const { journal, catalog, orders } = api
   const draining = orders.draining()
   if (draining !== undefined) return refuse(api, plan, draining)
-  const room = orders.room(plan.network.subnetIds)
+  const room = orders.room(plan.spec.enis)
   const count = Math.min(plan.count, Math.max(0, room.taskCount))
   const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
   journal.atOnce(() => {
@@ -176,7 +173,7 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
     arn: containerInstanceArn(orders.host, plan.cluster),
     reason: 'RESOURCE:ENI',
     // As it is with those that did fit.
-    detail: orders.room(plan.network.subnetIds).detail,
+    detail: orders.room(plan.spec.enis).detail,
   }
   for (const id of ids) orders.start(id)
   return {

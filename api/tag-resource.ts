@@ -9,7 +9,7 @@ import { invalid } from './aws-error.ts'
 import { changeGroups } from './change-groups.ts'
 import { splitTags } from './extension-tags.ts'
 import { checkTaggable } from './taggable.ts'
-import { checkTags, tagRecord } from './tags.ts'
+import { checkTags, listOf, tagRecord } from './tags.ts'
 
 export async function tagResource(
   api: Api,
@@ -18,11 +18,8 @@ export async function tagResource(
   const arn = checkTaggable(api, resourceArn)
   const { plain, extensions } = splitTags(tags, 'TagResource')
   const after = { ...api.catalog.tags(arn), ...tagRecord(plain) }
-  const own = Object.entries(after).filter(([key]) => !key.startsWith('aws:'))
-  checkTags(
-    own.map(([key, value]) => ({ key, value })),
-    'tags with those that are there',
-  )
+  const own = listOf(after).filter(({ key = '' }) => !key.startsWith('aws:'))
+  checkTags(own, 'tags with those that are there')
   for (const [n, groups] of Object.entries(extensions.securityGroups ?? {})) {
     const isTask = resourceOf(api.orders.host, 'task', arn) !== undefined
     const task = isTask ? findTask(api, { text: arn, field: 'resourceArn' }) : undefined

@@ -57,6 +57,9 @@ export function checkTags(
 export const tagRecord = (tags: readonly Tag[]): Record<string, string> =>
   Object.fromEntries(tags.map(({ key = '', value = '' }) => [key, value]))
 
-/** As ECS lists them. */
-export const tagList = (catalog: Catalog, arn: string): Tag[] =>
-  Object.entries(catalog.tags(arn)).map(([key, value]) => ({ key, value }))
+/** As AWS lists them. */
+export const listOf = (tags: Readonly<Record<string, string>>): Tag[] =>
+  Object.entries(tags).map(([key, value]) => ({ key, value }))
+
+/** Those of a resource. */
+export const tagList = (catalog: Catalog, arn: string): Tag[] => listOf(catalog.tags(arn))

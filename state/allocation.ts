@@ -8,6 +8,8 @@ export type SubnetFacts = {
   readonly subnetId: string
   readonly availabilityZone: string
   readonly freeAddressCount: number
+  /** Its blocks, where an address is to be looked for in them. */
+  readonly cidrs?: readonly string[]
 }
 
 /** The subnet with most free addresses among those in the host's zone that were not struck. */

@@ -16,20 +16,32 @@ export function withGroups(spec: Spec, n: number, securityGroupIds: readonly str
   return withEni(spec, n, { securityGroupIds, groupsOrder: (eni.groupsOrder ?? 0) + 1 })
 }
 
-/** The spec without the order that this row has not carried out yet; undefined where there is none. */
-export function withdrawn({ spec, ...holder }: Holder, row: RowId): Spec | undefined {
+/**
+ * The spec without the order that this row has not carried out yet; undefined where there is none. Of
+ * several orders one that was overtaken may have taken effect unheard: then what EC2 took last is
+ * ordered anew. One alone that was refused has changed nothing, and nothing is put on for it: what
+ * the ENI wears may be somebody's quarantine.
+ */
+export function withdrawn(holder: Holder, row: RowId): Spec | undefined {
   if (kindOf(row) !== 'eni') return undefined
+  const { spec } = holder
   const n = Number(row.slice('eni:'.length))
-  const worn = rowState({ spec, ...holder }, row).details as Worn | undefined
-  const { groupsOrder = 0 } = spec.enis[n] ?? {}
-  if (worn === undefined || groupsOrder === (worn.groupsOrder ?? 0)) return undefined
-  return withEni(spec, n, {
-    securityGroupIds: worn.securityGroupIds,
-    groupsOrder: worn.groupsOrder ?? 0,
-  })
+  const worn = rowState(holder, row).details as Worn | undefined
+  const { groupsOrder = 0, securityGroupIds: asked = [] } = spec.enis[n] ?? {}
+  if (worn === undefined) return undefined
+  const { securityGroupIds, groupsOrder: taken = 0 } = worn
+  if (groupsOrder === taken) return undefined
+  const isAlone = groupsOrder === taken + 1
+  // Withdrawn already, and refused as well: tried again like any other check.
+  if (!isAlone && isSame(asked, securityGroupIds)) return undefined
+  const next = isAlone ? taken : groupsOrder + 1
+  return withEni(spec, n, { securityGroupIds, groupsOrder: next })
 }
 
 const withEni = (spec: Spec, n: number, change: Partial<Spec['enis'][number]>): Spec => ({
   ...spec,
   enis: spec.enis.map((eni, at) => (at === n ? { ...eni, ...change } : eni)),
 })
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  new Set(a).symmetricDifference(new Set(b)).size === 0

@@ -21,10 +21,15 @@ export type Condition = 'START' | 'COMPLETE' | 'SUCCESS' | 'HEALTHY'
 export type EniSpec = {
   /** The subnets it may be made in. Which one it is gets chosen, and journaled, at the last moment. */
   readonly subnetIds: readonly string[]
-  /** Empty: the VPC's default group, which EC2 fills in. */
+  /** Empty: the VPC's default group, which EC2 fills in; of a lent ENI those that it wears. */
   readonly securityGroupIds: readonly string[]
   /** How often its groups were ordered since it began; absent: never. */
   readonly groupsOrder?: number
+  /** The address it is to have and no other. Absent: EC2 chooses. */
+  readonly ipv4?: string
+  readonly ipv6?: string
+  /** An ENI of somebody else, lent for the task's life: never made, marked or deleted by us. */
+  readonly lentEniId?: string
   /** Tags beside our mark. */
   readonly tags: Readonly<Record<string, string>>
 }

@@ -139,6 +139,10 @@ export function kindOf(row: RowId): RowKind {
   return (colon < 0 ? row : row.slice(0, colon)) as RowKind
 }
 
+/** Whether the ENI of this row is somebody else's, lent for the task's life: it wears no mark. */
+export const isLent = (spec: Spec | undefined, row: RowId | undefined): boolean =>
+  spec?.enis[Number(row?.split(':')[1])]?.lentEniId !== undefined
+
 /** Every row of a holder and what it stands on. Down the page is the way up. */
 export function rows(spec: Spec): readonly Row[] {
   const known = rowsOf.get(spec) ?? layOut(spec)
@@ -170,7 +174,8 @@ function layOut(spec: Spec): readonly Row[] {
   if (!onHost) all.push({ id: 'sandbox', needs: [...ground.slice(0, 1), ...around] })
   for (const n of numbers) {
     all.push({ id: `attachment:${n}`, needs: [eni(n)] })
-    all.push({ id: `guard:${n}`, needs: [attachment(n)] })
+    // Whether EC2 deletes a lent ENI with the instance is its owner's to say.
+    if (!isLent(spec, `eni:${n}`)) all.push({ id: `guard:${n}`, needs: [attachment(n)] })
     all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [sandbox])] })
   }
   if (spec.sharedEni) all.push({ id: 'link:0', needs: [{ row: 'address' }, sandbox] })

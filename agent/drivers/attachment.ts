@@ -3,12 +3,15 @@
 //
 //   straight: Attach … Detach      in doubt: look it up, adopt the attachment or attach
 
+import type { NetworkInterfaceAttachment } from '@aws-sdk/client-ec2'
+import { isLent } from '../../state/task.ts'
 import { launching, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { type Details, type Driver, type Job, numberOf } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
 import type { EniLookup } from './eni-lookup.ts'
+import { isOurs } from './lent-eni.ts'
 
 export type AttachmentOptions = {
   readonly ec2: Ec2
@@ -34,8 +37,8 @@ export function attachmentDriver(options: AttachmentOptions): Driver<'attachment
     const attachment = (await lookup.byId(eniId, signal, launching(job)))?.Attachment
     if (attachment === undefined || attachment.Status === 'detached') return undefined
     const { AttachmentId: attachmentId = '', DeviceIndex: deviceIndex = -1 } = attachment
-    if (attachment.InstanceId !== host.instanceId) {
-      const message = `${eniId} is attached to ${attachment.InstanceId}`
+    if (attachment.InstanceId !== host.instanceId || !mayBeOurs(job, attachment, host)) {
+      const message = `${eniId} is attached to ${attachment.InstanceId} at index ${deviceIndex}`
       throw new Failure('refused', 'EniAttachedElsewhere', message, {
         hint: 'Somebody took the ENI of this task: run the task again.',
       })
@@ -97,10 +100,15 @@ export function attachmentDriver(options: AttachmentOptions): Driver<'attachment
     if (eniId === undefined) return undefined
     const attachment = (await lookup.byId(eniId, signal, releasing(job)))?.Attachment
     const isOurs = attachment?.InstanceId === host.instanceId && attachment.DeviceIndex !== 0
+    if (attachment !== undefined && !mayBeOurs(job, attachment, host)) return undefined
     const isLeaving = attachment?.Status === 'detaching' || attachment?.Status === 'detached'
     return isOurs && !isLeaving ? attachment.AttachmentId : undefined
   }
 }
+
+/** A lent ENI may be plugged in by its owner: only at the index that we chose it was us. */
+const mayBeOurs = (job: Job, at: NetworkInterfaceAttachment, host: Host): boolean =>
+  !isLent(job.spec, job.row) || isOurs(at, host, job.choice)
 
 /**
  * An ENI that EC2 does not know right after it was made is only too new to be known everywhere, for

@@ -49,6 +49,8 @@ export type Job = {
   readonly leftMs: number
   /** The journaled choice: a subnet id, a device index. Release: that of the last ensure. */
   readonly choice?: string
+  /** The journaled choice of another row. */
+  choiceOf(row: RowId): string | undefined
   /** A container that is still in this exit is to be started again. */
   readonly answeredExitId?: string
   /** The journaled client token of this row and choice. */

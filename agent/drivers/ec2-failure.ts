@@ -75,6 +75,11 @@ export const EC2_MEANINGS: Readonly<Record<string, Ec2Meaning>> = {
     hint: "Check the security group ids: each must exist and be in the subnet's VPC.",
   },
 
+  'InvalidIPAddress.InUse': {
+    kind: 'refused',
+    hint: 'Somebody has that address: free it, or ask for another one, or for none.',
+  },
+
   AttachmentLimitExceeded: hostFull,
   PrivateIpAddressLimitExceeded: hostFull,
   'InvalidInterface.IpAddressLimitExceeded': hostFull,

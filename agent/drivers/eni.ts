@@ -4,16 +4,19 @@
 //
 //   straight: Create … Delete      in doubt: look it up when its id is known, else Create again
 
-import type { NetworkInterface, NetworkInterfaceAttachment } from '@aws-sdk/client-ec2'
+import type { NetworkInterfaceAttachment } from '@aws-sdk/client-ec2'
+import { isLent } from '../../state/task.ts'
 import { launching, type Purpose, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { type Details, type Driver, eniOf, type Job } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
+import { eniDetails } from './eni-details.ts'
 import { recheck } from './eni-groups.ts'
 import type { EniLookup } from './eni-lookup.ts'
+import { giveLentBack, takeLent } from './lent-eni.ts'
 import { labelsOf, shortId } from './mark.ts'
-import type { Subnet, Subnets } from './subnets.ts'
+import type { Subnets } from './subnets.ts'
 
 /** An ENI that is to be deleted, and what it was last seen attached to. */
 type Made = { readonly eniId: string; readonly attachment?: NetworkInterfaceAttachment | undefined }
@@ -31,24 +34,27 @@ export type EniOptions = {
  * The driver of `eni:<n>` rows; the choice is the subnet. A subnet without room is `refused` of the
  * choice. An ENI that was attached once and is not there any more is `lost`.
  */
-export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions): Driver<'eni'> {
+export function eniDriver(options: EniOptions): Driver<'eni'> {
+  const { ec2, lookup, subnets, host, keepGroups } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function create(job: Job, signal: AbortSignal, why: Purpose): Promise<Details['eni']> {
     const subnet = await subnets.facts(choiceOf(job), signal, why)
-    const groups = eniOf(job).securityGroupIds
+    const { securityGroupIds: groups, ipv4, ipv6 } = eniOf(job)
     const input = {
       SubnetId: subnet.subnetId,
       ClientToken: job.token,
       Description: `enid task ${job.holderId}`,
       TagSpecifications: [{ ResourceType: 'network-interface' as const, Tags: tagsOf(job) }],
       ...(groups.length === 0 ? {} : { Groups: [...groups] }),
-      ...(subnet.hasIpv6 ? { Ipv6AddressCount: 1 } : {}),
+      ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4 }),
+      ...(ipv6 === undefined ? {} : { Ipv6Addresses: [{ Ipv6Address: ipv6 }] }),
+      ...(ipv6 === undefined && subnet.hasIpv6 ? { Ipv6AddressCount: 1 } : {}),
     }
     try {
       const answer = await ec2.call('CreateNetworkInterface', input, signal, why)
       subnets.took(subnet.subnetId)
-      return detailsOf(answer.NetworkInterface ?? {}, subnet, host)
+      return eniDetails(answer.NetworkInterface ?? {}, subnet, host)
     } catch (error) {
       if (isNoRoom(error)) subnets.isFull(subnet.subnetId)
       throw error
@@ -124,12 +130,18 @@ export function eniDriver({ ec2, lookup, subnets, host, keepGroups }: EniOptions
   return {
     async ensure(job, signal) {
       const known = job.again ? job.known('eni', job.row) : undefined
+      if (known === undefined && isLent(job.spec, job.row))
+        return await takeLent(options, job, signal)
       return known === undefined
         ? await create(job, signal, launching(job))
         : await recheck({ ec2, lookup, keepGroups }, { job, known }, signal)
     },
 
     async release(job, signal) {
+      if (isLent(job.spec, job.row)) {
+        await giveLentBack(options, job, signal)
+        return undefined
+      }
       const known = job.known('eni', job.row)
       if (known === undefined && job.choice === undefined) return undefined
       const all =
@@ -158,27 +170,7 @@ const isNoRoom = (error: unknown): boolean =>
   error instanceof Failure && error.ofChoice && !codeIs(error, /NotFound|Mismatch/)
 
 const provesAbsence = (error: unknown): boolean =>
-  codeIs(error, /^(Insufficient|Invalid(Subnet|Group|Parameter)|NetworkInterfaceLimit|SecurityGr)/)
-
-function detailsOf(eni: NetworkInterface, subnet: Subnet, host: Host): Details['eni'] {
-  const { NetworkInterfaceId: eniId, MacAddress: mac, PrivateIpAddress: ipv4 } = eni
-  if (eniId === undefined || mac === undefined || ipv4 === undefined) {
-    const message = `CreateNetworkInterface answered without id, MAC or address: ${eniId}`
-    throw new Failure('transient', 'Ec2AnswerIncomplete', message)
-  }
-  const ipv6 = eni.Ipv6Addresses?.[0]?.Ipv6Address
-  const domain = host.searchDomains[0] ?? 'internal'
-  return {
-    eniId,
-    mac: mac.toLowerCase(),
-    subnetId: subnet.subnetId,
-    vpcId: subnet.vpcId,
-    ipv4,
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ipv4PrefixLength: subnet.ipv4PrefixLength,
-    ipv4Gateway: subnet.ipv4Gateway,
-    // Absent where the VPC has no DNS host names; the task's own name is the same all the same.
-    privateDnsName: eni.PrivateDnsName || `ip-${ipv4.replaceAll('.', '-')}.${domain}`,
-    securityGroupIds: (eni.Groups ?? []).map(({ GroupId }) => GroupId ?? ''),
-  }
-}
+  codeIs(
+    error,
+    /^(Insufficient|Invalid(Subnet|Group|Parameter|IPAddress)|NetworkInterfaceLimit|SecurityGr)/,
+  )

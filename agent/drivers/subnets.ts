@@ -198,6 +198,7 @@ function subnetOf(described: Ec2Subnet, vpcId: string): Subnet {
     availabilityZone: described.AvailabilityZone ?? '',
     freeAddressCount: described.AvailableIpAddressCount ?? 0,
     hasIpv6: blocks.some(({ Ipv6CidrBlockState: state }) => state?.State === 'associated'),
+    cidrs: [cidr, ...blocks.flatMap(({ Ipv6CidrBlock: block }) => block ?? [])],
     ...routerOf(cidr),
   }
 }

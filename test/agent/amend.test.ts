@@ -126,6 +126,42 @@ test('a wish that is refused is withdrawn to what EC2 took last, with the cause,
   expect(causes).toEqual([{ code: 'InvalidGroup.NotFound', message: 'no sg-9' }])
 })
 
+// P402
+test('where an order that was overtaken took effect unheard, what EC2 took last is put on again', async () => {
+  want('sg-2')
+  await settle()
+  // Carried out, and the answer is lost.
+  after = () => {
+    throw new Failure('transient', 'Ec2Unreachable', 'no answer')
+  }
+  want('sg-3')
+  await settle()
+  expect(worn).toEqual(['sg-3'])
+  after = () => {}
+  before = (groups) => {
+    if (groups[0] === 'sg-9') throw new Failure('refused', 'InvalidGroup.NotFound', 'no sg-9')
+  }
+  want('sg-9')
+  await clock.pass(1000)
+  settled(['sg-2'], 4)
+})
+
+test('what cannot be put on again either is tried again, not at once', async () => {
+  const gate = Promise.withResolvers<void>()
+  before = async (groups) => {
+    await gate.promise
+    throw new Failure('refused', 'InvalidGroup.NotFound', `no ${groups}`)
+  }
+  want('sg-8')
+  await settle()
+  want('sg-9')
+  gate.resolve()
+  await clock.pass(100_000)
+  const waits = runner.waiting('a')
+  expect(waits).toMatchObject([{ row: 'eni:0', code: 'InvalidGroup.NotFound', reason: 'no sg-1' }])
+  expect(waits[0]?.attempt).toBeLessThan(20)
+})
+
 // P403
 test('a death between EC2’s deed and our note of it loses nothing', async () => {
   const never = new Promise<void>(() => {})

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
+import { checkAddresses } from '../../agent/fixed-address.ts'
 import type { Host } from '../../agent/orders.ts'
 import type { PlacementFacts } from '../../agent/placement.ts'
 import { choose, room, slotsUsed } from '../../agent/placement.ts'
@@ -22,6 +23,8 @@ const free: Record<string, [zone: string, count: number]> = {
   'subnet-b': ['z1', 9],
   'subnet-c': ['z2', 99],
 }
+
+const eni = (...subnetIds: string[]) => ({ subnetIds, securityGroupIds: [], tags: {} })
 
 let journal: Journal
 let facts: PlacementFacts
@@ -53,9 +56,11 @@ const refusal = (work: () => unknown): Failure => {
 
 describe('room', () => {
   test('is the smaller of free slots and free addresses in the zone', () => {
-    expect(room(facts, ['subnet-a', 'subnet-c']).taskCount).toBe(2)
-    expect(room({ ...facts, host: { ...host, eniCountMax: 50 } }, ['subnet-a']).taskCount).toBe(5)
-    expect(room(facts, ['subnet-c'])).toEqual({
+    expect(room(facts, [eni('subnet-a', 'subnet-c')]).taskCount).toBe(2)
+    expect(
+      room({ ...facts, host: { ...host, eniCountMax: 50 } }, [eni('subnet-a')]).taskCount,
+    ).toBe(5)
+    expect(room(facts, [eni('subnet-c')])).toEqual({
       taskCount: 0,
       detail:
         "m5.large carries 3 ENIs, 1 are in use; none of the subnets is in this host's zone z1",
@@ -67,7 +72,7 @@ describe('room', () => {
     expect(slotsUsed(facts)).toBe(1)
     journal.begin('a', spec())
     journal.begin('b', spec())
-    expect(room(facts, ['subnet-a'])).toEqual({
+    expect(room(facts, [eni('subnet-a')])).toEqual({
       taskCount: 0,
       detail: 'm5.large carries 3 ENIs, 3 are in use; free addresses: subnet-a 5',
     })
@@ -99,6 +104,63 @@ describe('choose', () => {
     const failure = refusal(() => choose(facts, entry('a'), 'eni:0'))
     expect(failure).toMatchObject({ kind: 'refused', code: 'RESOURCE:ENI' })
     expect(failure.message).toContain('declined were subnet-b, subnet-a')
+  })
+
+  // P407
+  test('an address that was chosen takes the subnet that has it, and no other', () => {
+    const cidrs: Record<string, string[]> = {
+      'subnet-a': ['10.0.0.0/24', '2600:db8::/64'],
+      'subnet-b': ['10.0.1.0/24'],
+      'subnet-c': ['10.0.2.0/24'],
+    }
+    const subnet = (id: string) => {
+      const found = facts.subnet(id)
+      return found && { ...found, cidrs: cidrs[id] ?? [] }
+    }
+    const given = { ...facts, subnet }
+    const want = (address: object) => [{ ...eni('subnet-a', 'subnet-b', 'subnet-c'), ...address }]
+    journal.begin('a', spec({ enis: want({ ipv4: '10.0.0.9', ipv6: '2600:db8::9' }) }))
+    expect(choose(given, entry('a'), 'eni:0')).toBe('subnet-a')
+    for (const good of [{ ipv4: '10.0.1.4' }, { ipv4: '10.0.1.254' }, { ipv6: '2600:db8::4' }]) {
+      expect(() => checkAddresses(given, want(good))).not.toThrow()
+    }
+    const kept = ['10.0.1.0', '10.0.1.3', '10.0.1.255'].map((ipv4) => ({ ipv4 }))
+    for (const bad of [...kept, { ipv6: '2600:db8::3' }]) {
+      const failure = refusal(() => checkAddresses(given, want(bad)))
+      expect(failure).toMatchObject({ kind: 'refused', code: 'AddressReserved' })
+    }
+    // In a subnet of another zone, in none, and in two different ones.
+    for (const bad of [
+      { ipv4: '10.0.2.9' },
+      { ipv4: '10.0.3.9' },
+      { ipv4: '10.0.1.9', ipv6: '2600:db8::9' },
+    ]) {
+      const failure = refusal(() => checkAddresses(given, want(bad)))
+      expect(failure).toMatchObject({ kind: 'refused', code: 'AddressNotInSubnet' })
+    }
+  })
+
+  test('a lent ENI takes a slot and no address, and has no subnet to choose', () => {
+    const lent = { ...eni('subnet-none'), lentEniId: 'eni-1' }
+    expect(room(facts, [lent]).taskCount).toBe(2)
+    journal.begin('a', spec({ enis: [lent] }))
+    expect(choose(facts, entry('a'), 'eni:0')).toBeUndefined()
+    expect(slotsUsed(facts)).toBe(2)
+  })
+
+  test('a task of several ENIs takes as many slots, and shares what its subnets have', () => {
+    const wide = { ...facts, host: { ...host, eniCountMax: 9 } }
+    expect(room(wide, [eni('subnet-a'), eni('subnet-b')]).taskCount).toBe(4)
+    expect(
+      room({ ...wide, host: { ...host, eniCountMax: 50 } }, [eni('subnet-a'), eni('subnet-a')])
+        .taskCount,
+    ).toBe(2)
+    expect(room(facts, [eni('subnet-a'), eni('subnet-b'), eni('subnet-a')])).toEqual({
+      taskCount: 0,
+      detail:
+        'm5.large carries 3 ENIs, 1 are in use, and the task takes 3; ' +
+        'free addresses: subnet-a 5, subnet-b 9',
+    })
   })
 
   test('waits for a subnet that EC2 was not asked about yet, and refuses nothing', () => {

@@ -102,6 +102,55 @@ describe('tags of the ENI', () => {
   })
 })
 
+describe('an address or an ENI of the caller’s choice', () => {
+  const ENI = 'eni-11111111'
+  const ADDRESS: [string, string] = ['enid:privateIpv4', '10.0.0.9']
+
+  test('is what the task’s ENI is to be; IPv6 in the form in which EC2 writes it', async () => {
+    const arn = await runOne(rig, tagged(ADDRESS, ['enid:ipv6', '2600:0DB8::0009'], ['a', 'b']))
+    expect(eniSpec(arn)).toMatchObject({ ipv4: '10.0.0.9', ipv6: '2600:db8::9', tags: { a: 'b' } })
+    const lent = await runOne(rig, tagged(['enid:eniId', ENI], ['a', 'b']))
+    expect(eniSpec(lent)).toEqual({
+      ...{ subnetIds: [SUBNET], securityGroupIds: [GROUP] },
+      ...{ tags: {}, lentEniId: ENI },
+    })
+    expect((await describeOne(rig, lent)).tags).toEqual([{ key: 'a', value: 'b' }])
+  })
+
+  // P409
+  test('an ENI that is lent, and an address, are for one task at a time', async () => {
+    await expect(run(rig, { ...tagged(ADDRESS), count: 2 })).rejects.toThrow(
+      /count: 2 tasks cannot/,
+    )
+    const lend = tagged(['enid:eniId', ENI])
+    await expect(run(rig, { ...lend, count: 2 })).rejects.toThrow(/cannot share eni-11111111/)
+    const id = idOf(await runOne(rig, lend))
+    await expect(run(rig, lend)).rejects.toThrow(`enid:eniId: ${ENI} is lent to task ${id}`)
+    await describeOne(rig, id)
+    rig.orders.may = () => false
+    rig.orders.stop(id, { code: 'UserInitiated', reason: 'x' })
+    await expect(run(rig, lend), 'not given back yet').rejects.toThrow(/is lent to task/)
+    rig.orders.may = () => true
+    rig.orders.settle()
+    await runOne(rig, lend)
+  })
+
+  test.each([
+    [['enid:privateIpv4', '10.0.0.300'], /"10.0.0.300" is not an IPv4 address/],
+    [['enid:ipv6', '10.0.0.3'], /"10.0.0.3" is not an IPv6 address/],
+    [['enid:eniId', 'eni-xyz'], /enid:eniId\[0\]: "eni-xyz" is not an id/],
+  ] as const)('%j is refused', async ([key, value], message) => {
+    await expect(run(rig, tagged([key, value]))).rejects.toThrow(message)
+  })
+
+  test('what a lent ENI has already is not asked for beside it', async () => {
+    const lend: [string, string] = ['enid:eniId', ENI]
+    await expect(run(rig, tagged(lend, ADDRESS))).rejects.toThrow(/has its addresses already/)
+    const tag: [string, string] = ['enid:eni-tag:x', 'y']
+    await expect(run(rig, tagged(lend, tag))).rejects.toThrow(/keeps its own tags/)
+  })
+})
+
 describe('the security groups of a running task', () => {
   // P400
   test('are changed by TagResource, which answers when they are in force', async () => {

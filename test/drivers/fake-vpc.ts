@@ -14,6 +14,8 @@ export type FakeEni = {
   groups: string[]
   tags: Record<string, string>
   isHidden: boolean
+  /** Shown instead of what every ENI here has. */
+  shown?: Readonly<Record<string, Xml>>
   attachment?: { id: string; instanceId: string; index: number; status: string; guard: boolean }
 }
 
@@ -84,13 +86,19 @@ export class FakeVpc {
       token,
       parameters,
       subnetId: p.get('SubnetId') ?? '',
-      ipv4: `10.0.0.${this.#nextAddress++}`,
+      ipv4: this.#address(p.get('PrivateIpAddress')),
       groups: groups.length > 0 ? groups : ['sg-default'],
       tags: tagsOf(p),
       isHidden: false,
     }
     this.enis.set(eni.id, eni)
     return eni
+  }
+
+  #address(asked: string | null): string {
+    if (asked === null) return `10.0.0.${this.#nextAddress++}`
+    if ([...this.enis.values()].every(({ ipv4 }) => ipv4 !== asked)) return asked
+    throw new Refusal('InvalidIPAddress.InUse', `The specified address is in use: ${asked}`)
   }
 
   #attach(p: URLSearchParams): Xml {
@@ -210,21 +218,29 @@ function subnetXml(subnetId: string): Xml {
 function eniXml(eni: FakeEni): Xml {
   const { attachment } = eni
   const hasIpv6 = eni.parameters.includes('Ipv6AddressCount=1')
+  const chosen = new URLSearchParams(eni.parameters).get('Ipv6Addresses.1.Ipv6Address')
   return {
     networkInterfaceId: eni.id,
     subnetId: eni.subnetId,
     vpcId: 'vpc-1',
+    availabilityZone: 'us-west-2a',
+    status: attachment === undefined ? 'available' : 'in-use',
     macAddress: '02:AA:00:00:00:05',
     privateIpAddress: eni.ipv4,
     groupSet: eni.groups.map((groupId) => ({ groupId })),
     tagSet: Object.entries(eni.tags).map(([key, value]) => ({ key, value })),
-    ipv6AddressesSet: hasIpv6 ? [{ ipv6Address: 'fd00::5' }] : [],
+    ipv6AddressesSet: hasIpv6
+      ? [{ ipv6Address: 'fd00::5' }]
+      : chosen
+        ? [{ ipv6Address: chosen }]
+        : [],
     attachment: attachment && {
       attachmentId: attachment.id,
       instanceId: attachment.instanceId,
       deviceIndex: attachment.index,
       status: attachment.status,
     },
+    ...eni.shown,
   }
 }
 

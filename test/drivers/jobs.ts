@@ -67,9 +67,10 @@ export function job(
   row: RowId,
   change: Partial<Pick<Job, 'holderId' | 'spec' | 'again' | 'leftMs' | 'choice' | 'token'>> & {
     known?: Known
+    choices?: Partial<Record<RowId, string>>
   } = {},
 ): Job {
-  const { known = {}, ...rest } = change
+  const { known = {}, choices = {}, ...rest } = change
   const holderId = rest.holderId ?? newHolderId()
   return {
     spec: spec(),
@@ -79,6 +80,7 @@ export function job(
     token: clientToken(holderId, row, 0),
     ...rest,
     holderId,
+    choiceOf: (id) => choices[id],
     known: (_kind, id) => known[id] as never,
     details: (_kind, id) => {
       if (known[id] === undefined) throw new Error(`no details of ${id}`)

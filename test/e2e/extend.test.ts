@@ -3,11 +3,16 @@
 // the lab's Internet; the oracle is the lab's EC2, `ip` and Docker, never the agent.
 
 import {
+  AttachNetworkInterfaceCommand,
+  CreateNetworkInterfaceCommand,
+  DeleteNetworkInterfaceCommand,
   DescribeNetworkInterfacesCommand,
+  DescribeSubnetsCommand,
+  DetachNetworkInterfaceCommand,
   ModifyNetworkInterfaceAttributeCommand,
   type NetworkInterface,
 } from '@aws-sdk/client-ec2'
-import { TagResourceCommand } from '@aws-sdk/client-ecs'
+import { RunTaskCommand, TagResourceCommand } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { faultPoint } from '../../agent/fault-point.ts'
 import { must } from '../../scripts/demo/program.ts'
@@ -152,3 +157,146 @@ describe('the security groups of a running task', () => {
     await expectUntouched()
   }, 60_000)
 })
+
+/** RunTask with tags, as any client sends them; the task's id. */
+async function runWith(tags: Record<string, string>, groups: string[] = [open]): Promise<string> {
+  const { tasks = [], failures = [] } = await rig.ecs.send(
+    new RunTaskCommand({
+      taskDefinition: 'web',
+      tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+      networkConfiguration: {
+        awsvpcConfiguration: { subnets: [await rig.subnetId()], securityGroups: groups },
+      },
+    }),
+  )
+  expect(failures).toEqual([])
+  return tasks[0]?.taskArn?.split('/').at(-1) ?? expect.fail('no task')
+}
+
+const tagsOf = async (eniId: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    ((await eni(eniId)).TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]),
+  )
+
+describe('an address and tags that the caller chose', () => {
+  // P405, P407
+  test('are the ENI’s in EC2, beside the mark, and the address answers', async () => {
+    const id = await runWith({
+      team: 'a',
+      'enid:eni-tag:cost': '7',
+      'enid:privateIpv4': '10.0.0.77',
+    })
+    const task = await rig.waitFor(id, 'RUNNING')
+    expect(fact(task, 'privateIPv4Address')).toBe('10.0.0.77')
+    await expect.poll(() => page('10.0.0.77'), { timeout: 10_000 }).toBe('yes')
+    expect(await tagsOf(fact(task, 'networkInterfaceId'))).toEqual({
+      Name: `ecs-web-${id.slice(0, 8)}`,
+      team: 'a',
+      cost: '7',
+      'enid:instance': rig.instanceId,
+      'enid:holder': id,
+      'enid:row': 'eni:0',
+    })
+
+    // Taken: refused with EC2's code, and no other address is tried.
+    const late = await runWith({ 'enid:privateIpv4': '10.0.0.77' })
+    const { stoppedReason } = await rig.waitFor(late, 'STOPPED')
+    expect(stoppedReason).toMatch(/^InvalidIPAddress\.InUse: .*10\.0\.0\.77/)
+    expect(await rig.enis()).toHaveLength(1)
+    await rig.stopAndWait(id)
+  }, 60_000)
+
+  // P407
+  test('of IPv6 are the ENI’s as well', async () => {
+    const { Subnets = [] } = await rig.ec2.send(
+      new DescribeSubnetsCommand({ SubnetIds: [await rig.subnetId()] }),
+    )
+    const block = Subnets[0]?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock ?? ''
+    const address = block.replace(/::\/64$/, '::7:77')
+    const id = await runWith({ 'enid:ipv6': address.toUpperCase() })
+    const task = await rig.waitFor(id, 'RUNNING')
+    expect(fact(task, 'ipv6Address')).toBe(address)
+    await rig.stopAndWait(id)
+  }, 60_000)
+
+  // P407
+  test.each([
+    ['10.0.0.3', /AddressReserved: AWS keeps 10\.0\.0\.3 of 10\.0\.0\.0\/\d+/],
+    ['10.0.200.9', /AddressNotInSubnet: no subnet named .* has 10\.0\.200\.9: subnet-/],
+    ['10.0.0', /enid:privateIpv4: "10\.0\.0" is not an IPv4 address/],
+  ])('%s is refused at once, and nothing begins', async (address, message) => {
+    await expect(runWith({ 'enid:privateIpv4': address })).rejects.toThrow(message)
+  })
+})
+
+describe('an ENI that is lent', () => {
+  /** One that somebody made, with another group, and without any mark. */
+  async function theirs(): Promise<string> {
+    const made = new CreateNetworkInterfaceCommand({
+      SubnetId: await rig.subnetId(),
+      Groups: [open],
+    })
+    return (await rig.ec2.send(made)).NetworkInterface?.NetworkInterfaceId ?? expect.fail('none')
+  }
+
+  // P408
+  test('is used with its own groups and address, and left as it was found', async () => {
+    const eniId = await theirs()
+    const before = await eni(eniId)
+    const id = await runWith({ 'enid:eniId': eniId }, [])
+    const task = await rig.waitFor(id, 'RUNNING')
+    expect(fact(task, 'networkInterfaceId')).toBe(eniId)
+    expect(fact(task, 'privateIPv4Address')).toBe(before.PrivateIpAddress)
+    await expect.poll(() => page(before.PrivateIpAddress ?? ''), { timeout: 10_000 }).toBe('yes')
+    expect(await rig.enis()).toEqual([eniId])
+    const now = await eni(eniId)
+    expect(now.Attachment?.DeleteOnTermination, 'no guard').toBe(false)
+    expect([now.TagSet, now.Groups]).toEqual([before.TagSet, before.Groups])
+
+    await expect(runWith({ 'enid:eniId': eniId })).rejects.toThrow(`${eniId} is lent to task ${id}`)
+    // A look of the sweep has nothing to say of it, and gives nothing back.
+    expect((await rig.enid('sweep')).stdout).toContain('nothing to give back')
+    await rig.stopAndWait(id)
+    expect((await rig.enid('sweep')).stdout).toContain('nothing to give back')
+    expect(await eni(eniId)).toEqual(before)
+
+    const again = await runWith({ 'enid:eniId': eniId }, [shut])
+    await rig.waitFor(again, 'RUNNING')
+    expect(await worn(eniId), 'groups that were asked for are put on').toEqual([shut])
+    await rig.stopAndWait(again)
+    await rig.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: eniId }))
+  }, 90_000)
+
+  // P409
+  test('that somebody uses is refused, and what he does with it is not undone', async () => {
+    const eniId = await theirs()
+    const at = { NetworkInterfaceId: eniId, InstanceId: rig.instanceId, DeviceIndex: 9 }
+    await rig.ec2.send(new AttachNetworkInterfaceCommand(at))
+    const id = await runWith({ 'enid:eniId': eniId })
+    const { stoppedReason } = await rig.waitFor(id, 'STOPPED')
+    expect(stoppedReason).toMatch(
+      new RegExp(
+        `^EniNotLent: ${eniId} cannot be had: it is in use: .*${rig.instanceId} at index 9`,
+      ),
+    )
+    const { Attachment } = await eni(eniId)
+    expect(Attachment).toMatchObject({ DeviceIndex: 9, Status: 'attached' })
+    const AttachmentId = Attachment?.AttachmentId
+    await rig.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId }))
+    await expect.poll(async () => (await eni(eniId)).Status).toBe('available')
+    await rig.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: eniId }))
+  }, 60_000)
+
+  // P409
+  test('that is not there is refused', async () => {
+    const id = await runWith({ 'enid:eniId': 'eni-00000000000000000' })
+    const { stoppedReason } = await rig.waitFor(id, 'STOPPED')
+    expect(stoppedReason).toMatch(/^EniNotLent: .* cannot be had: EC2 does not show it/)
+  }, 30_000)
+})
+
+test('and nothing is left', async () => {
+  expect(await rig.enis()).toEqual([])
+  await rig.close()
+  expect(await rig.leftovers()).toEqual([])
+}, 60_000)

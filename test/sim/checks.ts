@@ -11,7 +11,7 @@ import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
 import type { Container, Eni, SimWorld } from './world.ts'
-import { deservesStart, INSTANCES, OWN_GROUPS } from './world.ts'
+import { deservesStart, INSTANCES, NO_GROUP, OWN_GROUPS, QUARANTINE } from './world.ts'
 
 /** A broken invariant. The message names it and the moment. */
 export class Broken extends Error {}
@@ -47,6 +47,8 @@ export class Checks implements Watching {
   readonly #seen = new Map<string, number>()
   readonly #inQuarantine = new Set<string>()
   readonly #inFlight = new Set<string>()
+  /** The groups that were ordered for each task, and whether EC2 refused the last of them. */
+  readonly #orders = new Map<HolderId, { groups: (readonly string[])[]; isRefused: boolean }>()
   readonly #calls = new Map<string, number>()
   readonly #answeredExits = new Set<string>()
   #bornAt: number
@@ -121,6 +123,7 @@ export class Checks implements Watching {
   /** The sweep gives back only what nobody claims, and of others only what is stranded. */
   orphan(what: 'container' | 'volume' | 'cgroup' | 'eni', id: string): void {
     this.released += 1
+    if (this.#world.enis.get(id)?.isTheirs) throw new Broken(`sweep: ${id} is only lent`)
     const foreign = this.#world.foreign.get(id)
     const knownMs = this.#timeline.now - (this.#seen.get(id) ?? this.#timeline.now)
     if (knownMs < APART_MS[foreign === undefined ? 'orphan' : 'stranded']) {
@@ -152,8 +155,17 @@ export class Checks implements Watching {
     }
   }
 
+  /** Other groups were ordered, and that is written down. */
+  ordered(id: HolderId, groups: readonly string[]): void {
+    const before = this.#orders.get(id)?.groups ?? []
+    this.#orders.set(id, { groups: [...before, groups], isRefused: false })
+  }
+
   /** I7, I9: what one event did to one holder. */
   learned({ id, holder }: Entry, event: Event): void {
+    const order = this.#orders.get(id)
+    const isRefused = event.type === 'amended' && event.cause !== undefined
+    if (isRefused && order !== undefined) order.isRefused = true
     for (const { id: row, needs } of rows(holder.spec)) {
       if (rowState(holder, row).is === 'none') continue
       const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
@@ -190,8 +202,10 @@ export class Checks implements Watching {
     const enis = [...this.#world.enis.values()]
     this.#quarantine(enis)
     const owners = new Set([...this.#all().map(({ id }) => id), ...this.#quarantined])
-    for (const { eniId, holderId } of enis) {
-      if (!owners.has(holderId)) throw new Broken(`I1: ${eniId} belongs to nobody`)
+    const [wrong] = this.#world.wrongs
+    if (wrong !== undefined) throw new Broken(`lent: ${wrong}`)
+    for (const { eniId, holderId, isTheirs } of enis) {
+      if (!isTheirs && !owners.has(holderId)) throw new Broken(`I1: ${eniId} belongs to nobody`)
     }
     for (const key of ['ipv4', 'index'] as const) {
       const taken = enis.map((eni) => eni[key]).filter((value) => value !== undefined)
@@ -199,10 +213,11 @@ export class Checks implements Watching {
     }
   }
 
-  /** Who put an ENI into quarantine is not undone, but by setting. */
+  /** Who put an ENI into quarantine is not undone, but by setting, or by an order. */
   #quarantine(enis: readonly Eni[]): void {
     for (const { eniId, groups } of enis) {
-      const isIn = groups !== OWN_GROUPS
+      if (this.#world.ordered.delete(eniId)) this.#inQuarantine.delete(eniId)
+      const isIn = groups === QUARANTINE
       if (isIn) this.#inQuarantine.add(eniId)
       else if (!this.#world.keepGroups && this.#inQuarantine.has(eniId)) {
         throw new Broken(`groups: ${eniId} was taken out of its quarantine`)
@@ -219,11 +234,26 @@ export class Checks implements Watching {
     if (eni === undefined || more.length > 0) return `one ENI, it has ${more.length + 1}`
     if (eni.index === undefined) return 'the attachment'
     if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
-    if (!eni.guarded) return 'the guard'
-    if (this.#world.keepGroups && eni.groups !== OWN_GROUPS) return 'its own groups'
+    if (!eni.guarded && !eni.isTheirs) return 'the guard'
+    const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
+    const wanted = asked.length === 0 ? OWN_GROUPS : asked
+    if (wanted.includes(NO_GROUP)) return 'a group that there is'
+    const isLeft = !this.#world.keepGroups && eni.groups === QUARANTINE
+    if (!isLeft && !isSame(eni.groups, wanted)) return `its own groups, ${wanted}`
     const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
     const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)
     return isWhole ? undefined : 'a container'
+  }
+
+  /** Of the groups that were ordered, the last order holds, unless EC2 refused it. */
+  obeys({ id, holder }: Entry): void {
+    const { groups = [], isRefused } = this.#orders.get(id) ?? {}
+    const last = groups.at(-1)
+    const { securityGroupIds = [] } = holder.spec.enis[0] ?? {}
+    if (last === undefined || isSame(last, securityGroupIds)) return
+    const earlier = [OWN_GROUPS, ...groups.slice(0, -1)]
+    if (isRefused && earlier.some((each) => isSame(each, securityGroupIds))) return
+    throw new Broken(`groups: ${id} was ordered ${last}, and is to have ${securityGroupIds}`)
   }
 
   /** A start answers one exit, which the policy lets it answer; no exit is answered twice. */
@@ -266,3 +296,6 @@ export class Checks implements Watching {
     if (eni.card !== netns || !eni.configured) throw new Broken('I2: a process before its link')
   }
 }
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((id) => b.includes(id))

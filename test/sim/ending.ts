@@ -137,7 +137,9 @@ export class Ending {
         throw new Broken(`drain: ${row} of ${holderId} runs at the end`)
       }
     }
-    for (const { eniId, holderId, guarded, index } of world.enis.values()) {
+    for (const { eniId, holderId, guarded, index, isTheirs } of world.enis.values()) {
+      // What is lent outlives whatever it was lent to.
+      if (isTheirs) continue
       const isTaken = guarded && index !== undefined
       // What somebody did to it moments before, nobody can have seen; another host's sweep finds it.
       const isSeen = journal.get(holderId)?.stop?.row === 'link:0'

@@ -16,7 +16,7 @@ import type {
 } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
-import { kindOf } from '../../state/task.ts'
+import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
 import { INSTANCES, type SimWorld } from './world.ts'
 
@@ -307,8 +307,11 @@ export class Hands {
     const isFar = action !== undefined
     const isLate = isFar || (this.#faults.lateDocker && verb === 'ensure')
     const latencyMs = this.#latency(this.#faults.latencyMs)
+    // An Attach of a lent ENI that lands when its task is over is nobody's to undo (extensions.md).
+    const isOnTime = kindOf(job.row) === 'attachment' && isLent(job.spec, job.row)
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
+      if (isOnTime && (life.isOver || signal.aborted)) return
       try {
         if (isFar && timeline.now < weather.ec2Until) throw absent('Ec2')
         if (isDocker(job) && timeline.now < weather.dockerUntil) throw absent('Docker')
@@ -388,11 +391,14 @@ export class Hands {
 
   #seenEnis(): SeenEni[] {
     const { world } = this.#options
-    const own = [...world.enis.values()].map(
-      ({ eniId, holderId, index, guarded, stripped, groups }): SeenEni => ({
+    const shown = [...world.enis.values()].filter((eni) => !eni.isTheirs || eni.holderId !== '')
+    const own = shown.map(
+      ({ eniId, holderId, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
         what: 'eni',
         eniId,
-        ...(stripped ? {} : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
+        ...(stripped || isTheirs
+          ? {}
+          : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
         status: index === undefined ? 'available' : 'in-use',
         securityGroupIds: groups,
         ...(index === undefined ? {} : { attachment: attachment(eniId, index, guarded) }),

@@ -14,21 +14,24 @@ import { choose, room } from '../../agent/placement.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
 import { eventOf } from '../../agent/watch.ts'
+import { withGroups } from '../../state/amendment.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
 import type { Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
-import { rowState, rows } from '../../state/task.ts'
+import { holdsNothing, rowState, rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
 import { Ending } from './ending.ts'
 import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, SimWorld } from './world.ts'
+import { INSTANCES, NO_GROUP, OWN_GROUPS, SimWorld } from './world.ts'
 
+/** ENIs that their owner lends to tasks. */
+const LENT = ['eni-lent-0', 'eni-lent-1']
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
@@ -177,6 +180,10 @@ class Simulation {
     if (this.#chance.happens(0.1)) return await this.#end()
     if (this.#chance.happens(0.5)) this.#ending.withdraw()
     await this.#settle('peace')
+    for (const entry of this.#life.journal.all()) {
+      if (entry.holder.desired === 'stopped') continue
+      this.#checks.obeys(entry)
+    }
     if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
     for (const { id } of this.#life.journal.all()) {
       this.#life.runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
@@ -236,6 +243,7 @@ class Simulation {
       const eniId = `eni-foreign-${n}`
       if (this.#chance.happens(0.2)) this.#world.foreign.set(eniId, { eniId, ...kind })
     }
+    for (const eniId of LENT) this.#world.placeTheirs(eniId)
   }
 
   /** As RunTask does: only what fits begins. */
@@ -251,10 +259,16 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
+    const borrowed = journal.all().flatMap(({ holder }) => {
+      const isOver = holder.desired === 'stopped' && holdsNothing(holder)
+      return isOver ? [] : holder.spec.enis.flatMap(({ lentEniId }) => lentEniId ?? [])
+    })
+    const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
+    const lent = this.#chance.happens(0.15) && lentEniId !== undefined ? { lentEniId } : {}
     // One that began before there were cgroups has none.
     const around = this.#chance.happens(0.9) ? { cgroup: {} } : {}
-    const given = spec({ enis: [eni], containers, ...around })
-    if (room(placement, subnetIds).taskCount === 0 || drain.view() !== undefined) return
+    const given = spec({ enis: [{ ...eni, ...lent }], containers, ...around })
+    if (room(placement, [eni]).taskCount === 0 || drain.view() !== undefined) return
     asked(() => {
       journal.begin(id, this.#chance.happens(0.3) ? withVolume(given) : given)
       this.#begun += 1
@@ -272,6 +286,11 @@ class Simulation {
       if (this.#chance.happens(0.02)) this.#world.mischief()
       if (this.#chance.happens(0.02)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
+      if (this.#chance.happens(0.02)) this.#orderGroups()
+      if (this.#chance.happens(0.01)) {
+        const n = this.#chance.below(LENT.length)
+        this.#world.plugByOwner(LENT[n] ?? '', 90 + n, this.#chance.below(HOUR_MS))
+      }
       if (this.#chance.happens(0.003)) this.#timeline.skewMs += this.#chance.pick([-2, 2]) * HOUR_MS
       if (this.#chance.happens(0.004)) this.#goAway('ec2Until')
       if (this.#chance.happens(0.004)) this.#goAway('dockerUntil')
@@ -444,6 +463,22 @@ class Simulation {
     asked(() => this.#life.runner.stop(this.#chance.pick(all).id, stop))
   }
 
+  /** Other groups for a task whose ENI is there: as the API does. */
+  #orderGroups(): void {
+    const { journal, runner } = this.#life
+    const all = journal.all().filter(({ holder }) => {
+      const { is, details } = rowState(holder, 'eni:0')
+      return holder.desired === 'running' && is !== 'none' && details !== undefined
+    })
+    if (all.length === 0) return
+    const { id, holder } = this.#chance.pick(all)
+    const groups = this.#chance.pick([['sg-x'], ['sg-x', 'sg-y'], OWN_GROUPS, [NO_GROUP]])
+    const amended = withGroups(holder.spec, 0, groups)
+    asked(() => runner.amend(id, amended, ['eni:0']))
+    // An order that was not written down was none.
+    if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, groups)
+  }
+
   #isLeak(holderId: string, row: string): boolean {
     if (this.#corrupted.has(holderId)) return false
     const holder = this.#life.journal.get(holderId)?.holder
@@ -451,7 +486,10 @@ class Simulation {
   }
 
   #leaks(): string[] {
-    const enis = [...this.#world.enis.values()].filter((e) => this.#isLeak(e.holderId, 'eni:0'))
+    const enis = [...this.#world.enis.values()].filter((eni) => {
+      const isFree = eni.isTheirs && (eni.index === undefined || eni.pluggedByOwner)
+      return !isFree && this.#isLeak(eni.holderId, 'eni:0')
+    })
     const containers = [...this.#world.containers.values()].filter((c) =>
       this.#isLeak(c.holderId, c.row),
     )
@@ -479,7 +517,11 @@ class Simulation {
 
   /** I8, I10: nothing but what is quarantined is left, and that is untouched. */
   #checkEmpty(): void {
-    const enis = [...this.#world.enis.values()]
+    for (const eniId of LENT) {
+      if (this.#world.enis.has(eniId) || this.#world.takenAway.has(eniId)) continue
+      throw new Broken(`lent: ${eniId} was deleted`)
+    }
+    const enis = [...this.#world.enis.values()].filter(({ isTheirs }) => !isTheirs)
     const containers = [...this.#world.containers.values()]
     const volumes = [...this.#world.volumes.values()]
     const forgotten = [...this.#world.forgotten.values()]

@@ -3,18 +3,24 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
+import { eniOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec, HolderId } from '../../state/spec.ts'
-import type { Exit } from '../../state/task.ts'
+import { type Exit, isLent } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
 export type Eni = {
   readonly eniId: string
   readonly token: string
-  readonly holderId: HolderId
+  /** Of a lent one: who has it, or had it last. */
+  holderId: HolderId
   readonly subnetId: string
   readonly ipv4: string
+  /** It is somebody else's, lent to a task now and then. */
+  readonly isTheirs: boolean
+  /** Its owner has plugged it into this host. */
+  pluggedByOwner: boolean
   /** Its device index, while it is attached. */
   index?: number
   guarded: boolean
@@ -23,11 +29,14 @@ export type Eni = {
   configured: boolean
   /** Somebody took our tags off. */
   stripped: boolean
-  groups: string[]
+  groups: readonly string[]
 }
 
-/** The security groups of every simulated task. */
+/** The security groups of every simulated task, until others are ordered. */
 export const OWN_GROUPS = ['sg-own']
+/** Where somebody puts an ENI whose task he does not trust; and a group that EC2 does not know. */
+export const QUARANTINE = ['sg-quarantine']
+export const NO_GROUP = 'sg-none'
 
 /** A container's holder and row. */
 type Whose = { readonly holderId: HolderId; readonly row: string }
@@ -79,6 +88,12 @@ export class SimWorld {
   readonly hurt = new Set<HolderId>()
   /** ENIs whose card somebody took from where the agent had put it. */
   readonly dragged = new Set<string>()
+  /** ENIs whose groups an order has put on, since that was asked last. */
+  readonly ordered = new Set<string>()
+  /** Lent ENIs that their owner deleted. */
+  readonly takenAway = new Set<string>()
+  /** What was done to a lent ENI that nobody may do. */
+  readonly wrongs: string[] = []
   /** Whether a task's groups are put back. */
   keepGroups = false
   /** Hears of changes in namespaces. */
@@ -99,10 +114,13 @@ export class SimWorld {
 
   /** Creates an ENI, or answers with what the token made before. `declineLikelihood`: no room. */
   createEni(job: Job, declineLikelihood: number): Details['eni'] {
+    const known = job.again ? job.known('eni', job.row) : undefined
+    const there = this.enis.get(known?.eniId ?? '')
+    if (known !== undefined && there !== undefined) return this.#recheck(job, known, there)
+    if (known !== undefined) throw new Failure('lost', 'EniGone', 'it was deleted')
+    if (isLent(job.spec, job.row)) return this.#lend(job)
     const made = this.enis.get(this.tokens.get(job.token) ?? '')
     if (made !== undefined) {
-      // As the driver does: an ENI in doubt is put back into its own groups, by setting.
-      if (this.keepGroups) made.groups = OWN_GROUPS
       return eniDetails(made)
     }
     if (this.tokens.has(job.token)) throw new Failure('lost', 'EniGone', 'it was deleted')
@@ -117,6 +135,8 @@ export class SimWorld {
       holderId: job.holderId,
       subnetId: job.choice ?? '',
       ipv4: this.#freeAddress(),
+      isTheirs: false,
+      pluggedByOwner: false,
       guarded: false,
       card: 'none',
       configured: false,
@@ -128,7 +148,73 @@ export class SimWorld {
     return eniDetails(eni)
   }
 
+  /**
+   * As the driver does: groups that were ordered are put on, or refused; an ENI in doubt is put back
+   * into its own by setting.
+   */
+  #recheck(job: Job, known: Details['eni'], eni: Eni): Details['eni'] {
+    const { securityGroupIds: asked, groupsOrder = 0 } = eniOf(job)
+    const wanted = asked.length === 0 ? known.securityGroupIds : [...asked]
+    const isOrdered = groupsOrder !== (known.groupsOrder ?? 0)
+    if (isOrdered && wanted.includes(NO_GROUP)) {
+      throw new Failure('refused', 'InvalidGroup.NotFound', 'no such group')
+    }
+    if (isOrdered) this.ordered.add(eni.eniId)
+    if (isOrdered || this.keepGroups) eni.groups = wanted
+    return { ...known, securityGroupIds: wanted, ...(groupsOrder > 0 && { groupsOrder }) }
+  }
+
+  /** Somebody's ENI that tasks may borrow. */
+  placeTheirs(eniId: string): void {
+    const parts = { eniId, token: eniId, holderId: '', subnetId: 'subnet-a', isTheirs: true }
+    const state = { guarded: false, card: 'none', configured: false, stripped: false }
+    const ipv4 = this.#freeAddress()
+    const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS }
+    this.enis.set(eniId, eni)
+  }
+
+  /** Its owner plugs it in here, for a while, where nobody else does. */
+  plugByOwner(eniId: string, index: number, ms: number): void {
+    const eni = this.enis.get(eniId)
+    if (eni === undefined || eni.index !== undefined) return
+    Object.assign(eni, { index, pluggedByOwner: true })
+    this.#timeline.after(ms, () => {
+      if (!eni.pluggedByOwner) return
+      eni.pluggedByOwner = false
+      unplug(eni)
+    })
+  }
+
+  #lend(job: Job): Details['eni'] {
+    const eni = this.enis.get(eniOf(job).lentEniId ?? '')
+    if (eni === undefined || eni.index !== undefined) {
+      throw new Failure('refused', 'EniNotLent', 'it is in use')
+    }
+    eni.holderId = job.holderId
+    return eniDetails(eni)
+  }
+
+  /** As the driver does: only what stands where we chose is ours. */
+  #giveLentBack(job: Job): void {
+    const eni = this.enis.get(job.known('eni', job.row)?.eniId ?? '')
+    if (eni === undefined || eni.holderId !== job.holderId) return
+    if (eni.index === Number(job.choiceOf('attachment:0'))) {
+      this.#unplugOurs(eni)
+      throw new Failure('transient', 'EniDetaching', 'it is being detached')
+    }
+    eni.holderId = ''
+  }
+
+  #unplugOurs(eni: Eni): void {
+    if (eni.pluggedByOwner) this.wrongs.push(`${eni.eniId}, plugged in by its owner, was unplugged`)
+    unplug(eni)
+  }
+
   deleteEni(job: Job, declineLikelihood: number): void {
+    if (isLent(job.spec, job.row)) {
+      this.#giveLentBack(job)
+      return
+    }
     // As the driver does: a Create without an answer is repeated with its token, which answers with
     // what it made, or makes what a late one would have made; a refusal proves that there is none.
     if (job.known('eni', job.row) === undefined && !this.tokens.has(job.token)) {
@@ -151,6 +237,9 @@ export class SimWorld {
     if (eni === undefined) throw new Failure('lost', 'EniGone', 'no such ENI')
     const deviceIndex = Number(job.choice)
     const attachmentId = `at-${eni.eniId}`
+    if (eni.isTheirs && eni.index !== undefined && eni.index !== deviceIndex) {
+      throw new Failure('refused', 'EniAttachedElsewhere', 'its owner has it')
+    }
     if (eni.index !== undefined) return { attachmentId, deviceIndex: eni.index }
     const all = [...this.enis.values(), ...this.foreign.values()]
     if (all.some(({ index }) => index === deviceIndex) || this.#chance.happens(decline)) {
@@ -167,7 +256,8 @@ export class SimWorld {
 
   detach(job: Job): void {
     const eni = this.#eniOf(job)
-    if (eni !== undefined) unplug(eni)
+    if (eni === undefined) return
+    if (!eni.isTheirs || eni.index === Number(job.choice)) this.#unplugOurs(eni)
   }
 
   guard(job: Job): Details['guard'] {
@@ -340,7 +430,9 @@ export class SimWorld {
   /** Somebody hurts the world. A drift is not worth a stop; the rest may be. */
   mischief(): void {
     const { enis, containers } = this
-    const attached = [...enis.values()].filter(({ index }) => index !== undefined)
+    const attached = [...enis.values()].filter(
+      ({ index, pluggedByOwner }) => index !== undefined && !pluggedByOwner,
+    )
     const running = [...containers.values()].filter(({ state }) => state === 'running')
     const inside = attached.filter(({ card }) => card !== 'none' && card !== 'host')
     const container = running.length > 0 ? this.#chance.pick(running) : undefined
@@ -361,7 +453,9 @@ export class SimWorld {
         this.dragged.add(eni.eniId)
         this.#tellChanged(eni.card)
         unplug(eni)
-        if (this.#chance.happens(0.5)) this.enis.delete(eni.eniId)
+        if (!this.#chance.happens(0.5)) return
+        this.enis.delete(eni.eniId)
+        if (eni.isTheirs) this.takenAway.add(eni.eniId)
       })
       deeds.push(() => {
         this.unguarded.add(eni.eniId)
@@ -371,7 +465,7 @@ export class SimWorld {
         eni.stripped = true
       })
       deeds.push(() => {
-        eni.groups = ['sg-quarantine']
+        eni.groups = QUARANTINE
       })
     }
     if (taken !== undefined) {
@@ -449,5 +543,5 @@ const eniDetails = (eni: Eni): Details['eni'] => ({
   ipv4PrefixLength: 24,
   ipv4Gateway: '10.0.0.1',
   privateDnsName: eni.ipv4,
-  securityGroupIds: OWN_GROUPS,
+  securityGroupIds: [...eni.groups],
 })

@@ -1,0 +1,66 @@
+// The ENIs of a task that is to begin: from networkConfiguration, and from what was asked for beside it
+// (extension-tags.ts). What names one thing in the world is for one task at a time.
+
+import type { EniSpec } from '../state/spec.ts'
+import { holdsNothing } from '../state/task.ts'
+import type { Api } from './api.ts'
+import { AwsError, invalid } from './aws-error.ts'
+import type { Network } from './awsvpc.ts'
+import type { EniWish, Extensions } from './extension-tags.ts'
+import { checkTags, listOf } from './tags.ts'
+
+export type EniRequest = {
+  readonly network: Network
+  readonly extensions: Extensions
+  /** The task's own, which its ENIs carry as well. */
+  readonly tags: Readonly<Record<string, string>>
+  /** How many tasks are asked for. */
+  readonly count: number
+}
+
+/** The specs of its ENIs. Throws AwsError for what cannot go together. */
+export function enisOf(api: Api, { network, extensions, tags, count }: EniRequest): EniSpec[] {
+  const { eniTags = {}, first = {} } = extensions
+  const all = { ...tags, ...eniTags }
+  checkTags(listOf(all), "tags of the ENI with the task's")
+  if (first.eniId !== undefined && Object.keys(eniTags).length > 0) {
+    throw invalid('enid:eni-tag', 'a lent ENI (enid:eniId) keeps its own tags', 'Leave one out')
+  }
+  const enis = [eniSpec(network, first, all)]
+  checkCount(enis, count)
+  for (const eni of enis) checkNotLent(api, eni)
+  return enis
+}
+
+function eniSpec(
+  network: Network,
+  { eniId, ipv4, ipv6 }: EniWish,
+  tags: Readonly<Record<string, string>>,
+): EniSpec {
+  if (eniId === undefined) {
+    return { ...network, tags, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) }
+  }
+  if (ipv4 === undefined && ipv6 === undefined) return { ...network, tags: {}, lentEniId: eniId }
+  const field = ipv4 === undefined ? 'enid:ipv6' : 'enid:privateIpv4'
+  throw invalid(field, `${eniId} has its addresses already`, 'Leave one of the two out')
+}
+
+/** One address, and one ENI, is for one task. */
+function checkCount(enis: readonly EniSpec[], count: number): void {
+  const only = enis.flatMap((eni) => eni.lentEniId ?? eni.ipv4 ?? eni.ipv6 ?? [])[0]
+  if (count === 1 || only === undefined) return
+  throw invalid('count', `${count} tasks cannot share ${only}`, 'Run them one by one')
+}
+
+/** Throws where another task has this ENI, or had it and has not given it back. */
+function checkNotLent(api: Api, { lentEniId }: EniSpec): void {
+  if (lentEniId === undefined) return
+  const borrower = api.journal.all().find(({ holder }) => {
+    const has = holder.spec.enis.some((eni) => eni.lentEniId === lentEniId)
+    return has && (holder.desired === 'running' || !holdsNothing(holder))
+  })
+  if (borrower === undefined) return
+  const rule = `${lentEniId} is lent to task ${borrower.id}`
+  const hint = 'Wait until that task is STOPPED, or name another ENI'
+  throw new AwsError('InvalidParameterException', rule, { field: 'enid:eniId', hint })
+}
