@@ -32,6 +32,7 @@ import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
 import { addHostRoutes, addTaskRoutes } from './rest/routes.ts'
 import { addGroupsRoute } from './rest/security-groups.ts'
+import { addServiceRoutes } from './rest/services.ts'
 import { addSweepRoutes } from './rest/sweep.ts'
 
 /** The largest request body, bytes. */
@@ -90,6 +91,7 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   addEcsRoute(app, api)
   addTaskRoutes(app, api)
   addHostRoutes(app, api, { metrics, events })
+  addServiceRoutes(app, api)
   addSweepRoutes(app, orders)
   addDrainRoutes(app, orders)
   addGroupsRoute(app, api)
