@@ -22,6 +22,7 @@ import {
   waitUntilServicesStable,
 } from '@aws-sdk/client-ecs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { endpointId } from '../../state/endpoint-id.ts'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import type { Rig } from './rig.ts'
 import { network, nginx, openRig, seedDefinition } from './rig.ts'
@@ -148,6 +149,17 @@ describe('CreateService', () => {
     ])
     expect(new Set(events.map((event) => event.id)).size).toBe(3)
     expect(deployments[0]?.rolloutStateReason).toBe(`ECS deployment ${id} completed.`)
+  })
+
+  test('is named in its tasks’ own metadata', async () => {
+    await create({ desiredCount: 1 })
+    await stable()
+    const [arn = ''] = await tasks()
+    const id = arn.split('/').at(-1) ?? ''
+    const netns = `/var/run/docker/netns/${id.slice(0, 8)}`
+    const path = `/v4/${endpointId(id, 'nginx')}/task`
+    const { body } = await rig.fromInside(netns, path)
+    expect(body).toMatchObject({ ServiceName: 'web', Group: 'service:web' })
   })
 
   test('twice with the same request is one service, and with another one is refused', async () => {
