@@ -39,8 +39,6 @@ export function keepServices(
     prepare: (ids) => subnets.prepare(ids, ended),
     room: ({ enis }) => room(enis[0]?.subnetIds ?? []),
     draining: () => drain.view(),
-    // Task protection (ECS_AGENT_URI, UpdateTaskProtection) has its one place here.
-    isProtected: () => false,
   })
   up.defer(() => kept.close())
   const forget = () => forgetOld({ services, catalog }, Date.now() - config.retentionMs)

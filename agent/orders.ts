@@ -174,10 +174,7 @@ export type ImagesView = {
   readonly cleanup: CleanupView
 }
 
-type HostOrders = SweepOrders &
-  DrainOrders &
-  ServiceOrders &
-  TaskOrders & { images(): ImagesView }
+type HostOrders = SweepOrders & DrainOrders & ServiceOrders & TaskOrders & { images(): ImagesView }
 
 export type Orders = HostOrders & {
   readonly host: Host

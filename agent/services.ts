@@ -18,13 +18,13 @@ import { observe } from '../state/service-observe.ts'
 import type { HostRoom, Plan, Situation, Wait } from '../state/service-plan.ts'
 import { BACKOFF, plan } from '../state/service-plan.ts'
 import type { ServiceStore } from '../state/service-store.ts'
-import type { HolderId, Spec } from '../state/spec.ts'
+import type { Spec } from '../state/spec.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Clock } from './clock.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Draining, Room } from './orders.ts'
 import type { Runner } from './runner.ts'
-import { seenOf, tell } from './service-facts.ts'
+import { seenOf, stopOf, tell } from './service-facts.ts'
 
 /** After a change in the journal: many come together. */
 const CHANGE_MS = 50
@@ -42,8 +42,6 @@ export type ServicesOptions = {
   readonly prepare: (subnetIds: readonly string[]) => Promise<void>
   readonly room: (spec: Spec) => Room
   readonly draining: () => Draining | undefined
-  /** ECS's task protection: neither a deployment nor a smaller count stops such a task. */
-  readonly isProtected: (id: HolderId) => boolean
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'warn'>
   readonly onDefect: (error: unknown) => void
@@ -147,14 +145,12 @@ export class Services {
     if (found.wait === undefined) this.#waits.delete(key)
     else this.#waits.set(key, found.wait)
     for (const id of ids) runner.advance(id)
-    const [{ id: deployment }] = service.deployments
-    const reason = `Scaling activity initiated by (deployment ${deployment})`
-    for (const id of found.stop) runner.stop(id, { code: 'ServiceSchedulerInitiated', reason })
+    for (const id of found.stop) runner.stop(id, stopOf(service, id))
     return found
   }
 
   #situation(): Situation {
-    const { journal, clock, isProtected, timeoutScale: scale = 1 } = this.#options
+    const { journal, clock, timeoutScale: scale = 1 } = this.#options
     const quarantined = new Set(journal.quarantined.map(({ id }) => id))
     return {
       now: clock.now(),
@@ -162,7 +158,7 @@ export class Services {
       backoff: { secondMs: BACKOFF.secondMs * scale, maxMs: BACKOFF.maxMs * scale },
       see: (id) => {
         const entry = journal.get(id)
-        if (entry !== undefined) return seenOf(entry, isProtected(id))
+        if (entry !== undefined) return seenOf(entry, clock.now())
         return quarantined.has(id) ? 'unreadable' : undefined
       },
       room: (deployment) => this.#room(deployment),

@@ -2,7 +2,7 @@
 // counted once. Pure.
 
 import type { Deployment, Learned, See, Service, TaskSeen } from './service.ts'
-import { named, tasksOfDeployment } from './service.ts'
+import { named, SICK, tasksOfDeployment } from './service.ts'
 import { conclude, withDeployments } from './service-rollout.ts'
 import type { HolderId } from './spec.ts'
 import type { Stop } from './task.ts'
@@ -13,13 +13,19 @@ export function observe(
   { see, now, settleMs }: { see: See; now: number; settleMs: number },
 ): Learned {
   const stopped: HolderId[] = []
+  const sick: HolderId[] = []
   const look = (deployment: Deployment): Deployment =>
     tasksOfDeployment(deployment).reduce(
       (after, id) => {
         const seen = see(id)
         if (seen === 'unreadable') return after
-        if (seen?.isUp === true)
+        if (seen?.isUp === true && seen.health === 'UNHEALTHY') {
+          if (after.tasks[id] !== 'sick') sick.push(id)
+          return sickened(after, id, now)
+        }
+        if (seen?.isUp === true) {
           return isHealthy(seen, now, settleMs) ? healthy(before, after, id) : after
+        }
         if (seen?.stop?.code === 'ServiceSchedulerInitiated') stopped.push(id)
         return ended(after, id, seen?.stop, now)
       },
@@ -27,7 +33,10 @@ export function observe(
     )
   const [primary, ...others] = before.deployments
   const looked: Service = withDeployments(before, [look(primary), ...others.map(look)])
-  const says = stopped.length === 0 ? [] : [stoppedText(before.name, stopped)]
+  const says = [
+    ...sick.map((id) => `(service ${before.name}) (task ${id}) failed container health checks.`),
+    ...(stopped.length === 0 ? [] : [stoppedText(before.name, stopped)]),
+  ]
   return conclude({ service: looked, says }, now)
 }
 
@@ -55,6 +64,17 @@ function healthy({ breaker }: Service, deployment: Deployment, id: HolderId): De
   return { ...rest, failedTasks, tasks: { ...deployment.tasks, [id]: 'healthy' } }
 }
 
+/** Its sickness is a failure, counted once: its end is none then. */
+function sickened(deployment: Deployment, id: HolderId, at: number): Deployment {
+  if (deployment.tasks[id] === 'sick') return deployment
+  return {
+    ...deployment,
+    tasks: { ...deployment.tasks, [id]: 'sick' },
+    failedTasks: deployment.failedTasks + 1,
+    lastFailure: { at, reason: SICK },
+  }
+}
+
 /** Its end is counted, if it is one of its own doing, and the service has it no more. */
 function ended(
   deployment: Deployment,
@@ -63,7 +83,7 @@ function ended(
   at: number,
 ): Deployment {
   const { [id]: was, ...tasks } = deployment.tasks
-  if (stop === undefined || !isFailure(stop, was === 'healthy')) return { ...deployment, tasks }
+  if (stop === undefined || was !== 'launched' || !isFailure(stop)) return { ...deployment, tasks }
   const lastFailure = { at, reason: stop.reason.slice(0, 255) }
   return { ...deployment, tasks, lastFailure, failedTasks: deployment.failedTasks + 1 }
 }
@@ -72,8 +92,6 @@ function ended(
  * ECS counts a task that never was RUNNING or failed a health check. One that ended before it counted
  * as healthy is the same to whoever waits for it: a container that exits after a second never comes up.
  */
-function isFailure({ code, reason }: Stop, wasHealthy: boolean): boolean {
-  if (code !== 'TaskFailedToStart' && code !== 'EssentialContainerExited') return false
-  if (reason.startsWith('HostRebooted')) return false
-  return !wasHealthy || reason.startsWith('Task failed container health checks')
-}
+const isFailure = ({ code, reason }: Stop): boolean =>
+  (code === 'TaskFailedToStart' || code === 'EssentialContainerExited') &&
+  !reason.startsWith('HostRebooted')

@@ -2,7 +2,8 @@
 //
 //   missing             started, as far as maximumPercent, the backoff and the host's room allow
 //   too many            stopped: what does not run yet first, then the youngest
-//   of an old revision  stopped as healthy new ones take their place; before that only where a new one
+//   of an old revision, or sick
+//                       stopped as healthy new ones take their place; before that only where a new one
 //                       finds no room otherwise, and never below minimumHealthyPercent
 
 import type { Deployment, See, Service } from './service.ts'
@@ -55,8 +56,12 @@ export function plan(service: Service, situation: Situation): Plan {
   const { see } = situation
   const desired = desiredOf(service)
   const [primary, ...others] = service.deployments
-  const own = rank(primary, see)
-  const old = others.flatMap((deployment) => rank(deployment, see))
+  const all = rank(primary, see)
+  const own = all.filter(({ isSick }) => !isSick)
+  const old = [
+    ...all.filter(({ isSick }) => isSick),
+    ...others.flatMap((deployment) => rank(deployment, see)),
+  ]
   const mayStop = (one: Ranked) => !one.isProtected || service.status !== 'ACTIVE'
   const lookAt = settlesAt([...own, ...old], situation)
 
@@ -97,6 +102,7 @@ export function plan(service: Service, situation: Situation): Plan {
 type Ranked = {
   readonly id: HolderId
   readonly isHealthy: boolean
+  readonly isSick: boolean
   /** Undefined while it does not run, and where nobody can tell. */
   readonly startedAt?: number
   readonly isProtected: boolean
@@ -109,12 +115,22 @@ function rank(deployment: Deployment, see: See): Ranked[] {
   const all = tasksOfDeployment(deployment).map((id): Ranked => {
     const seen = see(id)
     const isHealthy = deployment.tasks[id] === 'healthy'
+    const isSick = deployment.tasks[id] === 'sick'
     if (seen === undefined || seen === 'unreadable') {
-      return { id, isHealthy: false, isProtected: true, hasCheck: true, createdAt: 0 }
+      const alone = { isHealthy: false, isSick: false, isProtected: true }
+      return { id, ...alone, hasCheck: true, createdAt: 0 }
     }
     const { startedAt, isProtected, createdAt, health } = seen
     const started = startedAt === undefined ? {} : { startedAt }
-    return { id, isHealthy, isProtected, createdAt, hasCheck: health !== undefined, ...started }
+    return {
+      id,
+      isHealthy,
+      isSick,
+      isProtected,
+      createdAt,
+      hasCheck: health !== undefined,
+      ...started,
+    }
   })
   const worth = (task: Ranked) => (task.isHealthy ? 2 : task.startedAt === undefined ? 0 : 1)
   return all.toSorted((a, b) => worth(a) - worth(b) || b.createdAt - a.createdAt)

@@ -26,9 +26,12 @@ export type Deployment = {
   readonly updatedAt: number
   readonly rollout: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED'
   readonly rolloutReason: string
-  /** Its tasks whose end was not seen yet. `healthy`: it once counted towards the minimum. */
-  readonly tasks: Readonly<Record<HolderId, 'launched' | 'healthy'>>
-  /** Tasks in a row that ended by themselves before they counted as healthy. */
+  /**
+   * Its tasks whose end was not seen yet. `healthy`: it counts towards the minimum. `sick`: its health
+   * check failed, and another one is to take its place.
+   */
+  readonly tasks: Readonly<Record<HolderId, 'launched' | 'healthy' | 'sick'>>
+  /** Tasks in a row that ended by themselves before they counted as healthy, or became sick. */
   readonly failedTasks: number
   readonly lastFailure?: { readonly at: number; readonly reason: string }
 }
@@ -92,6 +95,9 @@ export type Learned = { readonly service: Service; readonly says: readonly strin
  * API reference, DeploymentConfiguration.minimumHealthyPercent).
  */
 export const SETTLE_MS = 40_000
+
+/** ECS's reason of a task that its service stops for its health. */
+export const SICK = 'Task failed container health checks'
 
 /** The key of a service: what stands last in its ARN. */
 export const serviceKey = ({ cluster, name }: Pick<Service, 'cluster' | 'name'>): string =>

@@ -16,6 +16,7 @@ import { deploy, serviceKey } from '../../state/service.ts'
 import { ServiceStore } from '../../state/service-store.ts'
 import { lastStatus } from '../../state/status.ts'
 import { deployment, service } from '../state/services.ts'
+import { container, spec } from '../state/specs.ts'
 import { memory } from './journals.ts'
 import { holds, newRunner, StillClock, World } from './world.ts'
 
@@ -30,7 +31,6 @@ class Host {
   slots = 100
   subnets: 'known' | Failure = 'known'
   drained = false
-  protectedIds = new Set<string>()
   /** How many more writes the agent makes before it dies. */
   writesLeft = Number.POSITIVE_INFINITY
   isUnwritable = false
@@ -85,7 +85,6 @@ class Host {
       },
       room: () => ({ taskCount: this.slots - this.held(), detail: 'm5.large carries 3 ENIs' }),
       draining: () => (this.drained ? { since: 0, why: 'a person wants it' } : undefined),
-      isProtected: (id) => this.protectedIds.has(id),
       log: { info: () => {}, warn: () => {} },
     }
     this.keeper = new Services(options)
@@ -245,18 +244,55 @@ describe('the agent', () => {
     expect(host.up()).toHaveLength(1)
   })
 
-  test('lets a protected task live through a new revision, until it is not protected any more', async () => {
+  test('lets a protected task live through a new revision, until its protection is over', async () => {
     host.create({ minimumHealthyPercent: 0, maximumPercent: 100 })
     await host.pass(60_000)
     const [id = ''] = host.up()
-    host.protectedIds.add(id)
+    const until = host.clock.now() + 100_000
+    host.runner.tell(id, { type: 'protectionSet', until })
     host.put((one) => deploy(one, deployment('ecs-svc/2')))
     await host.pass(60_000)
     expect(host.up()).toEqual([id])
-    host.protectedIds.clear()
-    await host.pass(60_000)
+    expect(host.keeper.waiting('default/web')?.code).toBe('TaskProtected')
+    await host.pass(120_000)
     expect(host.up()).not.toContain(id)
     expect(host.service().deployments.map((one) => one.id)).toEqual(['ecs-svc/2'])
+  })
+
+  test('puts another one in the place of a sick one, which goes when that is healthy', async () => {
+    const healthCheck = {
+      command: ['CMD', 'x'],
+      intervalMs: 1,
+      timeoutMs: 1,
+      retries: 1,
+      startPeriodMs: 0,
+    }
+    const checked = {
+      ...deployment('ecs-svc/1'),
+      spec: spec({ containers: [container('web', {}, { healthCheck })] }),
+    }
+    host.create({ deployments: [checked] })
+    await host.pass(10_000)
+    const [first = ''] = host.up()
+    const say = (id: string, healthy: boolean) =>
+      host.runner.tell(id, { type: 'healthSeen', container: 'web', healthy })
+    say(first, true)
+    await host.pass(1000)
+    expect(host.service().isSteady).toBe(true)
+    say(first, false)
+    await host.pass(1000)
+    const [, second = ''] = host.up()
+    expect(host.up()).toEqual([first, second])
+    say(second, true)
+    await host.pass(1000)
+    expect(host.up()).toEqual([second])
+    expect(host.journal.get(first)?.holder.stop).toEqual({
+      code: 'ServiceSchedulerInitiated',
+      reason: 'Task failed container health checks',
+    })
+    expect(host.services.events('default/web').map(({ message }) => message)).toContain(
+      `(service web) (task ${first}) failed container health checks.`,
+    )
   })
 
   test('goes on when the state file can be written again', async () => {

@@ -55,7 +55,6 @@ export async function openRig(): Promise<Rig> {
     prepare: orders.prepare,
     room: () => orders.room([]),
     draining: orders.draining,
-    isProtected: () => false,
     log: { info: () => {}, warn: () => {} },
     onDefect: (error) => defects.push(error),
     // What ECS waits 40 s for takes 40 ms.

@@ -187,6 +187,31 @@ describe('a service', () => {
     }
   })
 
+  test('starts another one beside a sick one where the maximum allows it, and stops the sick one first where not', () => {
+    const beside = new Life({ desiredCount: 2 })
+    beside.rest()
+    Object.assign(beside.tasks.get('t1') ?? {}, { health: 'UNHEALTHY' })
+    expect(beside.look()).toMatchObject({ launch: 1, stop: [] })
+    expect(beside.service.deployments[0].failedTasks).toBe(1)
+    beside.settle()
+    expect(beside.look().stop).toEqual(['t1'])
+    beside.rest()
+    expect(beside.service.isSteady).toBe(true)
+
+    const first = new Life({ desiredCount: 2, minimumHealthyPercent: 50, maximumPercent: 100 })
+    first.rest()
+    Object.assign(first.tasks.get('t1') ?? {}, { health: 'UNHEALTHY' })
+    expect(first.look()).toMatchObject({ launch: 0, stop: ['t1'] })
+    expect(first.look()).toMatchObject({ launch: 1, stop: [] })
+    // One that is well again before its time stays.
+    const well = new Life()
+    well.rest()
+    Object.assign(well.tasks.get('t1') ?? {}, { health: 'UNHEALTHY' })
+    well.look()
+    Object.assign(well.tasks.get('t1') ?? {}, { health: 'HEALTHY' })
+    expect(well.look().stop).toEqual(['t2'])
+  })
+
   test('does not replace a task whose record cannot be read: it may be running', () => {
     const life = new Life({ desiredCount: 2 })
     life.rest()
@@ -375,6 +400,7 @@ function live(seed: number): void {
       if (chance.happens(0.3)) task.startedAt ??= life.now
       if (chance.happens(0.1)) life.end(id, chance.pick(['TaskFailedToStart', 'UserInitiated']))
       if (chance.happens(0.05)) task.isProtected = !task.isProtected
+      if (chance.happens(0.05)) task.health = chance.pick(['UNHEALTHY', 'HEALTHY', 'UNKNOWN'])
     }
     life.now += chance.pick([0, 100, 20_000, 60_000])
     if (chance.happens(0.05)) life.now -= 3_600_000
@@ -400,7 +426,12 @@ function live(seed: number): void {
   if (life.service.deployments[0].rollout === 'FAILED') {
     life.service = deploy(life.service, deployment('ecs-svc/last', life.now))
   }
-  for (const task of life.tasks.values()) if (task !== 'unreadable') task.isProtected = false
+  for (const task of life.tasks.values()) {
+    if (task === 'unreadable') continue
+    task.isProtected = false
+    // The sick stay sick, and what is checked is well sooner or later.
+    if (task.health === 'UNKNOWN') task.health = 'HEALTHY'
+  }
   for (let n = 0; n < 200 && !life.service.isSteady; n++) {
     check(life, seed)
     life.settle()
