@@ -26,6 +26,7 @@ import { checkAddresses } from './fixed-address.ts'
 import type { Hands, Told } from './hands.ts'
 import { openHands } from './hands.ts'
 import { inspectTask, statsOf } from './inspection.ts'
+import { keepServices } from './keep-services.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
 import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
@@ -103,6 +104,10 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
   const enforce = () => stopDrained(drain, journal, runner, Date.now())
+  const services = keepServices(base, parts, {
+    ...{ runner, ended },
+    room: (ids) => orders.room(ids),
+  })
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
@@ -128,6 +133,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     undrain: () => drain.takeBack(),
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
+    serviceChanged: () => services.changed(),
+    serviceWaiting: (key) => services.waiting(key),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
     inspect: (id) => inspectTask({ journal, docker }, id),
     stats: (id, container) => statsOf({ journal, docker }, id, container),
@@ -136,8 +143,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
   const api = await openApi({
-    ...{ orders, journal, catalog, version: enid.version, onDefect: onApiDefect },
-    privileged: config.privileged,
+    ...{ orders, journal, catalog, services: parts.services, version: enid.version },
+    ...{ onDefect: onApiDefect, privileged: config.privileged },
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)
@@ -147,6 +154,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
   warmUp(journal, parts.roles)
+  services.start()
   reconcile.start()
   const watching = watchContainers(
     {

@@ -10,6 +10,7 @@ import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../state/da
 import { Images } from '../state/images.ts'
 import { Journal } from '../state/journal.ts'
 import { StateFileRefused } from '../state/refusal.ts'
+import { ServiceStore } from '../state/service-store.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
 import { bootId } from './drivers/boot-id.ts'
@@ -29,6 +30,7 @@ export type State = {
   readonly journal: Journal
   readonly catalog: Catalog
   readonly images: Images
+  readonly services: ServiceStore
   /** Copies the state file beside itself; answers the copy's path. */
   readonly backUp: () => Promise<string>
 }
@@ -55,7 +57,9 @@ export async function openState(base: Base, imds: Imds): Promise<State> {
   for (const { id, why } of journal.quarantined) log.error({ task: id, why }, 'task quarantined')
   journal.follow((entry, event) => logEvent(log, entry, event))
   const catalog = new Catalog(db, Date.now)
-  for (const what of catalog.unread()) log.error({ what }, `${what} cannot be read: left out`)
+  const services = new ServiceStore(db, Date.now)
+  for (const what of [...catalog.unread(), ...services.unread()])
+    log.error({ what }, `${what} cannot be read: left out`)
   await untilWritable(base, () => {
     const taskCount = noteReboot({ journal, catalog }, bootId())
     if (taskCount !== undefined)
@@ -63,7 +67,7 @@ export async function openState(base: Base, imds: Imds): Promise<State> {
     return noteSince(catalog, log)
   })
   const images = new Images(db, Date.now)
-  return { journal, catalog, images, backUp: () => backUp(db, Date.now()) }
+  return { journal, catalog, services, images, backUp: () => backUp(db, Date.now()) }
 }
 
 /** Tries until it can be written. Says so in between; gives up only when it is told to stop. */

@@ -1,6 +1,7 @@
 // What the API may ask of the agent. The API writes a task into the journal and says `start`; what
 // happens then is the runner's business. agent/main.ts puts the real thing together.
 
+import type { Wait } from '../state/service-plan.ts'
 import type { EniSpec, HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
@@ -101,6 +102,14 @@ export type DrainOrders = {
   undrain(): void
 }
 
+/** What may be asked about the services of this host. */
+export type ServiceOrders = {
+  /** A service was made or changed in the state file: look at it. */
+  serviceChanged(): void
+  /** Why the service of this key starts nothing now, though a task is missing. */
+  serviceWaiting(key: string): Wait | undefined
+}
+
 /** A container as Docker shows it; moments are Docker's texts (RFC 3339). */
 export type Inspected = {
   readonly dockerId: string
@@ -165,7 +174,7 @@ export type ImagesView = {
   readonly cleanup: CleanupView
 }
 
-type HostOrders = SweepOrders & DrainOrders & TaskOrders & { images(): ImagesView }
+type HostOrders = SweepOrders & DrainOrders & ServiceOrders & TaskOrders & { images(): ImagesView }
 
 export type Orders = HostOrders & {
   readonly host: Host

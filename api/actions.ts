@@ -3,15 +3,19 @@
 
 import {
   CreateCluster$,
+  CreateService$,
   DeleteCluster$,
+  DeleteService$,
   DeregisterTaskDefinition$,
   DescribeClusters$,
   DescribeContainerInstances$,
+  DescribeServices$,
   DescribeTaskDefinition$,
   DescribeTasks$,
   GetTaskProtection$,
   ListClusters$,
   ListContainerInstances$,
+  ListServices$,
   ListTagsForResource$,
   ListTaskDefinitionFamilies$,
   ListTaskDefinitions$,
@@ -23,19 +27,24 @@ import {
   TagResource$,
   UntagResource$,
   UpdateContainerInstancesState$,
+  UpdateService$,
   UpdateTaskProtection$,
 } from '@aws-sdk/client-ecs'
 import type { Api } from './api.ts'
 import { AwsError } from './aws-error.ts'
 import { createCluster } from './create-cluster.ts'
+import { createService } from './create-service.ts'
 import { deleteCluster } from './delete-cluster.ts'
+import { deleteService } from './delete-service.ts'
 import { deregisterTaskDefinition } from './deregister-task-definition.ts'
 import { describeClusters } from './describe-clusters.ts'
 import { describeContainerInstances } from './describe-container-instances.ts'
+import { describeServices } from './describe-services.ts'
 import { describeTaskDefinition } from './describe-task-definition.ts'
 import { describeTasks } from './describe-tasks.ts'
 import { listClusters } from './list-clusters.ts'
 import { listContainerInstances } from './list-container-instances.ts'
+import { listServices } from './list-services.ts'
 import { listTagsForResource } from './list-tags-for-resource.ts'
 import { listTaskDefinitionFamilies } from './list-task-definition-families.ts'
 import { listTaskDefinitions } from './list-task-definitions.ts'
@@ -50,6 +59,7 @@ import { tagResource } from './tag-resource.ts'
 import { getTaskProtection, updateTaskProtection } from './task-protection.ts'
 import { untagResource } from './untag-resource.ts'
 import { updateContainerInstancesState } from './update-container-instances-state.ts'
+import { updateService } from './update-service.ts'
 
 type Action = (api: Api, input: unknown) => Promise<unknown>
 
@@ -61,15 +71,19 @@ const action =
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ['CreateCluster', action(CreateCluster$, createCluster)],
+  ['CreateService', action(CreateService$, createService)],
   ['DeleteCluster', action(DeleteCluster$, deleteCluster)],
+  ['DeleteService', action(DeleteService$, deleteService)],
   ['DeregisterTaskDefinition', action(DeregisterTaskDefinition$, deregisterTaskDefinition)],
   ['DescribeClusters', action(DescribeClusters$, describeClusters)],
   ['DescribeContainerInstances', action(DescribeContainerInstances$, describeContainerInstances)],
+  ['DescribeServices', action(DescribeServices$, describeServices)],
   ['DescribeTaskDefinition', action(DescribeTaskDefinition$, describeTaskDefinition)],
   ['DescribeTasks', action(DescribeTasks$, describeTasks)],
   ['GetTaskProtection', action(GetTaskProtection$, getTaskProtection)],
   ['ListClusters', action(ListClusters$, listClusters)],
   ['ListContainerInstances', action(ListContainerInstances$, listContainerInstances)],
+  ['ListServices', action(ListServices$, listServices)],
   ['ListTagsForResource', action(ListTagsForResource$, listTagsForResource)],
   ['ListTaskDefinitionFamilies', action(ListTaskDefinitionFamilies$, listTaskDefinitionFamilies)],
   ['ListTaskDefinitions', action(ListTaskDefinitions$, listTaskDefinitions)],
@@ -84,22 +98,16 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
     'UpdateContainerInstancesState',
     action(UpdateContainerInstancesState$, updateContainerInstancesState),
   ],
+  ['UpdateService', action(UpdateService$, updateService)],
   ['UpdateTaskProtection', action(UpdateTaskProtection$, updateTaskProtection)],
 ])
 
 /** Their names, for answers that say what there is. */
 export const ACTION_NAMES: readonly string[] = [...ACTIONS.keys()]
 
-const SERVICES =
-  'There are no services here, so no loadBalancers and serviceRegistries either; RunTask runs tasks'
-
 /** Why some of the others are not here, and what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  CreateService: SERVICES,
-  UpdateService: SERVICES,
-  DeleteService: SERVICES,
-  DescribeServices: SERVICES,
-  ListServices: SERVICES,
+  CreateTaskSet: 'UpdateService makes a rolling update',
   ExecuteCommand: 'Use enid exec on this host',
   DeleteTaskDefinitions: 'DeregisterTaskDefinition takes a revision out of use',
 }

@@ -3,6 +3,8 @@
 import type { Orders } from '../agent/orders.ts'
 import type { Catalog, Definition } from '../state/catalog.ts'
 import type { Entry, Journal } from '../state/journal.ts'
+import type { Service } from '../state/service.ts'
+import type { ServiceStore } from '../state/service-store.ts'
 import { definitionArn, readDefinition, readTask, resourceOf } from './arn.ts'
 import type { Asked } from './asked.ts'
 import { askedOf } from './asked.ts'
@@ -13,6 +15,7 @@ export type Api = {
   readonly orders: Orders
   readonly journal: Journal
   readonly catalog: Catalog
+  readonly services: ServiceStore
   /** enid's own version. */
   readonly version: string
   /** What this host runs, in ECS's words. */
@@ -44,6 +47,16 @@ export function findTask(
   const task = taskOf(api.journal.get(reference.id))
   const wanted = [cluster, reference.cluster].filter((name) => name !== undefined)
   return wanted.every((name) => name === task?.asked.cluster) ? task : undefined
+}
+
+/** The service that a name or ARN names in this cluster, INACTIVE ones included. */
+export function findService(
+  api: Api,
+  { text, cluster }: { text: string; cluster: string },
+): Service | undefined {
+  const [name = '', owner = cluster, more] =
+    resourceOf(api.orders.host, 'service', text)?.split('/').reverse() ?? []
+  return more === undefined && owner === cluster ? api.services.get(`${owner}/${name}`) : undefined
 }
 
 /** The name of an active cluster, `default` where none is named. Throws ClusterNotFoundException. */

@@ -24,6 +24,9 @@ export const clusterArn = (host: Host, name: string): string => arn(host, `clust
 export const taskArn = (host: Host, cluster: string, id: HolderId): string =>
   arn(host, `task/${cluster}/${id}`)
 
+export const serviceArn = (host: Host, cluster: string, name: string): string =>
+  arn(host, `service/${cluster}/${name}`)
+
 export const definitionArn = (host: Host, family: string, revision: number): string =>
   arn(host, `task-definition/${family}:${revision}`)
 
@@ -47,7 +50,7 @@ export const attachmentId = (id: HolderId, n: number): string =>
   derivedUuid(`${id} attachment ${n}`)
 
 /** A version 8 UUID (RFC 9562) made from the text alone. */
-function derivedUuid(text: string): string {
+export function derivedUuid(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex')
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16)
   return [

@@ -8,6 +8,7 @@ import { StateFileUnwritable } from '../state/database.ts'
 export type AwsErrorCode =
   | 'AccessDeniedException'
   | 'ClientException'
+  | 'ClusterContainsServicesException'
   | 'ClusterContainsTasksException'
   | 'ClusterNotFoundException'
   | 'ConflictException'
@@ -15,6 +16,8 @@ export type AwsErrorCode =
   | 'RequestEntityTooLargeException'
   | 'SerializationException'
   | 'ServerException'
+  | 'ServiceNotActiveException'
+  | 'ServiceNotFoundException'
   | 'UnknownOperationException'
 
 type Options = {
@@ -56,6 +59,7 @@ export class AwsError extends Error {
 const REST_STATUS: Readonly<Record<AwsErrorCode, number>> = {
   AccessDeniedException: 403,
   ClientException: 400,
+  ClusterContainsServicesException: 409,
   ClusterContainsTasksException: 409,
   ClusterNotFoundException: 404,
   ConflictException: 409,
@@ -63,6 +67,8 @@ const REST_STATUS: Readonly<Record<AwsErrorCode, number>> = {
   RequestEntityTooLargeException: 413,
   SerializationException: 400,
   ServerException: 500,
+  ServiceNotActiveException: 409,
+  ServiceNotFoundException: 404,
   UnknownOperationException: 404,
 }
 

@@ -2,6 +2,7 @@
 
 import type { Cluster as ClusterAnswer, ClusterSetting } from '@aws-sdk/client-ecs'
 import type { Cluster } from '../state/catalog.ts'
+import type { Service } from '../state/service.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Api } from './api.ts'
 import { tasksOf } from './api.ts'
@@ -24,6 +25,10 @@ export function taskCounts(api: Api, cluster: string) {
   }
 }
 
+/** Its services that are ACTIVE or DRAINING. */
+export const servicesIn = ({ services }: Api, cluster: string): Service[] =>
+  services.all().filter((one) => one.cluster === cluster && one.status !== 'INACTIVE')
+
 export function clusterView(
   api: Api,
   { name, active, body }: Cluster,
@@ -38,7 +43,7 @@ export function clusterView(
     registeredContainerInstancesCount: active ? 1 : 0,
     runningTasksCount,
     pendingTasksCount,
-    activeServicesCount: 0,
+    activeServicesCount: servicesIn(api, name).length,
     statistics: [],
     tags: withTags ? tagList(api.catalog, arn) : [],
     settings: (body as { settings?: ClusterSetting[] } | null)?.settings ?? [],

@@ -13,7 +13,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   capacityProviders: 'This host is the only capacity; leave it out',
   defaultCapacityProviderStrategy: 'This host is the only capacity; leave it out',
   configuration: 'Leave it out',
-  serviceConnectDefaults: 'There are no services; leave it out',
+  serviceConnectDefaults: 'Leave it out; tasks reach each other by their addresses',
 }
 
 export function createCluster(api: Api, input: CreateClusterRequest): CreateClusterResponse {

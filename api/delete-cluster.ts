@@ -4,11 +4,19 @@ import type { DeleteClusterRequest, DeleteClusterResponse } from '@aws-sdk/clien
 import type { Api } from './api.ts'
 import { activeCluster } from './api.ts'
 import { AwsError, invalid } from './aws-error.ts'
-import { clusterView, DEFAULT_CLUSTER, taskCounts } from './cluster-view.ts'
+import { clusterView, DEFAULT_CLUSTER, servicesIn, taskCounts } from './cluster-view.ts'
 
 export function deleteCluster(api: Api, input: DeleteClusterRequest): DeleteClusterResponse {
   const name = activeCluster(api, input.cluster)
   if (name === DEFAULT_CLUSTER) throw invalid('cluster', '"default" always exists on this host')
+  const serviceCount = servicesIn(api, name).length
+  if (serviceCount > 0) {
+    const rule = `The Cluster cannot be deleted while Services are active: ${serviceCount} left`
+    throw new AwsError('ClusterContainsServicesException', rule, {
+      field: 'cluster',
+      hint: 'Delete them, and wait until they are INACTIVE',
+    })
+  }
   const { notStoppedCount } = taskCounts(api, name)
   if (notStoppedCount > 0) {
     const rule = `The Cluster cannot be deleted while Tasks are active: ${notStoppedCount} left`

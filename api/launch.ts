@@ -19,6 +19,7 @@ import { bodyOf } from './definition.ts'
 import { splitTags } from './extension-tags.ts'
 import { rolesSpec, withCredentialsId } from './roles-spec.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
+import { refuseServiceNames } from './service-deployment.ts'
 import { checkTags, listOf, tagRecord } from './tags.ts'
 import { enisOf } from './task-enis.ts'
 import { containerSpec, overridden } from './task-spec.ts'
@@ -94,7 +95,8 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   return { cluster, count, network, spec, tags: { ...own, ...managed } }
 }
 
-function runnable(api: Api, text: string): Definition {
+/** An ACTIVE definition. Throws AwsError, which says so of one that is not. */
+export function runnable(api: Api, text: string): Definition {
   const definition = findDefinition(api, text, 'taskDefinition')
   if (definition.active) return definition
   throw new AwsError('ClientException', `TaskDefinition is inactive: ${shown(text)}`, {
@@ -112,7 +114,7 @@ function checkNames({ group, startedBy, propagateTags }: Launch): void {
     throw invalid('startedBy', `${shown(startedBy)}: ${rule}`)
   }
   if (!['TASK_DEFINITION', 'NONE', undefined].includes(propagateTags)) {
-    const rule = `${shown(propagateTags)}: TASK_DEFINITION or NONE is allowed; there are no services`
+    const rule = `${shown(propagateTags)}: TASK_DEFINITION or NONE is allowed; SERVICE is for services`
     throw invalid('propagateTags', rule)
   }
 }
@@ -122,6 +124,7 @@ export type Token = { readonly text: string; readonly request: string }
 
 /** Checks, asks EC2 what placement needs, and begins what fits. Throws AwsError or Failure. */
 export async function launch(api: Api, input: Launch, token?: Token): Promise<RunTaskResponse> {
+  refuseServiceNames(input)
   const before = replay(api, token)
   if (before !== undefined) return before
   const { network } = planLaunch(api, input)

@@ -3,13 +3,14 @@
 
 import type { ListTasksRequest, ListTasksResponse } from '@aws-sdk/client-ecs'
 import type { Api, Task } from './api.ts'
-import { activeCluster, tasksOf } from './api.ts'
+import { activeCluster, findService, tasksOf } from './api.ts'
 import { containerInstanceId, taskArn } from './arn.ts'
 import { invalid, shown } from './aws-error.ts'
 import { oneOf } from './choices.ts'
 import { instanceIdOf } from './describe-container-instances.ts'
 import { page } from './paging.ts'
 import { refuseOthers } from './unsupported.ts'
+import { serviceNotFound } from './update-service.ts'
 
 const TAKEN = [
   'cluster',
@@ -19,12 +20,12 @@ const TAKEN = [
   'launchType',
   'maxResults',
   'nextToken',
+  'serviceName',
   'startedBy',
 ]
 
 export function listTasks(api: Api, input: ListTasksRequest): ListTasksResponse {
-  const services = 'There are no services; filter by family or startedBy'
-  const instead = { serviceName: services, daemonName: services }
+  const instead = { daemonName: 'It is for managed daemons; serviceName has those of a service' }
   refuseOthers(input, { taken: TAKEN, instead })
   const cluster = activeCluster(api, input.cluster)
   checkInstance(api, input.containerInstance)
@@ -35,13 +36,16 @@ export function listTasks(api: Api, input: ListTasksRequest): ListTasksResponse 
   })
   const types = ['EC2', 'FARGATE', 'EXTERNAL', 'MANAGED_INSTANCES'] as const
   const launchType = oneOf('launchType', input.launchType, { of: types, otherwise: 'EC2' })
-  const { family, startedBy } = input
+  const { family, startedBy, serviceName } = input
+  const service = serviceName ? findService(api, { text: serviceName, cluster }) : undefined
+  if (serviceName && service === undefined) throw serviceNotFound()
   const found = tasksOf(api)
     .filter(() => launchType === 'EC2')
     .filter(({ asked }) => asked.cluster === cluster)
     .filter(({ entry }) => desired === entry.holder.desired.toUpperCase())
     .filter(({ asked }) => !family || asked.family === family)
     .filter(({ asked }) => !startedBy || asked.startedBy === startedBy)
+    .filter(({ asked }) => !service || asked.group === `service:${service.name}`)
     .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const { items, ...more } = page(found, keyOf, input)
   return {

@@ -2,12 +2,14 @@
 // from the journal as steps end.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { desiredOf, serviceKey } from '../state/service.ts'
 import type { LastStatus } from '../state/status.ts'
 import { lastStatus } from '../state/status.ts'
 import { kindOf } from '../state/task.ts'
 import type { Api } from './api.ts'
 import { tasksOf } from './api.ts'
 import { addImageMetrics } from './image-metrics.ts'
+import { counts } from './service-view.ts'
 
 /** From a local step (10 ms) to an image pull (minutes), seconds. */
 const BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600]
@@ -132,12 +134,50 @@ function addGauges(api: Api, all: readonly Registry[]): void {
       this.set(orders.draining() === undefined ? 0 : 1)
     },
   })
+  addServiceGauges(api, registers)
   new Gauge({
     name: 'enid_tasks_quarantined',
     help: 'Tasks whose rows cannot be read and are left alone until somebody looks',
     registers,
     collect() {
       this.set(journal.quarantined.length)
+    },
+  })
+}
+
+/** One series of each for every service that is not INACTIVE. */
+function addServiceGauges(api: Api, registers: Registry[]): void {
+  const living = () => api.services.all().filter(({ status }) => status !== 'INACTIVE')
+  new Gauge({
+    name: 'enid_service_tasks',
+    help: 'Tasks of a service: desired, running, and on their way up',
+    labelNames: ['cluster', 'service', 'state'],
+    registers,
+    collect() {
+      this.reset()
+      for (const service of living()) {
+        const labels = { cluster: service.cluster, service: service.name }
+        this.set({ ...labels, state: 'desired' }, desiredOf(service))
+        for (const deployment of service.deployments) {
+          const { running, pending } = counts(api, deployment)
+          this.inc({ ...labels, state: 'running' }, running)
+          this.inc({ ...labels, state: 'pending' }, pending)
+        }
+      }
+    },
+  })
+  new Gauge({
+    name: 'enid_service_waiting',
+    help: 'Whether a service starts nothing now, though a task is missing, and why',
+    labelNames: ['cluster', 'service', 'code'],
+    registers,
+    collect() {
+      this.reset()
+      for (const service of living()) {
+        const wait = api.orders.serviceWaiting(serviceKey(service))
+        if (wait === undefined) continue
+        this.set({ cluster: service.cluster, service: service.name, code: wait.code }, 1)
+      }
     },
   })
 }

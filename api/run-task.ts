@@ -4,6 +4,7 @@
 import type { RunTaskRequest, RunTaskResponse } from '@aws-sdk/client-ecs'
 import type { Api } from './api.ts'
 import { invalid, shown } from './aws-error.ts'
+import { canonical } from './canonical.ts'
 import type { Token } from './launch.ts'
 import { launch } from './launch.ts'
 import { refuseOthers } from './unsupported.ts'
@@ -51,11 +52,3 @@ function tokenOf({ clientToken, ...request }: RunTaskRequest): Token | undefined
   }
   return { text: clientToken, request: canonical(request) }
 }
-
-/** The same text for the same request, in whatever order its members came. */
-const canonical = (request: object): string =>
-  JSON.stringify(request, (_, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  )

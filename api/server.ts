@@ -13,6 +13,7 @@ import Fastify from 'fastify'
 import type { Orders } from '../agent/orders.ts'
 import type { Catalog } from '../state/catalog.ts'
 import type { Journal } from '../state/journal.ts'
+import type { ServiceStore } from '../state/service-store.ts'
 import { ACTION_NAMES } from './actions.ts'
 import type { Api, Architecture } from './api.ts'
 import { AwsError, isDefect } from './aws-error.ts'
@@ -31,6 +32,7 @@ import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
 import { addHostRoutes, addTaskRoutes } from './rest/routes.ts'
 import { addGroupsRoute } from './rest/security-groups.ts'
+import { addServiceRoutes } from './rest/services.ts'
 import { addSweepRoutes } from './rest/sweep.ts'
 
 /** The largest request body, bytes. */
@@ -40,6 +42,7 @@ export type ApiOptions = {
   readonly orders: Orders
   readonly journal: Journal
   readonly catalog: Catalog
+  readonly services: ServiceStore
   /** enid's own version. */
   readonly version: string
   /** What this host runs; by default what Node was built for. */
@@ -55,10 +58,10 @@ export type Inside = { readonly answerInside: AnswerInside }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
-  const { orders, journal, catalog, version, privileged = false } = options
+  const { orders, journal, catalog, services, version, privileged = false } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
   const host = { version, architecture, privileged }
-  const api: Api = { orders, journal, catalog, ...host, openedAt: Date.now() }
+  const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
   if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
 
   const cameOverTcp = new WeakSet<IncomingMessage>()
@@ -88,6 +91,7 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   addEcsRoute(app, api)
   addTaskRoutes(app, api)
   addHostRoutes(app, api, { metrics, events })
+  addServiceRoutes(app, api)
   addSweepRoutes(app, orders)
   addDrainRoutes(app, orders)
   addGroupsRoute(app, api)

@@ -1,12 +1,12 @@
-// What can carry tags: tasks, task definitions, clusters and this host, named by ARN.
+// What can carry tags: tasks, task definitions, services, clusters and this host, named by ARN.
 
 import type { Api } from './api.ts'
-import { findTask } from './api.ts'
+import { findService, findTask } from './api.ts'
 import { containerInstanceId, readDefinition, resourceOf } from './arn.ts'
 import { invalid, shown } from './aws-error.ts'
 import { instanceIdOf } from './describe-container-instances.ts'
 
-const KINDS = ['task', 'task-definition', 'cluster', 'container-instance'] as const
+const KINDS = ['task', 'task-definition', 'cluster', 'container-instance', 'service'] as const
 
 /** The ARN itself, when something here bears it. Throws AwsError otherwise. */
 export function checkTaggable(api: Api, arn: string): string {
@@ -30,6 +30,11 @@ const exists: Readonly<Record<(typeof KINDS)[number], (api: Api, arn: string) =>
   'task-definition': ({ orders, catalog }, arn) => {
     const { family = '', revision } = readDefinition(orders.host, arn) ?? {}
     return revision !== undefined && catalog.definition(family, revision) !== undefined
+  },
+  service: (api, arn) => {
+    const [cluster = ''] = resourceOf(api.orders.host, 'service', arn)?.split('/') ?? []
+    const service = findService(api, { text: arn, cluster })
+    return service !== undefined && service.arn === arn && service.status !== 'INACTIVE'
   },
   cluster: ({ orders, catalog }, arn) =>
     catalog.cluster(resourceOf(orders.host, 'cluster', arn) ?? '')?.active === true,

@@ -1,5 +1,5 @@
 // UpdateContainerInstancesState: DRAINING, and this host takes no more tasks; ACTIVE, and it does
-// again. As in ECS, what runs goes on: tasks that no service started are nobody's to replace.
+// again. What runs goes on: no other host would take it over, a service's tasks no more than others.
 // `enid drain` and POST /drain stop them as well.
 
 import type {

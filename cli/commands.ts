@@ -10,6 +10,8 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['stop', async () => (await import('./stop.ts')).stop],
   ['logs', async () => (await import('./logs.ts')).logs],
   ['groups', async () => (await import('./groups.ts')).groups],
+  ['services', async () => (await import('./services.ts')).services],
+  ['service', async () => (await import('./service.ts')).service],
   ['drain', async () => (await import('./drain.ts')).drain],
   ['sweep', async () => (await import('./sweep.ts')).sweep],
   ['agent', async () => (await import('./agent.ts')).agent],

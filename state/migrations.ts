@@ -70,4 +70,18 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (reference, image_id)
   ) STRICT;
   `,
+  `
+  CREATE TABLE services (
+    key  TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE service_events (
+    seq     INTEGER PRIMARY KEY,
+    service TEXT NOT NULL REFERENCES services (key) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX service_events_by_service ON service_events (service, seq);
+  `,
 ]

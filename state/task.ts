@@ -41,6 +41,7 @@ export type Stop = { readonly code: StopCode; readonly reason: string; readonly 
 export type StopCode =
   | 'TaskFailedToStart'
   | 'EssentialContainerExited'
+  | 'ServiceSchedulerInitiated'
   | 'UserInitiated'
   | 'TerminationNotice'
 

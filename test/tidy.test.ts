@@ -185,7 +185,8 @@ describe('what touches the world stays where it is looked for', () => {
   })
 
   test('the core has no clock, no chance and no waiting', () => {
-    for (const name of ['task', 'status', 'exits', 'allocation', 'timeline', 'spec']) {
+    const services = ['service', 'service-observe', 'service-plan', 'service-rollout']
+    for (const name of ['task', 'status', 'exits', 'allocation', 'timeline', 'spec', ...services]) {
       const { text, imports } = read(`state/${name}.ts`)
       expect(
         imports.filter((i) => !i.startsWith('state/')),

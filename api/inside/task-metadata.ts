@@ -34,7 +34,11 @@ export function taskMetadata(api: Api, task: Task, seen: Seen, edition: Edition)
     ExecutionStoppedAt: moment(timeline.executionStoppedAt),
     AvailabilityZone: host.availabilityZone,
     LaunchType: 'EC2',
-    ...(edition === 4 && { VPCID: host.vpcId, Group: asked.group }),
+    ...(edition === 4 && {
+      VPCID: host.vpcId,
+      ServiceName: /^service:(.*)$/.exec(asked.group)?.[1],
+      Group: asked.group,
+    }),
     Containers: holder.spec.containers.map((spec) => containerOf(api, task, spec, seen, edition)),
   })
 }

@@ -14,6 +14,7 @@ import { countByStatus } from '../metrics.ts'
 import { stopTask } from '../stop-task.ts'
 import { drainView } from './drain.ts'
 import { EventsQuery, LogsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
+import { serviceSummary } from './services.ts'
 import { startTasks } from './start-tasks.ts'
 import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
 
@@ -143,6 +144,10 @@ function status(api: Api) {
     host: orders.host,
     slots: { used: orders.slotsUsed(), total: orders.host.eniCountMax },
     tasks: countByStatus(api),
+    services: api.services
+      .all()
+      .filter(({ status }) => status !== 'INACTIVE')
+      .map((service) => serviceSummary(api, service)),
     waiting,
     findings: journal
       .all()

@@ -19,6 +19,16 @@ export const TasksQuery = Type.Object(
   strict,
 )
 
+export const ServicesQuery = Type.Object(
+  { cluster: Type.Optional(text('Only services of this cluster')) },
+  strict,
+)
+
+export const ServiceParams = Type.Object({
+  cluster: text('The cluster of the service'),
+  name: text('Its name'),
+})
+
 export const LogsQuery = Type.Object(
   {
     container: Type.Optional(text('The container; needed where the task has several')),

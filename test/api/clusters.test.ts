@@ -5,7 +5,7 @@ import {
   ClusterContainsTasksException,
   ClusterNotFoundException,
   CreateClusterCommand,
-  CreateServiceCommand,
+  CreateTaskSetCommand,
   DeleteClusterCommand,
   DescribeClustersCommand,
   DescribeContainerInstancesCommand,
@@ -110,11 +110,13 @@ test('tags are put on, read and taken off by ARN, and on nothing that is not the
 
 // P153
 test('an action that enid does not have is refused by name, with what enid is', async () => {
-  const service = { serviceName: 'web', taskDefinition: 'x' }
-  const refused = await rig.ecs.send(new CreateServiceCommand(service)).catch((error) => error)
+  const set = { cluster: 'default', service: 'web', taskDefinition: 'x' }
+  const refused = await rig.ecs.send(new CreateTaskSetCommand(set)).catch((error) => error)
   expect([refused.name, refused.$metadata.httpStatusCode]).toEqual([
     'UnknownOperationException',
     400,
   ])
-  expect(refused.message).toMatch(/CreateService is not implemented.*loadBalancers.*RunTask/)
+  expect(refused.message).toMatch(
+    /CreateTaskSet is not implemented.*UpdateService makes a rolling update.*RunTask/,
+  )
 })

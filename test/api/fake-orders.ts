@@ -10,6 +10,7 @@ import type {
   Orders,
   Waiting,
 } from '../../agent/orders.ts'
+import type { Services } from '../../agent/services.ts'
 import { withdrawn } from '../../state/amendment.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
@@ -44,6 +45,8 @@ export type FakeOrders = Orders & {
   whilePreparing: () => void
   readonly prepared: string[][]
   readonly started: HolderId[]
+  /** What keeps the services, where a test has one. */
+  keeper: Services | undefined
   waits: Waiting[]
   finds: Noticed[]
   drained: Draining | undefined
@@ -64,6 +67,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     whilePreparing: () => {},
     prepared: [],
     started: [],
+    keeper: undefined,
     waits: [],
     finds: [],
     drained: undefined,
@@ -128,6 +132,10 @@ export function fakeOrders(journal: Journal): FakeOrders {
     },
     planSweep: async () => ({ at: 0, findings: [], away: [] }),
     sweep: async () => ({ at: 0, findings: [], away: [] }),
+    serviceChanged() {
+      orders.keeper?.changed()
+    },
+    serviceWaiting: (key) => orders.keeper?.waiting(key),
     async inspect() {
       return new Map()
     },

@@ -8,11 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContainerDefinition, RegisterTaskDefinitionCommandInput } from '@aws-sdk/client-ecs'
 import { ECSClient } from '@aws-sdk/client-ecs'
+import { machineClock } from '../../agent/clock.ts'
+import { Services } from '../../agent/services.ts'
 import type { AnswerInside } from '../../api/inside/inside.ts'
 import { openApi } from '../../api/server.ts'
 import { Catalog } from '../../state/catalog.ts'
 import { openDatabase } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
+import { ServiceStore } from '../../state/service-store.ts'
 import type { FakeOrders } from './fake-orders.ts'
 import { fakeOrders, GROUP, SUBNET } from './fake-orders.ts'
 
@@ -22,6 +25,7 @@ export type Rig = {
   readonly orders: FakeOrders
   readonly journal: Journal
   readonly catalog: Catalog
+  readonly services: ServiceStore
   readonly ecs: ECSClient
   readonly defects: unknown[]
   /** One ECS request by hand. */
@@ -42,12 +46,27 @@ export async function openRig(): Promise<Rig> {
   const db = openDatabase(join(folder, 'enid.db'))
   const journal = new Journal(db, Date.now)
   const catalog = new Catalog(db, Date.now)
+  const services = new ServiceStore(db, Date.now)
   const orders = fakeOrders(journal)
   const defects: unknown[] = []
+  const keeper = new Services({
+    ...{ journal, catalog, services, clock: machineClock },
+    runner: { advance: orders.start, stop: orders.stop },
+    prepare: orders.prepare,
+    room: () => orders.room([]),
+    draining: orders.draining,
+    log: { info: () => {}, warn: () => {} },
+    onDefect: (error) => defects.push(error),
+    // What ECS waits 40 s for takes 40 ms.
+    timeoutScale: 0.001,
+  })
+  orders.keeper = keeper
+  keeper.start()
   const api = await openApi({
     orders,
     journal,
     catalog,
+    services,
     version: '0.0.1-test',
     architecture: 'X86_64',
     onDefect: (error) => defects.push(error),
@@ -65,6 +84,7 @@ export async function openRig(): Promise<Rig> {
     orders,
     journal,
     catalog,
+    services,
     ecs,
     defects,
     async raw(action, body) {
@@ -82,6 +102,7 @@ export async function openRig(): Promise<Rig> {
     fromInside: (netns, path, init) => askInside(api.answerInside, netns, path, init),
     async close() {
       ecs.destroy()
+      keeper.close()
       await api.close()
       db.close()
       rmSync(folder, { recursive: true })

@@ -178,9 +178,7 @@ describe('StopTask and ListTasks', () => {
     expect((await describeOne(rig, one)).stoppedReason).toBe('first')
     expect(await listed(rig, { desiredStatus: 'STOPPED' })).toEqual([one])
     expect(await listed(rig)).toEqual([two])
-    await expect(listed(rig, { serviceName: 'web' })).rejects.toThrow(
-      /serviceName: is not supported/,
-    )
+    await expect(listed(rig, { daemonName: 'web' })).rejects.toThrow(/daemonName: is not supported/)
     await expect(listed(rig, { desiredStatus: 'GONE' as 'RUNNING' })).rejects.toThrow(
       /desiredStatus: "GONE"/,
     )

@@ -524,7 +524,8 @@ class Simulation {
     const enis = [...this.#world.enis.values()].filter(({ isTheirs }) => !isTheirs)
     const containers = [...this.#world.containers.values()]
     const volumes = [...this.#world.volumes.values()]
-    const forgotten = [...this.#world.forgotten.values()]
+    // What dockerd forgot of a task from before there were cgroups is told, and stays.
+    const forgotten = [...this.#world.forgotten.values()].filter(({ spec }) => spec.cgroup)
     const cgroups = [...this.#world.cgroups].map((holderId) => ({ holderId, what: 'cgroup' }))
     const left = [...enis, ...containers, ...volumes, ...forgotten, ...cgroups].filter(
       ({ holderId }) => !this.#corrupted.has(holderId),

@@ -81,7 +81,7 @@ export class SimWorld {
   /** Holders that have a cgroup. */
   readonly cgroups = new Set<HolderId>()
   /** Processes that containerd runs, and that Docker does not know of, by holder and row. */
-  readonly forgotten = new Map<string, Whose>()
+  readonly forgotten = new Map<string, Job>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */

@@ -21,10 +21,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Catalog } from '../../state/catalog.ts'
 import { backUp, lockFile, openDatabase, StateFileUnwritable } from '../../state/database.ts'
 import { Journal } from '../../state/journal.ts'
+import { MIGRATIONS } from '../../state/migrations.ts'
 import { StateFileRefused } from '../../state/refusal.ts'
+import { ServiceStore } from '../../state/service-store.ts'
 import { lastStatus } from '../../state/status.ts'
 import type { Event } from '../../state/task.ts'
 import { nextSteps } from '../../state/task.ts'
+import { service } from './services.ts'
 import { spec } from './specs.ts'
 
 let dir = ''
@@ -275,9 +278,7 @@ describe('the state file', () => {
   test('of an older schema is copied, then migrated', () => {
     openDatabase(path).close()
     const old = new Sqlite(path)
-    old.exec(`DROP TABLE images; DROP TABLE facts; DROP TABLE runs; DROP TABLE tags; DROP TABLE clusters;
-      DROP TABLE definitions; DROP TABLE logs; DROP TABLE events; DROP TABLE holders;`)
-    old.pragma('user_version = 0')
+    empty(old)
     old.close()
     copyFileSync(path, `${path}.seen`)
     const db = openDatabase(path)
@@ -285,7 +286,34 @@ describe('the state file', () => {
     expect(db.prepare('SELECT count(*) n FROM holders').get()).toEqual({ n: 0 })
     db.close()
   })
+
+  test('of before there were services keeps its tasks, and takes services from then on', () => {
+    openDatabase(path).close()
+    const first = new Sqlite(path)
+    empty(first)
+    first.exec(MIGRATIONS[0] ?? '')
+    first.pragma('user_version = 1')
+    new Journal(first, Date.now).begin('a', spec())
+    first.close()
+    const db = openDatabase(path)
+    expect(new Journal(db, Date.now).get('a')?.holder.spec.family).toBe('web')
+    const store = new ServiceStore(db, Date.now)
+    store.put(service(), ['made'])
+    expect(store.all()).toEqual([service()])
+    expect(store.events('default/web').map(({ message }) => message)).toEqual(['made'])
+    db.prepare("UPDATE services SET body = '{'").run()
+    expect([store.all(), store.unread()]).toEqual([[], ['service default/web']])
+    db.close()
+  })
 })
+
+/** As a file is before the first migration. */
+function empty(db: Sqlite.Database): void {
+  db.pragma('foreign_keys = OFF')
+  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+  for (const { name } of tables as { name: string }[]) db.exec(`DROP TABLE ${name}`)
+  db.pragma('user_version = 0')
+}
 
 /** Checksums of a state file and its WAL. */
 const digests = (file: string) =>
@@ -406,10 +434,7 @@ describe('a backup', () => {
   test('of before a migration is made anew where a death cut one short', () => {
     openDatabase(path).close()
     const old = new Sqlite(path)
-    old.exec('DROP TABLE images; DROP TABLE facts; DROP TABLE runs; DROP TABLE tags')
-    old.exec('DROP TABLE clusters')
-    old.exec('DROP TABLE definitions; DROP TABLE logs; DROP TABLE events; DROP TABLE holders')
-    old.pragma('user_version = 0')
+    empty(old)
     old.close()
     for (const name of ['.v0.bak', '.v0.bak.new']) writeFileSync(`${path}${name}`, 'half')
     openDatabase(path).close()
