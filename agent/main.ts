@@ -137,7 +137,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     serviceWaiting: (key) => services.waiting(key),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
     inspect: (id) => inspectTask({ journal, docker }, id),
-    stats: (id, container) => statsOf({ journal, docker }, id, container),
+    stats: (id, container) => statsOf({ journal, docker, kernel }, id, container),
     ...taskOrders({ journal, roles: parts.roles, log }),
   }
   const onApiDefect = (error: unknown) =>

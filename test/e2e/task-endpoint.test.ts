@@ -51,8 +51,13 @@ test('a container asks before anything else, and is answered; so it is after a k
       IPv4Addresses: [fact(task, 'privateIPv4Address')],
       MACAddress: fact(task, 'macAddress'),
     })
-    const stats = JSON.parse(await asked(id, '/stats')) as { memory_stats: { usage: number } }
+    const stats = JSON.parse(await asked(id, '/stats')) as {
+      memory_stats: { usage: number }
+      networks: Record<string, { tx_bytes: number }>
+    }
     expect(stats.memory_stats.usage).toBeGreaterThan(0)
+    // What Docker does not see, since the card is not its own.
+    expect(stats.networks.eth0?.tx_bytes).toBeGreaterThan(0)
   }
   await expectWhole()
   await rig.endAgent('SIGKILL')

@@ -53,6 +53,32 @@ const curl = async (name: string, url: string, ...more: string[]): Promise<strin
   return stdout.trim()
 }
 
+// P443
+test('what went over a card is counted as ip counts it', async () => {
+  const { name, path } = await newNetns()
+  await ip('-n', name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other')
+  for (const link of ['lo', 'eth0', 'other']) await ip('-n', name, 'link', 'set', link, 'up')
+  await ip('-n', name, 'address', 'add', '192.0.2.1/24', 'dev', 'eth0')
+  // IPv6 would say things of its own accord, and be counted between two looks.
+  await inside(name, 'busybox', 'sysctl', '-w', 'net.ipv6.conf.all.disable_ipv6=1')
+  // Nobody is there: what goes out is the question who has the address.
+  await inside(name, 'busybox', 'ping', '-c1', '-W1', '192.0.2.9').catch(() => {})
+  const { eth0, other, ...rest } = await hands.countLinks(path)
+  const links = JSON.parse(await ip('-n', name, '-s', '-j', 'link')) as {
+    ifname: string
+    stats64: Record<'rx' | 'tx', { bytes: number; packets: number; dropped: number }>
+  }[]
+  const seen = links.find(({ ifname }) => ifname === 'eth0')?.stats64
+  expect(eth0?.tx_packets).toBeGreaterThan(0)
+  expect(eth0).toMatchObject({
+    ...{ tx_packets: seen?.tx.packets, tx_bytes: seen?.tx.bytes, rx_bytes: seen?.rx.bytes },
+    ...{ rx_packets: seen?.rx.packets, tx_dropped: seen?.tx.dropped, rx_errors: 0 },
+  })
+  expect(other?.rx_bytes).toBe(eth0?.tx_bytes)
+  expect(rest).toEqual({})
+  await expect(hands.countLinks('/run/netns/nowhere')).rejects.toMatchObject({ errno: 'ENOENT' })
+})
+
 // P311
 test('a request says whose it is by the socket it came by', async () => {
   const [one, two] = [await newNetns(), await newNetns()]

@@ -10,6 +10,7 @@ import { KernelError } from './kernel-error.ts'
 import { KernelThread } from './kernel-thread.ts'
 import type { Difference, FoundLink, Link, LinkExpectation, TakenIn } from './link.ts'
 import { checkExpectation, checkMac } from './link.ts'
+import type { LinkCounts } from './rtnetlink-record.ts'
 
 /** Where the kernel hands say what no call can answer for. pino fits. */
 export type KernelLog = {
@@ -40,6 +41,9 @@ export interface Kernel {
 
   /** All links of a namespace with addresses and routes, for surveys. */
   links(netns?: string): Promise<Link[]>
+
+  /** What went over each link of a namespace but `lo`, by the link's name. ENOENT: it is gone. */
+  countLinks(netns: string): Promise<Readonly<Record<string, LinkCounts>>>
 
   /**
    * Ensures that the link stands in the namespace as expected and that its gateways answer. May be
@@ -122,6 +126,7 @@ export function openKernel(log: KernelLog): Kernel {
       return await thread.call('findLink', { mac, netns })
     },
     links: (netns) => thread.call('links', { netns }),
+    countLinks: (netns) => thread.call('countLinks', { netns }),
     takeIn: (request, options = {}) => takeIn(thread, request, options),
     giveBack: async ({ mac, netns }, options) => {
       checkMac(mac)

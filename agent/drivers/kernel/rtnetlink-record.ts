@@ -25,6 +25,21 @@ export type LinkRecord = {
   readonly kind: string
 }
 
+/** What went over a link since it was made, as Docker words it. */
+export type LinkCounts = Readonly<Record<(typeof COUNTS)[number], number>>
+
+/** The first members of struct rtnl_link_stats64 (linux/if_link.h), eight bytes each. */
+const COUNTS = [
+  'rx_packets',
+  'tx_packets',
+  'rx_bytes',
+  'tx_bytes',
+  'rx_errors',
+  'tx_errors',
+  'rx_dropped',
+  'tx_dropped',
+] as const
+
 /** An address on a link. */
 export type AddressRecord = {
   readonly ifindex: number
@@ -86,6 +101,18 @@ export function decodeLink(body: Buffer): LinkRecord | undefined {
     alias: text(attributes, IFLA.IFALIAS) ?? '',
     kind: kind ?? '',
   }
+}
+
+/** The counts of a link in RTM_NEWLINK, beside its name; undefined where it has none. */
+export function decodeCounts(body: Buffer): { name: string; counts: LinkCounts } | undefined {
+  const attributes = decodeAttributes(body, 16)
+  const stats = attributes.get(IFLA.STATS64)
+  const name = text(attributes, IFLA.IFNAME)
+  if (body[0] !== 0 || stats === undefined || name === undefined) return undefined
+  if (stats.length < COUNTS.length * 8)
+    throw new MalformedNetlink(`counts of ${stats.length} bytes`)
+  const counts = COUNTS.map((what, n) => [what, Number(stats.readBigUInt64LE(n * 8))])
+  return { name, counts: Object.fromEntries(counts) as LinkCounts }
 }
 
 /** Decodes RTM_NEWADDR; undefined for families other than IPv4 and IPv6. */

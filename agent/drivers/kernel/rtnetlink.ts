@@ -38,6 +38,7 @@ export const IFLA = {
   MTU: 4,
   LINKINFO: 18,
   IFALIAS: 20,
+  STATS64: 23,
   NET_NS_FD: 28,
   MAX_MTU: 51,
 }

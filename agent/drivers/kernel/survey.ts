@@ -7,8 +7,14 @@ import type { Nftables } from './libnftables.ts'
 import type { Difference, Link, LinkExpectation } from './link.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes, dumpAddresses, dumpLinks, dumpRoutes } from './rtnetlink.ts'
-import type { LinkRecord, RouteRecord } from './rtnetlink-record.ts'
-import { addressText, decodeAddress, decodeLink, decodeRoute } from './rtnetlink-record.ts'
+import type { LinkCounts, LinkRecord, RouteRecord } from './rtnetlink-record.ts'
+import {
+  addressText,
+  decodeAddress,
+  decodeCounts,
+  decodeLink,
+  decodeRoute,
+} from './rtnetlink-record.ts'
 import { endpointExpected, endpointSeen } from './task-endpoint.ts'
 
 const SCOPE_LINK = 253
@@ -41,6 +47,14 @@ export function surveyLinks(world: World, netns?: string): Link[] {
         .map(({ ifindex: _, ...route }) => route),
     }))
   })
+}
+
+/** What went over each link of a namespace, by its name; `lo` is left out. */
+export function countLinks(world: World, netns: string): Record<string, LinkCounts> {
+  const all = withNetlink(world, netns, (netlink) => netlink.dump(dumpLinks(), decodeCounts))
+  return Object.fromEntries(
+    all.filter(({ name }) => name !== 'lo').map(({ name, counts }) => [name, counts]),
+  )
 }
 
 /** The addresses that a link should have, as CIDR in the kernel's own spelling. */

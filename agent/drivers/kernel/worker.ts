@@ -17,8 +17,8 @@ import type { Difference, FoundLink, Link, LinkExpectation } from './link.ts'
 import { NetlinkSocket } from './netlink-socket.ts'
 import { Namespaces } from './netns.ts'
 import { RTM_NEWLINK, RTMGRP_LINK } from './rtnetlink.ts'
-import { decodeLink } from './rtnetlink-record.ts'
-import { isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
+import { decodeLink, type LinkCounts } from './rtnetlink-record.ts'
+import { countLinks, isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
 import { type Placed, placeLink } from './take-in.ts'
 import { openEndpoint } from './task-endpoint.ts'
 
@@ -26,6 +26,7 @@ import { openEndpoint } from './task-endpoint.ts'
 export type Calls = {
   findLink: (input: { mac: string; netns: string | undefined }) => FoundLink | undefined
   links: (input: { netns: string | undefined }) => Link[]
+  countLinks: (input: { netns: string }) => Record<string, LinkCounts>
   placeLink: (input: LinkExpectation) => Placed
   askGateway: (input: GatewayQuestion) => string | undefined
   returnLink: (input: GiveBackRequest) => FoundLink | undefined
@@ -64,6 +65,7 @@ function createCalls(world: World): Calls {
         return link && { ifindex: link.ifindex, name: link.name }
       }),
     links: ({ netns }) => surveyLinks(world, netns),
+    countLinks: ({ netns }) => countLinks(world, netns),
     placeLink: (input) => placeLink(world, input),
     askGateway: (input) => askGateway(world, input),
     returnLink: (input) => returnLink(world, input),
