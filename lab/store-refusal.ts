@@ -1,10 +1,5 @@
 // When a lab's memory is refused, and what to do then. Nothing of the file is changed before.
 
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
-
-/** How a write-ahead log of SQLite begins, in either order of bytes. */
-const WAL_MAGICS = [0x377f0682, 0x377f0683]
-
 /** The file is not a lab's, damaged, of another format, or held by a lab that `lives`. */
 export class StoreRefused extends Error {
   override name = 'StoreRefused'
@@ -13,21 +8,6 @@ export class StoreRefused extends Error {
   constructor(message: string, lives = false) {
     super(message)
     this.lives = lives
-  }
-}
-
-/** SQLite drops a log that is none in silence, and with it what was stored last. */
-export function checkWal(path: string): void {
-  if (!existsSync(`${path}-wal`)) return
-  const fd = openSync(`${path}-wal`, 'r')
-  try {
-    const magic = Buffer.alloc(4)
-    const length = readSync(fd, magic, 0, 4, 0)
-    if (length > 0 && !WAL_MAGICS.includes(magic.readUInt32BE(0))) {
-      throw new Error('its write-ahead log (world.db-wal) is none')
-    }
-  } finally {
-    closeSync(fd)
   }
 }
 

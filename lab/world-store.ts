@@ -11,7 +11,8 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import type { World } from './model/world.ts'
-import { checkWal, reading, StoreRefused } from './store-refusal.ts'
+import { reading, StoreRefused } from './store-refusal.ts'
+import { checkWal } from './store-wal.ts'
 import { fromJson, toJson } from './world-json.ts'
 
 /** Where labs remember. Not below /run: a VPC outlives a reboot. */
@@ -19,7 +20,7 @@ export const STORE_ROOT = '/var/lib/enid-lab'
 
 /**
  * How a world is written. To be raised by whoever changes what a type in model/world.ts holds so that
- * an older lab's could not be read as it is: a new map needs nothing.
+ * an older lab's could not be read as it is: a new map needs nothing (test/lab/world-shape.ts watches).
  */
 export const FORMAT = 1
 

@@ -19,8 +19,12 @@ export type GuestPlan = {
   readonly ipv4Gateway?: string
 }
 
-/** Configures the interface with that MAC. Throws when there is none. */
-export function configureGuest({ netns, mac, ipv4, ipv6, ipv4Gateway }: GuestPlan): void {
+/**
+ * Configures the interface with that MAC. Throws when there is none. With `bornAs` only one that has
+ * that name still, as nobody has configured it, and no other: all of it comes in one send.
+ */
+export function configureGuest(plan: GuestPlan, bornAs?: string): void {
+  const { netns, mac, ipv4, ipv6, ipv4Gateway } = plan
   const socket = withinPath(netns, () => {
     settle()
     return openNetlink('route')
@@ -28,6 +32,7 @@ export function configureGuest({ netns, mac, ipv4, ipv6, ipv4Gateway }: GuestPla
   withNetlink(socket, (fd) => {
     const all = links(fd)
     const found = all.find((link) => link.mac === mac)
+    if (bornAs !== undefined && found?.name !== bornAs) return
     if (found === undefined) throw new Error(`no interface with MAC ${mac} in ${netns}`)
     const lo = all.find((link) => link.name === 'lo')?.ifindex ?? 1
     const { ifindex } = found

@@ -44,18 +44,22 @@ export class PortLinks {
     return kernel.call('adoptLink', plan, guardLink(linked.link))
   }
 
-  /** Plugs every port that has no link, and configures those that are the lab's own guests'. */
+  /**
+   * Plugs every port that has no link, and configures the lab's own guests whose interface is as it
+   * was born: a lab that takes over may die, too, between the one and the other.
+   */
   async plugMissing(kernel: FabricKernel): Promise<void> {
     const missing = this.#ports.values().filter(({ kernelLink }) => kernelLink === undefined)
     for (const plugged of missing) await this.#replug(kernel, plugged)
-    for (const { port, kernelLink } of missing) {
+    for (const { port, kernelLink } of this.#ports.values()) {
       const plan = this.#guests.get(port.mac)
-      if (plan !== undefined && kernelLink !== undefined) await kernel.call('configureGuest', plan)
+      if (plan === undefined || kernelLink === undefined) continue
+      await kernel.call('configureGuest', plan, kernelLink.name)
     }
     this.#guests.clear()
   }
 
-  /** A guest that is configured, unless its link was not there: then when it is plugged. */
+  /** A guest that is configured, or while a fabric is taken over, to be when its link is there. */
   async configure(kernel: FabricKernel, plan: GuestPlan): Promise<void> {
     if (this.restoring) this.#guests.set(plan.mac, plan)
     else await kernel.call('configureGuest', plan)

@@ -2,8 +2,16 @@
 // that cannot be read is refused with the remedy. Method: real files, worlds made by hand and by
 // chance, and the lab's own EC2 over a fabric of memory.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { CreateNetworkInterfaceCommand, CreateTagsCommand } from '@aws-sdk/client-ec2'
 import Sqlite from 'better-sqlite3'
@@ -14,6 +22,7 @@ import type { World } from '../../lab/model/world.ts'
 import { fromJson, toJson } from '../../lab/world-json.ts'
 import { FORMAT, WorldStore } from '../../lab/world-store.ts'
 import { errorOf, makeRig } from './rig.ts'
+import { breaks, recordedShape, worldShape } from './world-shape.ts'
 
 const random = (length: number): Buffer => Buffer.alloc(length, 7)
 const empty = emptyWorld(random)
@@ -200,6 +209,117 @@ describe('the file', () => {
     expect(readFileSync(path)).toEqual(before)
     WorldStore.forget('lab', root)
     expect(recalled()).toBeUndefined()
+  })
+})
+
+/** A folder as a killed lab leaves it: its log holds what was stored, and nothing is closed. */
+function killed(): { folder: string; log: string; frame: number } {
+  const [live, folder] = ['live', 'lab'].map((each) => join(root, each)) as [string, string]
+  const store = WorldStore.open('live', root)
+  store.save(empty, fresh)
+  let world = fresh
+  for (let n = 0; n < 20; n++) {
+    const tags = new Map(world.tags).set(`i-${n}`, new Map([['n', 'x'.repeat(2000)]]))
+    store.save(world, { ...world, tags })
+    world = { ...world, tags }
+  }
+  cpSync(live, folder, { recursive: true })
+  store.close()
+  const log = join(folder, 'world.db-wal')
+  return { folder, log, frame: 24 + readFileSync(log).readUInt32BE(8) }
+}
+
+// P329
+test('a log that is damaged anywhere but in its last page is refused, and nothing of it is changed', () => {
+  const { log, frame } = killed()
+  const whole = readFileSync(log)
+  const frames = Math.floor((whole.length - 32) / frame)
+  expect(frames).toBeGreaterThan(20)
+  // A bit of a page, of a frame's sums, of its number; first, in the middle, last but one.
+  for (const nth of [0, frames >> 1, frames - 2]) {
+    for (const at of [500, 17, 1]) {
+      const damaged = Buffer.from(whole)
+      const place = 32 + nth * frame + at
+      damaged.writeUInt8((damaged[place] ?? 0) ^ 4, place)
+      writeFileSync(log, damaged)
+      expect(() => recalled(), `frame ${nth}, byte ${at}`).toThrow(
+        new RegExp(
+          `log \\(world.db-wal\\) is damaged: ${frames - nth} pages.*Nothing was changed.*--fresh`,
+        ),
+      )
+      expect(readFileSync(log).equals(damaged)).toBe(true)
+    }
+  }
+  writeFileSync(log, whole)
+  expect(recalled()?.tags.has('i-19')).toBe(true)
+})
+
+// P329
+test('a log whose last page was being written when the lab was killed, or that a power loss cut, is read up to there', () => {
+  const { folder, log, frame } = killed()
+  const whole = readFileSync(log)
+  const kept = join(root, 'kept')
+  cpSync(folder, kept, { recursive: true })
+  const again = (bytes: Buffer, at?: Date): boolean | undefined => {
+    rmSync(folder, { recursive: true })
+    cpSync(kept, folder, { recursive: true })
+    writeFileSync(log, bytes)
+    if (at !== undefined) utimesSync(log, at, at)
+    return recalled()?.tags.has('i-0')
+  }
+  const torn = Buffer.from(whole)
+  torn.fill(0, whole.length - frame + 24 + 100)
+  expect(again(torn), 'half a page').toBe(true)
+  expect(again(whole.subarray(0, whole.length - 1000)), 'cut').toBe(true)
+  const hole = Buffer.from(whole)
+  hole.fill(0, whole.length - 3 * frame, whole.length - 2 * frame)
+  expect(() => again(hole)).toThrow(/is damaged/)
+  const longAgo = new Date(Date.now() - uptime() * 1000 - 60_000)
+  expect(again(hole, longAgo), 'before the machine started').toBe(true)
+})
+
+describe('the format', () => {
+  test('is raised where an older lab’s world would not be one of this one’s', () => {
+    const { format, types } = recordedShape()
+    expect(FORMAT, 'it never goes back').toBeGreaterThanOrEqual(format)
+    const broken = FORMAT === format ? breaks(types, worldShape()) : []
+    expect(broken, 'raise FORMAT in lab/world-store.ts').toEqual([])
+    expect(
+      recordedShape(),
+      'record it: node test/lab/world-shape.ts --write, npm run lint',
+    ).toEqual({
+      format: FORMAT,
+      types: worldShape(),
+    })
+  })
+
+  test.each<[string, string[], string[]]>([
+    ['a member that is gone', ['readonly a: string', 'readonly b: string'], ['readonly a: string']],
+    ['a member of another type', ['readonly a: string'], ['readonly a: number']],
+    ['a member that must be there', [], ['readonly a: string']],
+    ['an alternative that is gone', ["| 'a'", "| 'b'"], ["| 'a'"]],
+  ])('has to be for %s', (_what, before, now) => {
+    expect(breaks({ World: before }, { World: now })).not.toEqual([])
+  })
+
+  test.each<[string, string[], string[]]>([
+    ['a member that may be there', [], ['readonly a?: string']],
+    ['a new map', [], ['readonly moons: ReadonlyMap<string, Moon>']],
+    ['one more alternative', ["| 'a'"], ["| 'a'", "| 'b'"]],
+  ])('need not be for %s', (_what, before, now) => {
+    expect(breaks({ World: before }, { World: now })).toEqual([])
+  })
+
+  test('is about all that a world is made of', () => {
+    const types = worldShape()
+    const members = Object.keys(empty).filter(
+      (each) =>
+        ![...Object.values(types)].flat().some((line) => line.startsWith(`readonly ${each}`)),
+    )
+    expect(members).toEqual([])
+    expect(Object.keys(types)).toEqual(
+      expect.arrayContaining(['Attachment', 'Probe', 'Peer', 'Route']),
+    )
   })
 })
 

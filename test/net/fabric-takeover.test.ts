@@ -6,9 +6,9 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Group } from '../../lab/fabric/fabric.ts'
+import type { Group, Port } from '../../lab/fabric/fabric.ts'
 import { type LabFabric, openFabric } from '../../lab/fabric/open.ts'
-import { oracle, putOpenSubnet, quiet, Rig, rule } from './fabric-rig.ts'
+import { ip, oracle, putOpenSubnet, quiet, Rig, rule } from './fabric-rig.ts'
 import { udp } from './fabric-sockets.ts'
 
 const script = new URL('./stream.ts', import.meta.url).pathname
@@ -47,6 +47,8 @@ function count(netns: string, hook: 'input' | 'output', ports: readonly string[]
   }
 }
 
+type Lone = { readonly name: string; readonly netns: string; readonly port: Port }
+
 type Counted = { nftables: { rule?: { expr: { counter?: { packets: number } }[] } }[] }
 
 function counted(netns: string): number[] {
@@ -65,7 +67,7 @@ test('while a fabric is taken over no datagram is lost that may pass, and none p
   const bystanders = Array.from({ length: BYSTANDERS }, (_, n) =>
     rig.port(100 + n, aside, { groupIds: ['sg-1'] }),
   )
-  for (const port of bystanders) await rig.fabric.plug(port)
+  for (const port of bystanders) await fabric.plug(port)
   const restore = async (next: LabFabric) => {
     await putOpenSubnet(next)
     await next.putGroup(GROUP)
@@ -96,3 +98,45 @@ test('while a fabric is taken over no datagram is lost that may pass, and none p
     stream.kill('SIGKILL')
   }
 }, 120_000)
+
+// P243
+test('a guest whose lab died between its plug and its configuration is configured, and no other is touched', async () => {
+  const [half, done] = ['half', 'done'].map((each, at) => {
+    const netns = `/run/netns/enid-lab-${rig.name}.${each}`
+    return { name: each, netns, port: rig.port(60 + at, netns, { groupIds: ['sg-1'] }) }
+  }) as [Lone, Lone]
+  const plan = ({ netns, port }: Lone) => ({
+    netns,
+    mac: port.mac,
+    ipv4: [`${port.ipv4[0]}/24`],
+    ipv6: [],
+    ipv4Gateway: '10.0.0.1',
+  })
+  const put = async (next: LabFabric, ...configured: Lone[]) => {
+    await putOpenSubnet(next)
+    await next.putGroup(GROUP)
+    for (const each of [half, done]) {
+      await next.makeNetns(each.name)
+      await next.plug(each.port)
+      if (configured.includes(each)) await next.configureGuest(plan(each))
+    }
+  }
+  const addresses = ({ netns }: Lone) =>
+    oracle('ip', '-n', netns.replace('/run/netns/', ''), '-j', '-4', 'addr').flatMap((link) =>
+      (link.addr_info as { local: string }[])
+        .filter(({ local }) => local !== '127.0.0.1')
+        .map(({ local }) => `${link.ifname} ${local}`),
+    )
+  await put(fabric, done)
+  // What is changed in a guest after that is its own affair.
+  const [own = ''] = done.port.ipv4
+  ip('-n', done.netns.replace('/run/netns/', ''), 'addr', 'del', `${own}/24`, 'dev', 'eth0')
+  await fabric.release()
+  expect([addresses(half), addresses(done)]).toEqual([[], []])
+  fabric = await openFabric({ name: rig.name, log: quiet }, (next) => put(next, half, done))
+  expect([addresses(half), addresses(done)]).toEqual([[`eth0 ${half.port.ipv4[0]}`], []])
+  for (const each of [half, done]) {
+    await fabric.unplug(each.port.eniId)
+    await fabric.removeNetns(each.name)
+  }
+})
