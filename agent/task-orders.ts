@@ -19,11 +19,11 @@ const HOUR_MS = 3_600_000
 /** The hands for roles and values. Throws AgentRefused where the rolesFile cannot be used. */
 export function openSecrets(
   { rolesFile, secretsDir }: Pick<Config, 'rolesFile' | 'secretsDir'>,
-  region: string,
+  { region, signal }: { readonly region: string; readonly signal: AbortSignal },
 ): { readonly roles: Roles; readonly values: Values } {
   try {
     const sources = rolesFile === undefined ? new Map() : readRolesFile(rolesFile)
-    const roles = openRoles({ sources, region })
+    const roles = openRoles({ sources, region, signal })
     return { roles, values: openValues({ roles, region, secretsDir }) }
   } catch (error) {
     throw error instanceof RolesFileRefused ? new AgentRefused(error.message) : error

@@ -17,7 +17,7 @@ import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
 import { splitTags } from './extension-tags.ts'
-import { rolesSpec, withCredentialsId } from './roles-spec.ts'
+import { rolesSpec } from './roles-spec.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
 import { refuseServiceNames } from './service-deployment.ts'
 import { checkTags, listOf, tagRecord } from './tags.ts'
@@ -164,7 +164,7 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
   journal.atOnce(() => {
     for (const id of ids) {
-      journal.begin(id, withCredentialsId(plan.spec))
+      journal.begin(id, plan.spec)
       catalog.tag(taskArn(orders.host, plan.cluster, id), plan.tags)
     }
     // A token that made nothing is not kept: trying again later is right.

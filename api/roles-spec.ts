@@ -2,9 +2,8 @@
 // agent fetches what it needs. A task role without a source on this host is refused before anything
 // is made, as ECS refuses one that it cannot assume.
 
-import { randomUUID } from 'node:crypto'
 import type { TaskOverride } from '@aws-sdk/client-ecs'
-import type { RolesSpec, Spec } from '../state/spec.ts'
+import type { RolesSpec } from '../state/spec.ts'
 import type { Api } from './api.ts'
 import { roleArn } from './arn.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
@@ -35,9 +34,3 @@ export function rolesSpec(
   }
   return Object.keys(spec).length === 0 ? undefined : spec
 }
-
-/** The same for one task: each has an id of its own, under which it asks for its role. */
-export const withCredentialsId = (spec: Spec): Spec =>
-  spec.roles?.task === undefined
-    ? spec
-    : { ...spec, roles: { ...spec.roles, credentialsId: randomUUID() } }

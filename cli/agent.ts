@@ -13,7 +13,8 @@ export const agent: Command = {
   positionals: [0, 0],
   notes: [
     'Settings: ENID_STATE_DIR (/var/lib/enid), ENID_SOCKET (/run/enid/enid.sock), ENID_LISTEN (no',
-    'TCP unless set, such as 127.0.0.1:51680), or a JSON file named by ENID_CONFIG. EC2 and the',
+    'TCP unless set, such as 127.0.0.1:51680), or a JSON file named by ENID_CONFIG.',
+    'Roles and secrets of tasks: ENID_ROLES_FILE, ENID_SECRETS_DIR (docs/credentials.md). EC2 and the',
     'instance metadata are found by the settings of the AWS SDK (AWS_REGION, AWS_ENDPOINT_URL_EC2, …).',
   ],
   async run() {

@@ -5,6 +5,7 @@
 //
 // A row that cannot be folded is set aside (quarantined) and reported; the rest goes on.
 
+import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
 import type { HolderId, Spec } from './spec.ts'
@@ -63,7 +64,8 @@ export class Journal {
   }
 
   /** The holder exists from here on, durably. Throws when the id is taken. */
-  begin(id: HolderId, spec: Spec): Entry {
+  begin(id: HolderId, wanted: Spec): Entry {
+    const spec = withCredentialsId(wanted)
     const at = this.#now()
     this.#onFile(() => this.#insert.holder.run(id, JSON.stringify(spec), at))
     const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }

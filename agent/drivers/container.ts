@@ -8,6 +8,7 @@
 import type { ContainerSpec, Spec } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
+import { unlessAborted } from './abort.ts'
 import { type Cgroups, openCgroups } from './cgroup/tree.ts'
 import { endContainer, startContainer } from './cgroup.ts'
 import { exitOf } from './container-exit.ts'
@@ -84,9 +85,11 @@ export function containerDriver(options: {
   /** What it needs that no journal holds; the task role's credentials, so that they are there. */
   async function fetch(job: Job, spec: ContainerSpec, signal: AbortSignal): Promise<Fetched> {
     const { task } = job.spec.roles ?? {}
+    const credentials = (role: string) =>
+      roles && unlessAborted(roles.get(role, job.holderId), signal, `the wait for ${role}`)
     const [fetched = NOTHING] = await Promise.all([
       values?.fetch(job.spec, spec, signal),
-      task === undefined ? undefined : roles?.get(task, job.holderId),
+      task === undefined ? undefined : credentials(task),
     ])
     return fetched
   }

@@ -2,7 +2,7 @@
 // anew before they run out, and never said aloud. Method: real programs and files in a folder of
 // their own, and a clock of the test's.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -140,6 +140,16 @@ describe('credentials', () => {
       expect(JSON.stringify([failure.message, failure.hint, failure.cause])).not.toContain(SECRET)
     },
   )
+
+  test('of a program that is under way when the agent ends are none, and it ends too', async () => {
+    const mark = join(folder, 'outlived')
+    const path = program('slow', `sleep 1; touch ${mark}`)
+    const source: RoleSource = { kind: 'process', command: [path] }
+    const signal = AbortSignal.timeout(100)
+    await expect(credentialsFrom(source, { ...asking, signal })).rejects.toThrow(/was given up/)
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(existsSync(mark)).toBe(false)
+  })
 
   // P340
   test('of a program that is not there, or a file that others may read, are none', async () => {

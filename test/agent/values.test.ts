@@ -245,6 +245,15 @@ test('a text is rid of every value, also of one within another', () => {
   )
 })
 
+test('a text is rid of a value of many lines, whether quoted, cut or whole', () => {
+  const secrets = { KEY: '-----BEGIN-----\nMIIE"x\n-----END-----\n' }
+  const fetched = { fromFiles: {}, secrets, logOptions: {} }
+  const quoted = JSON.stringify(secrets.KEY)
+  for (const shown of [secrets.KEY, quoted, 'MIIE"x', 'BEGIN-----\nMIIE"x\n---']) {
+    expect(withoutValues(`no: ${shown}`, fetched)).not.toMatch(/MIIE.*x/)
+  }
+})
+
 // P340
 test('STS is asked for a role with the agent’s own credentials, in the name of the task', async () => {
   const asking = { role: ROLE, session: 'f'.repeat(32), region: 'us-west-2' }

@@ -20,6 +20,7 @@ const WEB = {
   secret: 'secret/of+web',
   token: 'token-of-web',
 }
+const BRIEF = { role: `${ACCOUNT}/brief` }
 const OTHER = { role: `${ACCOUNT}/other`, id: 'AKIAOTHER', secret: 'secret-of-other' }
 
 let rig: Rig
@@ -50,8 +51,19 @@ function layOut(): void {
   const printed = JSON.stringify({ Version: 1, ...keys, Expiration })
   writeFileSync(program, `#!/bin/sh\necho '${printed}'\n`)
   chmodSync(program, 0o700)
+  // Others each time, good for four seconds.
+  const brief = join(folder, 'brief')
+  const members = '"AccessKeyId": "ASIA%s", "SecretAccessKey": "s", "Expiration": "%s"'
+  const inFour = '$(date -u -d "+4 seconds" +%Y-%m-%dT%H:%M:%SZ)'
+  const lines = ['#!/bin/sh', 'sleep 0.5', `printf '{"Version": 1, ${members}}' $$ "${inFour}"`, '']
+  writeFileSync(brief, lines.join('\n'))
+  chmodSync(brief, 0o700)
   const ofOther = { AccessKeyId: OTHER.id, SecretAccessKey: OTHER.secret }
-  const roles = { [WEB.role]: { process: [program] }, [OTHER.role]: { static: ofOther } }
+  const roles = {
+    [WEB.role]: { process: [program] },
+    [BRIEF.role]: { process: [brief] },
+    [OTHER.role]: { static: ofOther },
+  }
   writeFileSync(rig.env.ENID_ROLES_FILE ?? '', JSON.stringify(roles), { mode: 0o600 })
   mkdirSync(rig.env.ENID_SECRETS_DIR ?? '')
   writeFileSync(join(folder, 'secrets/login.json'), '{"password":"hunter2"}')
@@ -147,6 +159,30 @@ describe('programs that run on ECS', () => {
     expect(await written(id, 'over')).toContain(ARN(WEB.role))
     await rig.stopAndWait(id)
   }, 120_000)
+
+  // P341
+  test('are given new credentials before the old ones run out', async () => {
+    const id = await begin('brief', REST, { role: BRIEF.role })
+    const uri = await environmentOf(id, 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI')
+    const seen = new Set<string>()
+    const deadline = performance.now() + 15_000
+    while (seen.size < 3 && performance.now() < deadline) {
+      const { stdout } = await rig.inside(
+        id,
+        'curl',
+        '-sS',
+        '-m',
+        '2',
+        `http://169.254.170.2${uri}`,
+      )
+      const { AccessKeyId, Expiration } = JSON.parse(stdout) as Record<string, string>
+      expect(Date.parse(Expiration ?? '')).toBeGreaterThan(Date.now())
+      seen.add(AccessKeyId ?? '')
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+    expect(seen.size).toBe(3)
+    await rig.stopAndWait(id)
+  }, 60_000)
 
   // P354
   test('find secrets and variables in their environment, and no file or log of ours has them', async () => {

@@ -64,6 +64,24 @@ describe('the journal', () => {
     again.close()
   })
 
+  // P343
+  test('gives each task with a role an id of its own, whoever begins it, and keeps it', () => {
+    const db = openDatabase(path)
+    const journal = new Journal(db, now)
+    const roles = { task: 'arn:aws:iam::123456789012:role/web' }
+    const idOf = (of: Journal, id: string) => of.get(id)?.holder.spec.roles?.credentialsId
+    for (const id of ['a', 'b']) journal.begin(id, spec({ roles }))
+    journal.begin('c', spec({ roles: { execution: roles.task } }))
+    const ids = ['a', 'b'].map((id) => idOf(journal, id))
+    expect(new Set(ids).size).toBe(2)
+    expect(ids[0]).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+    expect(idOf(journal, 'c')).toBeUndefined()
+    db.close()
+    const again = openDatabase(path)
+    expect(['a', 'b'].map((id) => idOf(new Journal(again, now), id))).toEqual(ids)
+    again.close()
+  })
+
   test('writes nothing that the core refuses', () => {
     const db = openDatabase(path)
     const journal = new Journal(db, now)

@@ -20,6 +20,8 @@ export type Asking = {
   /** Names the session in CloudTrail: 2 to 64 of ECS's task ids' characters. */
   readonly session: string
   readonly region: string
+  /** Ends what is under way. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A helper may have to ask a server far away, milliseconds. */
@@ -31,7 +33,7 @@ const ASSUME_MS = { connect: 2_000, request: 10_000 }
 export async function credentialsFrom(source: RoleSource, asking: Asking): Promise<Credentials> {
   switch (source.kind) {
     case 'process':
-      return printed(await run(source.command, asking.role), asking.role, source.command[0])
+      return printed(await run(source.command, asking), asking.role, source.command[0])
     case 'file':
       return printed(await readOwn(source.path, asking.role), asking.role, source.path)
     case 'static': {
@@ -44,8 +46,14 @@ export async function credentialsFrom(source: RoleSource, asking: Asking): Promi
 }
 
 /** stderr is not looked at: the SDKs' documents allow a program to write secrets there. */
-function run([program, ...args]: readonly [string, ...string[]], role: string): Promise<string> {
-  const bounds = { timeout: PROCESS_MS, maxBuffer: OUTPUT_MAX, killSignal: 'SIGKILL' } as const
+function run(
+  [program, ...args]: readonly [string, ...string[]],
+  { role, signal }: Asking,
+): Promise<string> {
+  const bounds = {
+    ...{ timeout: PROCESS_MS, maxBuffer: OUTPUT_MAX },
+    ...{ killSignal: 'SIGKILL' as const, signal },
+  }
   return new Promise((resolve, reject) => {
     execFile(program, args, bounds, (error, stdout) => {
       if (error === null) resolve(stdout)
@@ -56,6 +64,7 @@ function run([program, ...args]: readonly [string, ...string[]], role: string): 
 
 function endOf({ code, killed, signal }: Parameters<NonNullable<ExecCallback>>[0]): string {
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return `printed over ${OUTPUT_MAX} characters`
+  if (code === 'ABORT_ERR') return 'was given up'
   if (killed) return `took longer than ${PROCESS_MS / 1000} s`
   if (typeof code === 'number') return `ended with exit code ${code}`
   return typeof code === 'string' ? `cannot be run: ${code}` : `was ended by ${signal}`
@@ -102,7 +111,7 @@ function printed(text: string, role: string, by: string): Credentials {
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
-async function assume({ role, session, region }: Asking): Promise<Credentials> {
+async function assume({ role, session, region, signal }: Asking): Promise<Credentials> {
   const { STSClient, AssumeRoleCommand } = await import('@aws-sdk/client-sts')
   const { connect, request } = ASSUME_MS
   const client = new STSClient({
@@ -116,7 +125,7 @@ async function assume({ role, session, region }: Asking): Promise<Credentials> {
   })
   try {
     const command = new AssumeRoleCommand({ RoleArn: role, RoleSessionName: session })
-    const { Credentials: given } = await client.send(command)
+    const { Credentials: given } = await client.send(command, signal && { abortSignal: signal })
     if (!given?.AccessKeyId || !given.SecretAccessKey || !given.SessionToken) {
       throw failed(role, 'STS answered AssumeRole without credentials')
     }

@@ -23,6 +23,8 @@ export type RolesOptions = {
   readonly sources: RoleSources
   /** The host's own, for STS. */
   readonly region: string
+  /** The agent's end: what is under way ends with it. */
+  readonly signal?: AbortSignal
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   /** Gets credentials by one way, once. */
@@ -45,12 +47,12 @@ type Kept = {
 
 /** Opens it. Nobody is asked before the first need. */
 export function openRoles(options: RolesOptions): Roles {
-  const { sources, region, now = Date.now, from = credentialsFrom } = options
+  const { sources, region, signal, now = Date.now, from = credentialsFrom } = options
   const all = new Map<string, Kept>()
 
   async function ask(kept: Kept, source: RoleSource, role: string, session: string) {
     try {
-      const credentials = await from(source, { role, session, region })
+      const credentials = await from(source, { role, session, region, signal })
       kept.good = { credentials, gotAt: now() }
       delete kept.failed
       return credentials

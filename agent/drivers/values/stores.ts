@@ -41,8 +41,9 @@ export function openStores({ roles, region }: { roles: Roles; region: string }):
       ? {}
       : {
           credentials: async () => {
-            const { expiresAt, ...keys } = await roles.get(role, SESSION)
-            return { ...keys, ...(expiresAt && { expiration: new Date(expiresAt) }) }
+            const { expiresAt = Date.now(), ...keys } = await roles.get(role, SESSION)
+            // Those without an end may be replaced: the SDK asks again, and roles.ts keeps them.
+            return { ...keys, expiration: new Date(expiresAt) }
           },
         }),
   })

@@ -109,10 +109,18 @@ function failed(what: string, { name }: ContainerSpec, error: unknown): unknown 
     : new Failure('refused', 'ResourceInitializationError', text, { hint })
 }
 
-/** The text with each value put out of sight, the longest first. */
+/**
+ * The text with each value put out of sight: as it is, as a quoting program writes it, and line by
+ * line; the longest first. Lines of less than four characters say nothing and are in every text.
+ */
 export function withoutValues(text: string, { fromFiles, secrets, logOptions }: Fetched): string {
   const values = [fromFiles, secrets, logOptions].flatMap((each) => Object.values(each))
-  return values
+  const written = values.flatMap((value) => [
+    value,
+    JSON.stringify(value).slice(1, -1),
+    ...value.split(/\s*\n\s*/).filter((line) => line.length >= 4),
+  ])
+  return written
     .filter((value) => value !== '')
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, value) => rest.replaceAll(value, '…'), text)
