@@ -285,11 +285,14 @@ test('the OpenAPI document has every route with its schema', async () => {
     '/events',
     '/healthz',
     '/metrics',
+    '/services',
+    '/services/{cluster}/{name}',
     '/status',
     '/sweep',
     '/tasks',
     '/tasks/{taskId}',
     '/tasks/{taskId}/logs',
+    '/tasks/{taskId}/security-groups',
   ])
   const start = body.paths['/tasks'].post.requestBody.content['application/json'].schema
   expect(start.required).toEqual(['subnets'])
