@@ -56,6 +56,7 @@ export async function openHands(base: Base, given: Told) {
   const drivers = openDrivers({
     ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, roles, values },
     images: images.forDriver,
+    stateDir: config.stateDir,
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
   })

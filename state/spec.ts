@@ -106,13 +106,18 @@ export type SandboxSpec = {
 
 /**
  * What containers of a task mount. bind: a place of the host. task: made for the task, and gone with
- * it. shared: of Docker, found by its name, or made where it is missing (`isMade`); it stays.
+ * it. shared: of Docker, found by its name, or made where it is missing (`isMade`); it stays. router:
+ * a place of the agent's, with files and a folder for a socket, gone with the task.
  */
 export type VolumeSpec = { readonly name: string } & (
   | { readonly kind: 'bind'; readonly hostPath: string }
   | ({ readonly kind: 'task' } & VolumePlan)
   | ({ readonly kind: 'shared'; readonly isMade: boolean } & VolumePlan)
+  | { readonly kind: 'router'; readonly files: readonly RouterFile[] }
 )
+
+/** A file that is written for a log router. `{task-id}` in it stands for the holder's id. */
+export type RouterFile = { readonly name: string; readonly text: string }
 
 /** Docker's words for a volume. */
 export type VolumePlan = {
@@ -123,6 +128,8 @@ export type VolumePlan = {
 
 export type MountSpec = {
   readonly volume: string
+  /** What of the volume: of a router's only. */
+  readonly part?: string
   readonly path: string
   readonly readOnly: boolean
 }
@@ -133,6 +140,8 @@ export type LogSpec = {
   readonly options: Readonly<Record<string, string>>
   /** Options whose values are fetched when the container is made, and are never written down. */
   readonly secretOptions?: readonly SecretSpec[]
+  /** The volume with the socket that it is sent to. */
+  readonly router?: string
 }
 
 /** A value that is fetched when its container is made, and is never written down. */

@@ -7,13 +7,16 @@ import type { Host } from '../orders.ts'
 import type { Docker } from './docker.ts'
 import { type Driver, type Job, volumeOf } from './driver.ts'
 import { labelsOf } from './mark.ts'
+import { makeRouterFolder, removeRouterFolder } from './router-folder.ts'
 
 /** The driver of `volume:<name>` rows. Refuses with CannotCreateVolumeError, ECS's word. */
 export function volumeDriver(options: {
   readonly docker: Docker
   readonly host: Host
+  /** Where the files of log routers are. */
+  readonly routersDir: string
 }): Driver<'volume'> {
-  const { docker, host } = options
+  const { docker, host, routersDir } = options
 
   async function share(name: string, isMade: boolean, plan: VolumePlan, signal: AbortSignal) {
     const there = await docker.inspectVolume(name, signal)
@@ -29,6 +32,9 @@ export function volumeDriver(options: {
     async ensure(job, signal) {
       const volume = volumeOf(job)
       if (volume.kind === 'bind') throw new Error(`${job.row} is a place of the host`)
+      if (volume.kind === 'router') {
+        return { volumeName: makeRouterFolder(routersDir, job.holderId, volume.files) }
+      }
       const { name, driver, options, labels } = volume
       if (volume.kind === 'shared') {
         return await share(name, volume.isMade, { driver, options, labels }, signal)
@@ -42,7 +48,9 @@ export function volumeDriver(options: {
     },
 
     async release(job, signal) {
-      if (volumeOf(job).kind === 'task') await docker.removeVolume(ownName(job), signal)
+      const { kind } = volumeOf(job)
+      if (kind === 'task') await docker.removeVolume(ownName(job), signal)
+      if (kind === 'router') removeRouterFolder(routersDir, job.holderId)
       return undefined
     },
   }

@@ -1,6 +1,7 @@
 // Goal: a task's own volume is there for its containers and gone with them; a shared one is found, or
 // made where the definition says so, and stays. Method: the real dockerd; the oracle is its command.
 
+import { mkdtempSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -17,7 +18,8 @@ import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
 const connection = openDocker()
-const driver = volumeDriver({ docker: connection, host })
+const routersDir = mkdtempSync('/tmp/enid-routers-')
+const driver = volumeDriver({ docker: connection, host, routersDir })
 const containers = containerDriver({ docker: connection, host })
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
 const none = { driver: 'local', options: {}, labels: {} }
@@ -39,6 +41,7 @@ afterEach(async () => {
 })
 afterAll(async () => {
   await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await rm(routersDir, { recursive: true })
   await docker('rmi', image)
 })
 
