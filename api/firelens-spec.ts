@@ -6,18 +6,21 @@
 //   app ──────127.0.0.1:24224 (FLUENT_HOST, FLUENT_PORT)──▶
 
 import type { ContainerDefinition, FirelensConfiguration } from '@aws-sdk/client-ecs'
-import type { ContainerSpec, MountSpec, VolumeSpec } from '../state/spec.ts'
+import type { ContainerSpec, EnvironmentFileSource, SecretSpec } from '../state/spec.ts'
+import type { MountSpec, RouterFile, VolumeSpec } from '../state/volume.ts'
 import type { Routed } from './firelens-config.ts'
 import { fluentBitConfig, fluentdConfig } from './firelens-config.ts'
 import { ROUTER_VOLUME } from './log-spec.ts'
+import { s3Object, secretSpecs } from './secret-spec.ts'
 
 /** Where each router looks for what it is to do: the same places as on ECS. */
 export const ROUTERS = {
-  fluentd: { config: '/fluentd/etc/fluent.conf', output: '@type' },
-  fluentbit: { config: '/fluent-bit/etc/fluent-bit.conf', output: 'Name' },
+  fluentd: { folder: '/fluentd/etc', config: 'fluent.conf', output: '@type' },
+  fluentbit: { folder: '/fluent-bit/etc', config: 'fluent-bit.conf', output: 'Name' },
 } as const
 
-const CONFIG_FILE = 'fluent.conf'
+/** A file that was fetched for the router, beside its own. */
+const EXTERNAL = 'external.conf'
 
 /** What stands in every record unless the definition says otherwise. */
 export type LogMetadata = {
@@ -40,31 +43,54 @@ export function withRouter(
   const router = definitions.find(({ firelensConfiguration: own }) => own?.type !== undefined)
   const configuration = router?.firelensConfiguration
   if (router?.name === undefined || configuration?.type === undefined) return parts
-  const { config } = ROUTERS[configuration.type]
+  const { folder, config } = ROUTERS[configuration.type]
+  const external = externalOf(configuration)
+  const text = configText(configuration, definitions, metadata)
+  const files: RouterFile[] = [
+    { name: config, text },
+    ...(external === undefined ? [] : [{ name: EXTERNAL, from: external }]),
+  ]
   const mounts: MountSpec[] = [
-    { volume: ROUTER_VOLUME, part: CONFIG_FILE, path: config, readOnly: true },
+    ...files.map(({ name }) => ({
+      ...{ volume: ROUTER_VOLUME, part: name, path: `${folder}/${name}`, readOnly: true },
+    })),
     { volume: ROUTER_VOLUME, part: 'socket', path: '/var/run', readOnly: false },
   ]
-  const text = configText(configuration, definitions, metadata)
-  const volume: VolumeSpec = {
-    name: ROUTER_VOLUME,
-    kind: 'router',
-    files: [{ name: CONFIG_FILE, text }],
-  }
+  const volume: VolumeSpec = { name: ROUTER_VOLUME, kind: 'router', files }
+  const secrets = definitions.flatMap(routedSecrets)
   const named = { name: router.name, isFirst: (router.dependsOn ?? []).length === 0 }
   return {
     volumes: [...parts.volumes, volume],
     containers: parts.containers.map((container, n) => {
-      const own = container.name === router.name ? addMounts(container, mounts) : container
+      const own = container.name === router.name ? equipped(container, mounts, secrets) : container
       return isRouted(definitions[n] ?? {}) ? routed(own, named) : own
     }),
   }
 }
 
-const addMounts = (container: ContainerSpec, mounts: readonly MountSpec[]): ContainerSpec => ({
+const equipped = (
+  container: ContainerSpec,
+  mounts: readonly MountSpec[],
+  secrets: readonly SecretSpec[],
+): ContainerSpec => ({
   ...container,
   mounts: [...(container.mounts ?? []), ...mounts],
+  ...(secrets.length > 0 && { secrets: [...(container.secrets ?? []), ...secrets] }),
 })
+
+/** ECS's name of the router's variable for a secret option of the n-th container. */
+const variableOf = (option: string, n: number): string => `${option}_${n}`
+
+/** What is secret of an output is told to the router alone, and stands in no file. */
+function routedSecrets(definition: ContainerDefinition, n: number): SecretSpec[] {
+  if (!isRouted(definition)) return []
+  const { secretOptions = [] } = definition.logConfiguration ?? {}
+  return secretSpecs(secretOptions).map(({ name, from }) => ({ name: variableOf(name, n), from }))
+}
+
+/** Where the router's own file is, if it is to be fetched. */
+const externalOf = ({ options = {} }: FirelensConfiguration): EnvironmentFileSource | undefined =>
+  options['config-file-type'] === 's3' ? s3Object(options['config-file-value'] ?? '') : undefined
 
 /** ECS: the router starts first, unless it waits for others itself. */
 function routed(
@@ -88,11 +114,18 @@ function configText(
   definitions: readonly ContainerDefinition[],
   metadata: LogMetadata,
 ): string {
-  const include = options['config-file-type'] === 'file' ? options['config-file-value'] : undefined
-  const routed: Routed[] = definitions.filter(isRouted).map(({ name = '', logConfiguration }) => ({
-    name,
-    options: logConfiguration?.options ?? {},
-  }))
+  const router = ROUTERS[type ?? 'fluentbit']
+  const ofImage = options['config-file-type'] === 'file' ? options['config-file-value'] : undefined
+  const include = externalOf({ type, options }) ? `${router.folder}/${EXTERNAL}` : ofImage
+  const routed: Routed[] = definitions.flatMap((definition, n) => {
+    const { name = '', logConfiguration: log } = definition
+    const secret = (log?.secretOptions ?? []).map(({ name: option = '' }): [string, string] => {
+      const variable = variableOf(option, n)
+      return [option, type === 'fluentd' ? `"#{ENV['${variable}']}"` : `\${${variable}}`]
+    })
+    const all = { ...log?.options, ...Object.fromEntries(secret) }
+    return isRouted(definition) ? [{ name, options: all }] : []
+  })
   const write = type === 'fluentd' ? fluentdConfig : fluentBitConfig
   const isTold = options['enable-ecs-log-metadata'] !== 'false'
   return write({ routed, metadata: isTold ? metadata : {}, ...(include && { include }) })

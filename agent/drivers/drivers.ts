@@ -56,7 +56,10 @@ export function openDrivers(options: DriverOptions): Drivers {
     attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker, ...images }),
-    volume: volumeDriver({ docker, host, routersDir: routersBelow(stateDir) }),
+    volume: volumeDriver({
+      ...{ docker, host, routersDir: routersBelow(stateDir) },
+      ...(values && { values }),
+    }),
     cgroup: cgroupDriver({ docker, cgroups, host }),
     sandbox: sandboxDriver({ docker, cgroups, kernel, host }),
     link: linkDriver({

@@ -6,7 +6,7 @@
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HolderId, RouterFile } from '../../state/spec.ts'
+import type { HolderId } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 
 /** sun_path holds 108 bytes, the closing zero included: unix(7). */
@@ -14,11 +14,14 @@ const SOCKET_PATH_MAX = 107
 
 const CODE = 'CannotCreateVolumeError'
 
+/** A file as it is to be written. `{task-id}` in it stands for the holder's id. */
+export type WrittenFile = { readonly name: string; readonly text: string }
+
 /** Makes it, or makes sure of it, and answers its path. Throws a Failure. */
 export function makeRouterFolder(
   routersDir: string,
   holderId: HolderId,
-  files: readonly RouterFile[],
+  files: readonly WrittenFile[],
 ): string {
   const folder = join(routersDir, holderId)
   const socket = join(folder, 'socket')

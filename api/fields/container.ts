@@ -121,9 +121,7 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   },
   'containerDefinitions.firelensConfiguration': {
     type: taken('fluentd or fluentbit'),
-    options: taken(
-      'enable-ecs-log-metadata, config-file-type (`file`; `s3` is refused), config-file-value',
-    ),
+    options: taken('enable-ecs-log-metadata, config-file-type (`file`, `s3`), config-file-value'),
   },
   'containerDefinitions.logConfiguration': {
     logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk, awsfirelens'),

@@ -6,6 +6,7 @@ import type { ContainerDefinition } from '@aws-sdk/client-ecs'
 import { clientError, shown } from '../aws-error.ts'
 import { NOT_OF_OUTPUT } from '../firelens-config.ts'
 import { isRouted, ROUTERS } from '../firelens-spec.ts'
+import { s3Object } from '../secret-spec.ts'
 import { checkForm, containersOf, type Rule } from './rule.ts'
 
 const OPTIONS = ['enable-ecs-log-metadata', 'config-file-type', 'config-file-value']
@@ -49,16 +50,17 @@ function checkRouter({ firelensConfiguration }: ContainerDefinition, at: string)
   checkForm(told, isTold, /^(true|false)$/, 'true or false is allowed')
   const place = options['config-file-type']
   const path = options['config-file-value']
-  if (place === 's3') {
-    const remedy = 'Put the file into the image of the log router, and write config-file-type file'
-    throw clientError(`${at}.options.config-file-type`, 's3 is not read for log routers', remedy)
-  }
-  if (place !== undefined && place !== 'file') {
-    throw clientError(`${at}.options.config-file-type`, `${shown(place)}: file is allowed`)
+  if (place !== undefined && !['file', 's3'].includes(place)) {
+    throw clientError(`${at}.options.config-file-type`, `${shown(place)}: s3 or file is allowed`)
   }
   if ((place === undefined) !== (path === undefined)) {
     throw clientError(`${at}.options`, 'config-file-type and config-file-value come together')
   }
+  if (place === 's3' && s3Object(path ?? '') === undefined) {
+    const rule = `${shown(path)}: it must be the ARN of an object, arn:aws:s3:::BUCKET/KEY`
+    throw clientError(`${at}.options.config-file-value`, rule)
+  }
+  if (place !== 'file') return
   const rule = 'it must be the absolute path of a file in the image of the log router'
   checkForm(`${at}.options.config-file-value`, path, /^\/[^\s\0]*$/, rule)
 }
@@ -68,16 +70,22 @@ function checkOptions(
   { firelensConfiguration }: ContainerDefinition,
   at: string,
 ): void {
-  const options = logConfiguration?.options ?? {}
+  const { options = {}, secretOptions = [] } = logConfiguration ?? {}
   const { type = 'fluentbit' } = firelensConfiguration ?? {}
   const { output } = ROUTERS[type]
   for (const [key, value] of Object.entries(options)) {
     if (!KEY.test(key)) throw clientError(at, `${shown(key)} is no name of an option`)
     if (!VALUE.test(value)) throw clientError(`${at}.${key}`, 'the value has more than one line')
   }
+  for (const { name = '' } of secretOptions) {
+    // It becomes the name of a variable as well.
+    if (!/^[A-Za-z0-9_@.-]+$/.test(name))
+      throw clientError(at, `${shown(name)} is no name of an option`)
+  }
   const limit = options['log-driver-buffer-limit']
   checkForm(`${at}.log-driver-buffer-limit`, limit, /^\d{1,10}$/, 'it must be a number of bytes')
-  const needsOutput = Object.keys(options).some((key) => !NOT_OF_OUTPUT.includes(key))
+  const names = [...Object.keys(options), ...secretOptions.map(({ name = '' }) => name)]
+  const needsOutput = names.some((key) => !NOT_OF_OUTPUT.includes(key))
   if (!needsOutput || options[output]) return
   const rule = `missing output key ${output} which is required for firelens configuration of type ${type}`
   throw clientError(at, rule, `Name the output plugin by ${output}, or leave all options out`)

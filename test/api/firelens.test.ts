@@ -34,7 +34,8 @@ function planned(...containers: ContainerDefinition[]) {
 
 function textOf(...containers: ContainerDefinition[]): string {
   const [volume] = planned(...containers).volumes
-  return volume?.kind === 'router' ? (volume.files[0]?.text ?? '') : ''
+  const [file] = volume?.kind === 'router' ? volume.files : []
+  return file !== undefined && 'text' in file ? file.text : ''
 }
 
 const OUTPUT = {
@@ -139,6 +140,46 @@ test('fluentd is told what ECS tells it', () => {
 `)
 })
 
+test('a file of S3 is fetched, mounted beside the router’s own, and read after the filters', () => {
+  const options = { 'config-file-type': 's3', 'config-file-value': 'arn:aws:s3:::bucket/a/b.conf' }
+  const { volumes, containers } = planned(router({ type: 'fluentd', options }))
+  const [volume] = volumes
+  expect(volume?.kind === 'router' && volume.files.slice(1)).toEqual([
+    { name: 'external.conf', from: { store: 's3', bucket: 'bucket', key: 'a/b.conf' } },
+  ])
+  expect(containers[0]?.mounts).toContainEqual({
+    ...{ volume: '~firelens', part: 'external.conf', readOnly: true },
+    path: '/fluentd/etc/external.conf',
+  })
+  expect(textOf(router({ type: 'fluentd', options }))).toContain(
+    '@include /fluentd/etc/external.conf',
+  )
+})
+
+// P370
+test('what is secret of an output is a variable of the router, by ECS’s name, and in no file', () => {
+  const valueFrom = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:key-a1b2c3'
+  const options = { Name: 'datadog', '@type': 'datadog' }
+  const log = { secretOptions: [{ name: 'apikey', valueFrom }], options }
+  const secret = nginx({
+    ...{ name: 'app', logConfiguration: { logDriver: 'awsfirelens' as const, ...log } },
+  })
+  const { containers } = planned(router(), secret)
+  expect(containers[0]?.secrets).toEqual([
+    {
+      name: 'apikey_1',
+      from: { store: 'secretsmanager', secretId: valueFrom, region: 'us-west-2' },
+    },
+  ])
+  expect(containers[1]).not.toHaveProperty('secrets')
+  expect(containers[1]?.log).not.toHaveProperty('secretOptions')
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: fluent-bit puts it in.
+  expect(textOf(router(), secret)).toContain('apikey ${apikey_1}\n')
+  const told = textOf(router({ type: 'fluentd' }), secret)
+  expect(told).toContain(`apikey "#{ENV['apikey_1']}"\n`)
+  checkDefinition(seedDefinition(router(), secret) as RegisterTaskDefinitionRequest, host)
+})
+
 test('a container without options has no output: the router’s own file says where to', () => {
   const told = textOf(app(), router({ type: 'fluentbit' }))
   expect(told.match(/\[OUTPUT\]/g)).toHaveLength(1)
@@ -174,7 +215,7 @@ describe('the containers of the task', () => {
     expect(other?.environment).toEqual({})
     expect(itself?.mounts).toEqual([
       {
-        ...{ volume: '~firelens', part: 'fluent.conf', readOnly: true },
+        ...{ volume: '~firelens', part: 'fluent-bit.conf', readOnly: true },
         path: '/fluent-bit/etc/fluent-bit.conf',
       },
       { volume: '~firelens', part: 'socket', path: '/var/run', readOnly: false },
@@ -221,14 +262,14 @@ test.each<[string, ContainerDefinition[], RegExp]>([
     /true or false/,
   ],
   [
-    'a file of S3',
+    'an object of S3 without its ARN',
     [
       router({
         type: 'fluentd',
-        options: { 'config-file-type': 's3', 'config-file-value': 'arn:aws:s3:::b/k' },
+        options: { 'config-file-type': 's3', 'config-file-value': 's3://b/k' },
       }),
     ],
-    /config-file-type: s3 is not read.*into the image/,
+    /config-file-value: "s3:\/\/b\/k": it must be the ARN/,
   ],
   [
     'a kind of file alone',
