@@ -52,10 +52,11 @@ export async function openHands(base: Base, given: Told) {
   const { roles, values } = openSecrets(config, { region, signal })
   up.defer(() => values.close())
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
-  const images = openImages({ ...base, ...given, docker, region })
+  const images = openImages({ ...base, ...given, docker, roles, values })
   const drivers = openDrivers({
     ...{ ec2, subnets, docker, kernel, host, timeoutScale, keepGroups, roles, values },
     images: images.forDriver,
+    stateDir: config.stateDir,
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
   })

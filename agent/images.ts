@@ -7,9 +7,10 @@ import type { Journal } from '../state/journal.ts'
 import { machineClock } from './clock.ts'
 import type { Docker } from './drivers/docker.ts'
 import type { ImageOptions, Pulled } from './drivers/image.ts'
-import { openEcrTokens } from './drivers/registry/ecr.ts'
+import { askEcr, openEcrTokens } from './drivers/registry/ecr.ts'
 import { openRegistries } from './drivers/registry/registry.ts'
-import { secretReader } from './drivers/registry/secret.ts'
+import type { Roles } from './drivers/roles/roles.ts'
+import type { Values } from './drivers/values/values.ts'
 import { every } from './every.ts'
 import { ImageCleanup } from './image-cleanup.ts'
 import type { ImageConfig } from './image-config.ts'
@@ -18,8 +19,8 @@ import type { ImagesView } from './orders.ts'
 export type ImageParts = {
   readonly config: ImageConfig
   readonly docker: Docker
-  /** The host's own. */
-  readonly region: string
+  readonly roles: Roles
+  readonly values: Values
   readonly images: Images
   readonly journal: Journal
   readonly log: Logger
@@ -36,7 +37,7 @@ export type HostImages = {
 
 /** Starts the clean-up as well, which goes on until everything is taken down. */
 export function openImages(parts: ImageParts): HostImages {
-  const { config, docker, region, images, journal, log, up, signal, onDefect } = parts
+  const { config, docker, roles, values, images, journal, log, up, signal, onDefect } = parts
   const pulls: Record<Pulled, number> = { pulled: 0, failed: 0, cached: 0 }
   const cleanup = new ImageCleanup({ docker, images, journal, config, clock: machineClock, log })
   const clean = () => void cleanup.run(signal).catch(onDefect)
@@ -46,8 +47,8 @@ export function openImages(parts: ImageParts): HostImages {
     forDriver: {
       behaviour: config.imagePullBehavior,
       registries: openRegistries({
-        ecr: openEcrTokens(),
-        readSecret: secretReader(region),
+        ecr: openEcrTokens(askEcr(roles)),
+        ...{ roles, values },
         ...(config.registryAuth === undefined ? {} : { file: config.registryAuth }),
       }),
       images,

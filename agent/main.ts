@@ -195,7 +195,7 @@ function reconcileOf(
     instanceId,
     journalSince: journalSince(catalog),
     survey: openSurvey({ ec2, docker, kernel, instanceId }),
-    orphans: openOrphans({ ec2, docker, kernel, instanceId }),
+    orphans: openOrphans({ ec2, docker, kernel, instanceId, stateDir: config.stateDir }),
     tell,
     clock: machineClock,
     log,

@@ -20,6 +20,7 @@ import {
 } from './rules/containers.ts'
 import { dependencies, noCycle } from './rules/depends-on.ts'
 import { dockerLabels, environment } from './rules/environment.ts'
+import { firelens } from './rules/firelens.ts'
 import { healthChecks } from './rules/health-check.ts'
 import {
   capabilities,
@@ -91,6 +92,7 @@ const RULES: readonly Rule[] = [
   resolvers,
   namespaces,
   logging,
+  firelens,
   ({ tags }) => checkTags(tags ?? [], 'tags', { refusal: clientError }),
   size,
 ]

@@ -17,6 +17,7 @@ import type { Network } from './awsvpc.ts'
 import { readNetwork } from './awsvpc.ts'
 import { bodyOf } from './definition.ts'
 import { splitTags } from './extension-tags.ts'
+import { withRouter } from './firelens-spec.ts'
 import { rolesSpec } from './roles-spec.ts'
 import { sandboxSpec } from './sandbox-spec.ts'
 import { refuseServiceNames } from './service-deployment.ts'
@@ -79,12 +80,22 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   const shared = { ...(pidMode && { pidMode }), ...(ipcMode && { ipcMode }) }
   const sandbox = sandboxSpec(shared, containers)
   const roles = rolesSpec(api, bodyOf(definition), overrides)
+  const parts = {
+    containers: containers.map((container) => containerSpec(container, ipcMode)),
+    volumes: volumes.map(volumeSpec),
+  }
+  const whole = withRouter(parts, containers, {
+    ecs_cluster: cluster,
+    ecs_task_arn: taskArn(api.orders.host, cluster, '{task-id}'),
+    ecs_task_definition: `${family}:${revision}`,
+    ec2_instance_id: api.orders.host.instanceId,
+  })
   const spec: Spec = {
     kind: 'task',
     enis,
-    containers: containers.map((container) => containerSpec(container, ipcMode)),
+    containers: whole.containers,
     ...(sandbox && { sandbox }),
-    ...(volumes.length > 0 && { volumes: volumes.map(volumeSpec) }),
+    ...(whole.volumes.length > 0 && { volumes: whole.volumes }),
     ...(roles && { roles }),
     cgroup: size,
     blockImds: true,

@@ -7,12 +7,16 @@ import { secretSpecs } from './secret-spec.ts'
 
 const PREFIX = 'awslogs-stream-prefix'
 
+/** The volume of a task's log router; no volume of a definition can be called so. */
+export const ROUTER_VOLUME = '~firelens'
+
 /** Docker's own words for it; undefined where the definition says nothing. */
 export function logSpec({
   name = '',
   logConfiguration: log,
 }: ContainerDefinition): LogSpec | undefined {
   if (log?.logDriver === undefined) return undefined
+  if (log.logDriver === 'awsfirelens') return routed(name, log.options ?? {})
   const { [PREFIX]: prefix, ...options } = log.options ?? {}
   const { secretOptions = [] } = log
   const secret = secretOptions.length > 0 && { secretOptions: secretSpecs(secretOptions) }
@@ -24,5 +28,20 @@ export function logSpec({
     driver: 'awslogs',
     options: { ...options, 'awslogs-stream': `${prefix}/${name}/{task-id}` },
     ...secret,
+  }
+}
+
+/** As ECS: without waiting for the router, which may start later, and with parts of seconds. */
+function routed(name: string, options: Readonly<Record<string, string>>): LogSpec {
+  const { 'log-driver-buffer-limit': limit } = options
+  return {
+    driver: 'fluentd',
+    options: {
+      tag: `${name}-firelens-{task-id}`,
+      'fluentd-async': 'true',
+      'fluentd-sub-second-precision': 'true',
+      ...(limit === undefined ? {} : { 'fluentd-buffer-limit': limit }),
+    },
+    router: ROUTER_VOLUME,
   }
 }

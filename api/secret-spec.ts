@@ -73,8 +73,8 @@ export function environmentFileSource({
     const path = value.slice(FILE.length)
     return BELOW.test(path) ? { store: 'file', path } : { rule: FILE_RULE }
   }
-  const [, bucket, key] = /^arn:aws[a-z-]*:s3:::([a-z0-9.-]{3,63})\/(.+)$/.exec(value) ?? []
-  if (bucket !== undefined && key !== undefined) return { store: 's3', bucket, key }
+  const object = s3Object(value)
+  if (object !== undefined) return object
   return { rule: 'is arn:aws:s3:::BUCKET/KEY.env, or file:NAME.env for a file of this host' }
 }
 
@@ -98,4 +98,16 @@ export function fetchedSpecs({
     ...(secrets.length > 0 && { secrets: secretSpecs(secrets) }),
     ...(files.length > 0 && { environmentFiles: files }),
   }
+}
+
+/** A login to a registry: ECS knows Secrets Manager alone, by ARN or name; `file:NAME` is ours. */
+export function registrySecret(text: string): SecretSource {
+  const from = text.startsWith('arn:') || text.startsWith(FILE) ? secretSource(text) : undefined
+  return from === undefined || 'rule' in from ? { store: 'secretsmanager', secretId: text } : from
+}
+
+/** An object of S3 by its ARN, or undefined where the text is none. */
+export function s3Object(arn: string): EnvironmentFileSource | undefined {
+  const [, bucket, key] = /^arn:aws[a-z-]*:s3:::([a-z0-9.-]{3,63})\/(.+)$/.exec(arn) ?? []
+  return bucket === undefined || key === undefined ? undefined : { store: 's3', bucket, key }
 }

@@ -17,7 +17,7 @@ import { processSpec } from './process-spec.ts'
 import { checkEnvironment } from './rules/environment.ts'
 import { checkFits } from './rules/memory.ts'
 import { checkEnvironmentFiles, checkNames } from './rules/secrets.ts'
-import { fetchedSpecs } from './secret-spec.ts'
+import { fetchedSpecs, registrySecret } from './secret-spec.ts'
 import { readSize } from './task-size.ts'
 import { refuseOthers } from './unsupported.ts'
 import { mountSpecs } from './volume-spec.ts'
@@ -167,7 +167,7 @@ export function containerSpec(container: ContainerDefinition, ipcMode?: IpcMode)
     ...(workingDirectory ? { workingDirectory } : {}),
     ...(user ? { user } : {}),
     ...(readonlyRootFilesystem === undefined ? {} : { readonlyRootFilesystem }),
-    ...(secret ? { repositorySecret: secret } : {}),
+    ...(secret ? { repositorySecret: registrySecret(secret) } : {}),
     ...(privileged ? { privileged } : {}),
     ...(memory === undefined ? {} : { memoryMiB: memory }),
     ...(memoryReservation === undefined ? {} : { memoryReservationMiB: memoryReservation }),

@@ -2,7 +2,8 @@
 // have passed before.
 
 import type { ContainerDefinition, Volume } from '@aws-sdk/client-ecs'
-import type { ContainerSpec, VolumeSpec } from '../state/spec.ts'
+import type { ContainerSpec } from '../state/spec.ts'
+import type { VolumeSpec } from '../state/volume.ts'
 
 /** What a volume of a definition is to this host. */
 export function volumeSpec({

@@ -2,6 +2,8 @@
 // Ours inside: no AWS shapes here (api/ maps them, once). Everything a driver needs to act is in
 // the spec, so a restart needs nothing but the journal.
 
+import type { MountSpec, VolumeSpec } from './volume.ts'
+
 /** A holder's id: 32 lower-case hexadecimal digits, the last part of a task's ARN. */
 export type HolderId = string
 
@@ -104,35 +106,14 @@ export type SandboxSpec = {
   readonly ipc?: 'task' | 'host' | 'none'
 }
 
-/**
- * What containers of a task mount. bind: a place of the host. task: made for the task, and gone with
- * it. shared: of Docker, found by its name, or made where it is missing (`isMade`); it stays.
- */
-export type VolumeSpec = { readonly name: string } & (
-  | { readonly kind: 'bind'; readonly hostPath: string }
-  | ({ readonly kind: 'task' } & VolumePlan)
-  | ({ readonly kind: 'shared'; readonly isMade: boolean } & VolumePlan)
-)
-
-/** Docker's words for a volume. */
-export type VolumePlan = {
-  readonly driver: string
-  readonly options: Readonly<Record<string, string>>
-  readonly labels: Readonly<Record<string, string>>
-}
-
-export type MountSpec = {
-  readonly volume: string
-  readonly path: string
-  readonly readOnly: boolean
-}
-
 /** Where Docker sends what a container writes. */
 export type LogSpec = {
   readonly driver: string
   readonly options: Readonly<Record<string, string>>
   /** Options whose values are fetched when the container is made, and are never written down. */
   readonly secretOptions?: readonly SecretSpec[]
+  /** The volume with the socket that it is sent to. */
+  readonly router?: string
 }
 
 /** A value that is fetched when its container is made, and is never written down. */
@@ -180,8 +161,8 @@ export type RolesSpec = {
 export type ContainerSpec = {
   readonly name: string
   readonly image: string
-  /** The secret (ARN or name) with the login to the image's registry. Never the login itself. */
-  readonly repositorySecret?: string
+  /** Where the login to the image's registry is. Never the login itself. */
+  readonly repositorySecret?: SecretSource
   readonly essential: boolean
   readonly dependsOn: readonly { readonly container: string; readonly condition: Condition }[]
   readonly command?: readonly string[]

@@ -195,16 +195,18 @@ function layOut(spec: Spec): readonly Row[] {
 }
 
 /** What a container waits for beside what all of its task do. */
-function ownNeeds(spec: Spec, { dependsOn, mounts = [], volumesFrom = [] }: ContainerSpec): Need[] {
+function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
+  const { dependsOn, mounts = [], volumesFrom = [], log } = container
   const made = (spec.volumes ?? []).filter(({ kind }) => kind !== 'bind').map(({ name }) => name)
-  const mounted = new Set(mounts.map(({ volume }) => volume).filter((name) => made.includes(name)))
+  const names = [...mounts.map(({ volume }) => volume), ...(log?.router ? [log.router] : [])]
+  const mounted = new Set(names.filter((name) => made.includes(name)))
   return [
     ...dependsOn.map(
-      ({ container, condition }): Need => ({ row: `container:${container}`, condition }),
+      ({ container: name, condition }): Need => ({ row: `container:${name}`, condition }),
     ),
     ...[...mounted].map((name): Need => ({ row: `volume:${name}` })),
     // Docker takes them from a container that is there.
-    ...volumesFrom.map(({ container }): Need => ({ row: `container:${container}` })),
+    ...volumesFrom.map(({ container: name }): Need => ({ row: `container:${name}` })),
   ]
 }
 

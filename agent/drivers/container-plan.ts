@@ -1,14 +1,7 @@
 // What Docker is asked for, for one container of a task. Pure: a spec in, Docker's words out.
 
 import { endpointId } from '../../state/endpoint-id.ts'
-import type {
-  ContainerSpec,
-  HealthCheck,
-  HolderId,
-  LogSpec,
-  ProcessSpec,
-  Spec,
-} from '../../state/spec.ts'
+import type { ContainerSpec, HealthCheck, LogSpec, ProcessSpec, Spec } from '../../state/spec.ts'
 import { parentOf } from './cgroup/path.ts'
 import type { ContainerPlan } from './docker.ts'
 import type { Job } from './driver.ts'
@@ -21,8 +14,7 @@ const MIB = 1024 * 1024
 /** Where the task endpoint is (kernel/task-endpoint.ts). */
 const ENDPOINT_ADDRESS = '169.254.170.2'
 
-/** Stands for the task's id in the name of an awslogs stream (api/log-spec.ts). */
-const STREAM = 'awslogs-stream'
+/** Stands for the task's id in the name of an awslogs stream, and in the tag of what is routed (api/log-spec.ts). */
 const TASK_ID = '{task-id}'
 
 /** What Docker keeps of a container's output at most: two files of this size. */
@@ -46,7 +38,7 @@ export function planOf(
   { fromFiles, secrets, logOptions }: Fetched = NOTHING,
   more: Readonly<Record<string, string>> = {},
 ): ContainerPlan {
-  const { holderId, spec: task } = job
+  const { spec: task } = job
   const { command, entryPoint, workingDirectory, user, healthCheck, process = {} } = spec
   const cgroup = job.known('cgroup', 'cgroup')?.path
   return {
@@ -75,7 +67,7 @@ export function planOf(
       CpuShares: spec.cpuShares ?? 0,
       Memory: (spec.memoryMiB ?? 0) * MIB,
       MemoryReservation: (spec.memoryReservationMiB ?? 0) * MIB,
-      LogConfig: logConfig(spec.log, holderId, logOptions),
+      LogConfig: logConfig(spec.log, job, logOptions),
       ...confinement(process, spec.memoryMiB ?? 0),
       ...mounts(job, spec),
       Ulimits: ulimits(process, task.blockImds),
@@ -127,7 +119,10 @@ function mounts(
   return {
     // Docker makes a place of the host that is not there, as on ECS.
     ...(own.length > 0 && {
-      Binds: own.map(({ volume, path, readOnly }) => `${source(volume)}:${path}:${mode(readOnly)}`),
+      Binds: own.map(({ volume, part, path, readOnly }) => {
+        const from = part === undefined ? source(volume) : `${source(volume)}/${part}`
+        return `${from}:${path}:${mode(readOnly)}`
+      }),
     }),
     ...(volumesFrom.length > 0 && { VolumesFrom: volumesFrom.map(from) }),
   }
@@ -135,13 +130,16 @@ function mounts(
 
 function logConfig(
   log: LogSpec | undefined,
-  holderId: HolderId,
+  { holderId, details }: Pick<Job, 'holderId' | 'details'>,
   fetched: Fetched['logOptions'],
 ): HostConfig['LogConfig'] {
   if (log === undefined) return { Type: 'json-file', Config: LOG_FILE }
-  const { [STREAM]: stream, ...options } = log.options
-  const own = stream === undefined ? {} : { [STREAM]: stream.replace(TASK_ID, holderId) }
-  return { Type: log.driver, Config: { ...options, ...fetched, ...own } }
+  const name = log.router === undefined ? 'awslogs-stream' : 'tag'
+  const text = log.options[name]?.replace(TASK_ID, holderId)
+  const own = text === undefined ? {} : { [name]: text }
+  const folder = log.router && details('volume', `volume:${log.router}`).volumeName
+  const address = folder && { 'fluentd-address': `unix://${folder}/socket/fluent.sock` }
+  return { Type: log.driver, Config: { ...log.options, ...fetched, ...own, ...address } }
 }
 
 function confinement(process: ProcessSpec, memoryMiB: number): HostConfig {

@@ -5,7 +5,8 @@
 //                                                  docker-images.ts ──┘
 
 import Dockerode from 'dockerode'
-import type { Json, VolumePlan } from '../../state/spec.ts'
+import type { Json } from '../../state/spec.ts'
+import type { VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
 import { CALL_MS, call, finish } from './docker-call.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'

@@ -2,8 +2,9 @@
 // A driver keeps no state, decides nothing and never cleans up after itself; it does one thing, or
 // throws a Failure that says who must act.
 
-import type { ContainerSpec, EniSpec, HolderId, Spec, VolumeSpec } from '../../state/spec.ts'
+import type { ContainerSpec, EniSpec, HolderId, Spec } from '../../state/spec.ts'
 import type { Exit, RowId, RowKind } from '../../state/task.ts'
+import type { VolumeSpec } from '../../state/volume.ts'
 
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
 export type Details = {

@@ -15,6 +15,7 @@ import { type ImageOptions, imageDriver } from './image.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
 import type { Roles } from './roles/roles.ts'
+import { routersBelow } from './router-folder.ts'
 import { sandboxDriver } from './sandbox.ts'
 import type { Subnets } from './subnets.ts'
 import type { Values } from './values/values.ts'
@@ -27,6 +28,8 @@ export type DriverOptions = {
   readonly kernel: Kernel
   readonly host: Host
   readonly images: Omit<ImageOptions, 'docker'>
+  /** The agent's own place, closed to all but root. */
+  readonly stateDir: string
   /** EC2 says that an ENI slot which we took for free is not. */
   readonly onTaken: () => void
   /** Multiplies how long one attempt waits for a network card and for the router. */
@@ -44,7 +47,7 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, images, hostLeftMs, onTaken } = options
+  const { ec2, subnets, docker, kernel, host, images, stateDir, hostLeftMs, onTaken } = options
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const cgroups = openCgroups()
   const lookup = openEniLookup(ec2)
@@ -53,7 +56,10 @@ export function openDrivers(options: DriverOptions): Drivers {
     attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker, ...images }),
-    volume: volumeDriver({ docker, host }),
+    volume: volumeDriver({
+      ...{ docker, host, routersDir: routersBelow(stateDir) },
+      ...(values && { values }),
+    }),
     cgroup: cgroupDriver({ docker, cgroups, host }),
     sandbox: sandboxDriver({ docker, cgroups, kernel, host }),
     link: linkDriver({

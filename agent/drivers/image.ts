@@ -11,7 +11,7 @@ import { Failure, sentence } from '../failure.ts'
 import type { Docker } from './docker.ts'
 import type { ImageFacts } from './docker-images.ts'
 import { containerOf, type Details, type Driver } from './driver.ts'
-import type { Registries } from './registry/registry.ts'
+import type { Registries, Wanted } from './registry/registry.ts'
 
 /** ECS_IMAGE_PULL_BEHAVIOR's values. */
 export type Behaviour = 'default' | 'always' | 'once' | 'prefer-cached'
@@ -42,7 +42,7 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
   const pulls = new Map<string, Pull>()
 
   async function sharedPull(wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const key = `${wanted.image} ${wanted.secret ?? ''}`
+    const key = `${wanted.image} ${registries.userOf(wanted)}`
     const pull = pulls.get(key) ?? begin(key, wanted)
     pull.waiting += 1
     const { promise: givenUp, reject } = Promise.withResolvers<never>()
@@ -71,13 +71,14 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
     return pull
   }
 
-  async function pullOnce({ image, secret }: Wanted, signal: AbortSignal): Promise<void> {
+  async function pullOnce(wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const { image } = wanted
     const before = await docker.image(image, signal)
-    const auth = await registries.authOf(image, secret, signal)
+    const auth = await registries.authOf(wanted, signal)
     try {
       await docker.pull(image, auth, signal)
     } catch (error) {
-      registries.refused(image)
+      registries.refused(wanted)
       throw error
     }
     onPull('pulled')
@@ -111,7 +112,8 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
       const present = await docker.image(image, signal)
       if (present !== undefined && isEnough(image, present)) return present
       try {
-        await sharedPull({ image, ...(secret === undefined ? {} : { secret }) }, signal)
+        const login = secret === undefined ? {} : { secret }
+        await sharedPull({ image, task: job.spec, ...login }, signal)
       } catch (error) {
         return instead(present, error)
       }
@@ -126,9 +128,6 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
     },
   }
 }
-
-/** An image, and the secret with the login to its registry, where the container names one. */
-type Wanted = { readonly image: string; readonly secret?: string }
 
 /**
  * While the state file cannot be written the task goes on: an image that is not noted as ours is

@@ -8,6 +8,7 @@ import type { Docker } from './docker.ts'
 import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
+import { removeRouterFolder, routersBelow } from './router-folder.ts'
 import type { SeenCgroup, SeenContainer, SeenEni, SeenLink, SeenVolume } from './survey.ts'
 
 /** What the sweep may do to the world, and the one thing that it may ask. */
@@ -36,6 +37,8 @@ export type OrphansOptions = {
   readonly instanceId: string
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'end' | 'remove'>
+  /** The agent's own place. */
+  readonly stateDir: string
 }
 
 /** How long an orphan may take to end by itself, milliseconds: Docker's own default. */
@@ -45,7 +48,7 @@ const FILTER_VALUES_MAX = 200
 
 /** Opens these hands over what the drivers use. */
 export function openOrphans(options: OrphansOptions): Orphans {
-  const { ec2, docker, kernel, instanceId, cgroups = openCgroups() } = options
+  const { ec2, docker, kernel, instanceId, stateDir, cgroups = openCgroups() } = options
 
   async function detach(seen: SeenEni, signal: AbortSignal): Promise<void> {
     const { attachment } = seen
@@ -61,6 +64,8 @@ export function openOrphans(options: OrphansOptions): Orphans {
       if (facts === undefined) return
       await docker.stop(containerId, STOP_MS, signal)
       await docker.remove(containerId, signal)
+      // The last that a task gives back here. Nothing marks a folder but its name.
+      if (wears.row === 'sandbox') removeRouterFolder(routersBelow(stateDir), wears.holderId)
       // While this process holds the namespace, the kernel cannot bring the link home.
       const netns = facts.NetworkSettings.SandboxKey
       if (wears.row === 'sandbox' && netns !== '') await kernel.dropNetns(netns)

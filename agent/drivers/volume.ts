@@ -1,19 +1,31 @@
 // A volume of a task. One of the task's own is made for it, under a name that nobody else has, and
 // removed with it; a shared one is found by its name, or made where the definition says so, and stays.
 
-import type { VolumePlan } from '../../state/spec.ts'
+import type { RouterFile, VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import type { Docker } from './docker.ts'
 import { type Driver, type Job, volumeOf } from './driver.ts'
 import { labelsOf } from './mark.ts'
+import { makeRouterFolder, removeRouterFolder, type WrittenFile } from './router-folder.ts'
+import type { Values } from './values/values.ts'
 
 /** The driver of `volume:<name>` rows. Refuses with CannotCreateVolumeError, ECS's word. */
 export function volumeDriver(options: {
   readonly docker: Docker
   readonly host: Host
+  /** Where the files of log routers are. */
+  readonly routersDir: string
+  /** Fetches files for log routers. */
+  readonly values?: Pick<Values, 'file'>
 }): Driver<'volume'> {
-  const { docker, host } = options
+  const { docker, host, routersDir, values } = options
+
+  async function written(file: RouterFile, job: Job, signal: AbortSignal): Promise<WrittenFile> {
+    if ('text' in file) return file
+    if (values === undefined) throw new Error(`nothing fetches ${file.name}`)
+    return { name: file.name, text: await values.file(file.from, job.spec, signal) }
+  }
 
   async function share(name: string, isMade: boolean, plan: VolumePlan, signal: AbortSignal) {
     const there = await docker.inspectVolume(name, signal)
@@ -29,6 +41,10 @@ export function volumeDriver(options: {
     async ensure(job, signal) {
       const volume = volumeOf(job)
       if (volume.kind === 'bind') throw new Error(`${job.row} is a place of the host`)
+      if (volume.kind === 'router') {
+        const files = await Promise.all(volume.files.map((file) => written(file, job, signal)))
+        return { volumeName: makeRouterFolder(routersDir, job.holderId, files) }
+      }
       const { name, driver, options, labels } = volume
       if (volume.kind === 'shared') {
         return await share(name, volume.isMade, { driver, options, labels }, signal)
@@ -42,7 +58,9 @@ export function volumeDriver(options: {
     },
 
     async release(job, signal) {
-      if (volumeOf(job).kind === 'task') await docker.removeVolume(ownName(job), signal)
+      const { kind } = volumeOf(job)
+      if (kind === 'task') await docker.removeVolume(ownName(job), signal)
+      if (kind === 'router') removeRouterFolder(routersDir, job.holderId)
       return undefined
     },
   }

@@ -39,7 +39,7 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
       `${AWSVPC} links are not supported: the containers reach each other on 127.0.0.1`,
     ),
     disableNetworking: refused(`${AWSVPC} every container has the task's network; leave it out`),
-    firelensConfiguration: refused('Leave it out: no log is routed through a container yet'),
+    firelensConfiguration: taken('makes it the log router of the task: [firelens.md](firelens.md)'),
     secrets: taken('variables, fetched when the container is made and written down nowhere here'),
     environmentFiles: taken('at most 10 files of variables; environment wins, then the first file'),
     mountPoints: taken('volumes of the task'),
@@ -119,8 +119,12 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
     hostname: taken('the name'),
     ipAddress: taken('its address, of either version'),
   },
+  'containerDefinitions.firelensConfiguration': {
+    type: taken('fluentd or fluentbit'),
+    options: taken('enable-ecs-log-metadata, config-file-type (`file`, `s3`), config-file-value'),
+  },
   'containerDefinitions.logConfiguration': {
-    logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk'),
+    logDriver: taken('json-file, syslog, journald, gelf, fluentd, awslogs, splunk, awsfirelens'),
     options: taken("the driver's; awslogs-stream-prefix names a stream as ECS does"),
     secretOptions: taken('options that are fetched as secrets are'),
   },

@@ -5,17 +5,17 @@ import { clientError, shown } from '../aws-error.ts'
 import type { Rule } from './rule.ts'
 import { containersOf } from './rule.ts'
 
-const DRIVERS = ['json-file', 'syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk']
+const DRIVERS = [
+  ...['json-file', 'syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk'],
+  // Through a container of the task: rules/firelens.ts.
+  'awsfirelens',
+]
 
 export const logging: Rule = (definition) => {
   for (const { container, path: owner } of containersOf(definition)) {
     const { logConfiguration: log } = container
     if (log === undefined) continue
     const path = `${owner}.logConfiguration`
-    if (log.logDriver === 'awsfirelens') {
-      const rule = 'no log is routed through a container yet'
-      throw clientError(`${path}.logDriver`, rule, 'Use fluentd, or leave logConfiguration out')
-    }
     if (log.logDriver === undefined || !DRIVERS.includes(log.logDriver)) {
       const rule = `${shown(log.logDriver)}: a log driver is ${DRIVERS.join(', ')}`
       throw clientError(`${path}.logDriver`, rule)

@@ -216,7 +216,7 @@ describe('a container of a task definition', () => {
     ['dnsServers[0]', { dnsServers: ['dns.example'] }, /"dns.example" is not an address/],
     ['dnsServers[3]', { dnsServers: ['::1', '::2', '::3', '::4'] }, /more than 3/],
     ['dnsSearchDomains[0]', { dnsSearchDomains: ['a..b'] }, /not a domain/],
-    ['logDriver', { logConfiguration: { logDriver: 'awsfirelens' } }, /fluentd/],
+    ['logDriver', { logConfiguration: { logDriver: 'awsfirelens' } }, /firelensConfiguration/],
     ['logDriver', { logConfiguration: { logDriver: 'none' as 'syslog' } }, /json-file, syslog/],
     ['options', { logConfiguration: { logDriver: 'awslogs' } }, /awslogs-group is required/],
     ['systemControls[0].value', control('net.core.somaxconn', ''), /required/],

@@ -26,13 +26,16 @@ describe('a login to a registry', () => {
     (name) => {
       const container = nginx({ repositoryCredentials: { credentialsParameter: name } })
       checkDefinition(seedDefinition(container), host)
-      expect(containerSpec(container)).toMatchObject({ repositorySecret: name })
+      const from = { store: 'secretsmanager', secretId: name }
+      expect(containerSpec(container)).toMatchObject({ repositorySecret: from })
     },
   )
 
   test.each([
     ['', /containerDefinitions\[0\]\.repositoryCredentials\.credentialsParameter: is required/],
-    ['arn:aws:ssm:us-west-2:123456789012:parameter/x', /ARN or the name of a secret/],
+    ['arn:aws:ssm:us-west-2:123456789012:parameter/x', /whole secret of Secrets Manager/],
+    [`${ARN}:password::`, /whole secret of Secrets Manager/],
+    ['file:../x', /without \. or \.\./],
     ['two words', /ARN or the name of a secret/],
   ])('that is %j is refused by name', (name, message) => {
     const container = nginx({ repositoryCredentials: { credentialsParameter: name } })

@@ -230,7 +230,7 @@ describe('what is left in it', () => {
     expect(await seen()).toEqual([{ ...thing, isUsed: false }])
     const pid = await stray(leafOf(up.path, 'f'.repeat(64)), 'exec sleep 1000')
     const orphans = openOrphans({
-      ...{ ec2, docker: connection, instanceId: host.instanceId },
+      ...{ ec2, docker: connection, instanceId: host.instanceId, stateDir: '/nowhere' },
       kernel: { giveBack: async () => {}, dropNetns: async () => {} },
     })
     const [found] = (await seen()) as readonly SeenCgroup[]

@@ -5,7 +5,7 @@ import type { Behaviour, ImageOptions } from '../../agent/drivers/image.ts'
 
 export const noImages = (behaviour: Behaviour): Omit<ImageOptions, 'docker'> => ({
   behaviour,
-  registries: { authOf: async () => undefined, refused: () => {} },
+  registries: { authOf: async () => undefined, refused: () => {}, userOf: () => '' },
   images: { pulled: () => {}, used: () => {}, has: () => false },
   whenKept: async () => {},
   onPull: () => {},

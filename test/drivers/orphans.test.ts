@@ -4,7 +4,9 @@
 
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import {
   AttachNetworkInterfaceCommand,
@@ -16,6 +18,7 @@ import { type Ec2, openEc2 } from '../../agent/drivers/ec2.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
 import { aliasOf, labelsOf } from '../../agent/drivers/mark.ts'
 import { type Orphans, openOrphans } from '../../agent/drivers/orphans.ts'
+import { makeRouterFolder, routersBelow } from '../../agent/drivers/router-folder.ts'
 import type { SeenEni } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import { makeRig, type Rig } from '../lab/rig.ts'
@@ -30,6 +33,7 @@ let ec2: Ec2
 let kernel: Kernel
 let image: string
 let orphans: Orphans
+const stateDir = mkdtempSync(join(tmpdir(), 'enid-orphans-'))
 const calls: string[] = []
 /** Containers that a failed test would leave behind. */
 const made: string[] = []
@@ -44,7 +48,7 @@ beforeAll(async () => {
   })
   ec2 = openEc2({ onCall: ({ action }) => calls.push(action) })
   kernel = openKernel({ warn: () => {}, error: console.error })
-  orphans = openOrphans({ ec2, docker: openDocker(), kernel, instanceId: rig.instanceId })
+  orphans = openOrphans({ ec2, docker: openDocker(), kernel, instanceId: rig.instanceId, stateDir })
 })
 test('a volume is removed with what is in it, and gone is success', async () => {
   const volumeName = await docker('volume', 'create')
@@ -60,6 +64,7 @@ afterAll(async () => {
   await rig?.end()
   if (made.length > 0) await docker('rm', '--force', ...made).catch(() => {})
   await docker('rmi', image)
+  rmSync(stateDir, { recursive: true })
 })
 beforeEach(() => {
   calls.length = 0
@@ -138,6 +143,7 @@ describe('an ENI', () => {
         docker: openDocker(),
         kernel,
         instanceId: rig.instanceId,
+        stateDir,
       }).releaseEni(free('eni-1'), never())
     expect(await failing('InvalidNetworkInterface.InUse')).toBe('going')
     await expect(failing('RequestLimitExceeded')).rejects.toMatchObject({
@@ -165,8 +171,9 @@ describe('a container', () => {
     await orphans.releaseContainer(seen, never())
   }, 30_000)
 
-  test('that is a pause is removed, and our hold on its namespace ends', async () => {
+  test('that is a pause is removed, our hold on its namespace ends, and its log router’s folder goes', async () => {
     const seen = await start('sandbox', `trap exit TERM; ${IDLE}`)
+    const folder = makeRouterFolder(routersBelow(stateDir), seen.wears.holderId, [])
     const facts = await inspect<{ NetworkSettings: { SandboxKey: string } }>(seen.containerId)
     const netns = facts.NetworkSettings.SandboxKey
     const { ino } = statSync(netns)
@@ -175,6 +182,7 @@ describe('a container', () => {
     expect(isHeld()).toBe(true)
     await orphans.releaseContainer(seen, never())
     expect(isHeld()).toBe(false)
+    expect(existsSync(folder)).toBe(false)
   }, 30_000)
 })
 
@@ -231,7 +239,13 @@ describe('which instances exist', () => {
       asked.push((input as { Filters: { Values: string[] }[] }).Filters[0]?.Values.length ?? 0)
       return { Reservations: [{ Instances }, {}] } as never
     }
-    const hands = openOrphans({ ec2: { call }, docker: openDocker(), kernel, instanceId: 'i-1' })
+    const hands = openOrphans({
+      ec2: { call },
+      docker: openDocker(),
+      kernel,
+      instanceId: 'i-1',
+      stateDir,
+    })
     const many = Array.from({ length: 201 }, (_, n) => `i-${n}`)
     expect(await hands.instancesThatExist(many, never())).toEqual(
       new Set(['i-running', 'i-stopped', 'i-shutting-down']),

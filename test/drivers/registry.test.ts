@@ -12,9 +12,11 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import { type Behaviour, imageDriver, type Pulled } from '../../agent/drivers/image.ts'
-import { ecrRegistryOf, openEcrTokens } from '../../agent/drivers/registry/ecr.ts'
+import { askEcr, ecrRegistryOf, openEcrTokens } from '../../agent/drivers/registry/ecr.ts'
 import { hostOf, openRegistries } from '../../agent/drivers/registry/registry.ts'
-import { secretReader } from '../../agent/drivers/registry/secret.ts'
+import { openRoles } from '../../agent/drivers/roles/roles.ts'
+import { openValues } from '../../agent/drivers/values/values.ts'
+import { registrySecret } from '../../api/secret-spec.ts'
 import { openDatabase } from '../../state/database.ts'
 import { Images } from '../../state/images.ts'
 import { container, job, never, spec } from './jobs.ts'
@@ -77,8 +79,11 @@ afterAll(async () => {
 type Login = { secret?: string; file?: string }
 
 function driverOf(behaviour: Behaviour, { file }: Login = { file: registry.configFile }) {
-  const readSecret = secretReader('us-west-2')
-  const registries = openRegistries({ readSecret, ecr: openEcrTokens(), ...(file && { file }) })
+  const region = 'us-west-2'
+  const roles = openRoles({ sources: new Map(), region })
+  const values = openValues({ roles, region, secretsDir: folder })
+  const ecr = openEcrTokens(askEcr(roles))
+  const registries = openRegistries({ values, roles, ecr, ...(file && { file }) })
   const onPull = (outcome: Pulled) => void pulls.push(outcome)
   const options = { ...noImages(behaviour), registries, images, onPull }
   return imageDriver({ docker: openDocker(), ...options })
@@ -86,7 +91,10 @@ function driverOf(behaviour: Behaviour, { file }: Login = { file: registry.confi
 
 /** What the row holds once it is ensured; the login is the file's unless told. */
 function ensure(behaviour: Behaviour, image: string, login?: Login) {
-  const wanted = container({ image, ...(login?.secret && { repositorySecret: login.secret }) })
+  const wanted = container({
+    image,
+    ...(login?.secret && { repositorySecret: registrySecret(login.secret) }),
+  })
   const wish = job('image:app', { spec: spec({ containers: [wanted] }) })
   return driverOf(behaviour, login).ensure(wish, never())
 }
@@ -178,6 +186,14 @@ test('the login of a container is its secret’s, of Secrets Manager', async () 
 })
 
 // P361
+test('for a host without AWS the login is in a file below its directory of secrets', async () => {
+  const { image, digest } = await newImage()
+  const { username, password } = registry
+  writeFileSync(join(folder, 'login.json'), JSON.stringify({ username, password }))
+  expect(await ensure('always', image, { secret: 'file:login.json' })).toMatchObject({ digest })
+})
+
+// P361
 test('without a login, or with a wrong one, the registry’s refusal is told, and nothing of the login', async () => {
   const { image } = await newImage()
   const none = await failureOf(ensure('always', image, {}))
@@ -208,7 +224,7 @@ test.each([
 test('a secret that is not there is refused with the words of Secrets Manager', async () => {
   const error = await failureOf(ensure('always', 'registry.example/app:1', { secret: 'gone' }))
   expect(error).toMatchObject({ kind: 'refused', code: 'CannotPullContainerAuthError' })
-  expect(error.message).toBe("the secret gone: ResourceNotFoundException: can't find the secret")
+  expect(error.message).toMatch(/^secret gone: ResourceNotFoundException: can't find the secret/)
 })
 
 // P361

@@ -1,6 +1,7 @@
 // Goal: a task's own volume is there for its containers and gone with them; a shared one is found, or
 // made where the definition says so, and stays. Method: the real dockerd; the oracle is its command.
 
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -11,13 +12,15 @@ import { MARK } from '../../agent/drivers/driver.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { volumeDriver } from '../../agent/drivers/volume.ts'
 import { Failure } from '../../agent/failure.ts'
-import type { ContainerSpec, VolumeSpec } from '../../state/spec.ts'
+import type { ContainerSpec } from '../../state/spec.ts'
+import type { VolumeSpec } from '../../state/volume.ts'
 import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
 const connection = openDocker()
-const driver = volumeDriver({ docker: connection, host })
+const routersDir = mkdtempSync('/tmp/enid-routers-')
+const driver = volumeDriver({ docker: connection, host, routersDir })
 const containers = containerDriver({ docker: connection, host })
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
 const none = { driver: 'local', options: {}, labels: {} }
@@ -39,6 +42,7 @@ afterEach(async () => {
 })
 afterAll(async () => {
   await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await rm(routersDir, { recursive: true })
   await docker('rmi', image)
 })
 
@@ -149,4 +153,54 @@ test('one container mounts all that another does', async () => {
   expect(HostConfig).toMatchObject({ VolumesFrom: [`${first}:ro`] })
   for (const name of await wearing(MARK.holder, given.holderId)) await docker('rm', name)
   await driver.release(given, never())
+})
+
+test('a log router’s folder has its files and a place for the socket, and goes with the task', async () => {
+  const holderId = newHolderId()
+  const from = { store: 's3', bucket: 'b', key: 'k' } as const
+  const volumes: VolumeSpec[] = [
+    {
+      name: '~firelens',
+      kind: 'router',
+      files: [
+        { name: 'fluent.conf', text: 'of {task-id}, {task-id}' },
+        { name: 'external.conf', from },
+      ],
+    },
+  ]
+  const asked: unknown[] = []
+  const values = {
+    async file(source: unknown) {
+      asked.push(source)
+      return 'fetched'
+    },
+  }
+  const wish = job('volume:~firelens', { holderId, spec: spec({ volumes }) })
+  const routers = volumeDriver({ docker: connection, host, routersDir, values })
+  for (let turn = 0; turn < 2; turn++) {
+    const { volumeName } = await routers.ensure(wish, never())
+    expect(volumeName).toBe(join(routersDir, holderId))
+    const text = (name: string) => readFile(join(volumeName, name), 'utf8')
+    expect(await text('fluent.conf')).toBe(`of ${holderId}, ${holderId}`)
+    expect(await text('external.conf')).toBe('fetched')
+    expect(readdirSync(join(volumeName, 'socket'))).toEqual([])
+  }
+  expect(asked).toEqual([from, from])
+  await routers.release(wish, never())
+  expect(readdirSync(routersDir)).toEqual([])
+  await routers.release(wish, never())
+})
+
+test.each([
+  [`/${'x'.repeat(80)}`, /too long a path/],
+  ['/a:b', /has a colon/],
+])('a log router below %s is refused', async (below, message) => {
+  const volumes: VolumeSpec[] = [{ name: '~firelens', kind: 'router', files: [] }]
+  const wish = job('volume:~firelens', { spec: spec({ volumes }) })
+  const routers = volumeDriver({ docker: connection, host, routersDir: below })
+  await expect(routers.ensure(wish, never())).rejects.toMatchObject({
+    kind: 'refused',
+    code: 'CannotCreateVolumeError',
+    message: expect.stringMatching(message),
+  })
 })

@@ -62,7 +62,8 @@ beforeAll(async () => {
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const docker = openDocker()
   const images = noImages('prefer-cached')
-  drivers = openDrivers({ ec2, subnets, docker, kernel, host, images, onTaken: () => {} })
+  const parts = { ec2, subnets, docker, kernel, host, images, stateDir: stateRoot }
+  drivers = openDrivers({ ...parts, onTaken: () => {} })
 })
 
 async function startLab(): Promise<string> {

@@ -4,9 +4,14 @@
 import type * as Sdk from '@aws-sdk/client-ecr'
 import { Failure } from '../../failure.ts'
 import type { RegistryAuth } from '../docker-images.ts'
+import type { Roles } from '../roles/roles.ts'
 
-/** A registry: an account's, in one region. */
-export type EcrRegistry = { readonly registryId: string; readonly region: string }
+/** A registry: an account's, in one region; and as whom it is asked, where not as the agent. */
+export type EcrRegistry = {
+  readonly registryId: string
+  readonly region: string
+  readonly role?: string
+}
 
 export type EcrTokens = {
   /** The login for this registry. Rejects with a Failure. */
@@ -29,6 +34,8 @@ export function ecrRegistryOf(image: string): EcrRegistry | undefined {
 const MARGIN_MS = 300_000
 /** A call that takes longer is given up. */
 const TIMEOUT_MS = 10_000
+/** Who asks, in CloudTrail. */
+const SESSION = 'enid-agent'
 
 type Token = { readonly auth: RegistryAuth; readonly expiresAt: number }
 
@@ -39,9 +46,9 @@ export type AskEcr = (
 ) => Promise<Sdk.GetAuthorizationTokenCommandOutput>
 
 /** The tokens of this host. `now` in milliseconds since the epoch. */
-export function openEcrTokens(ask: AskEcr = askSdk, now: () => number = Date.now): EcrTokens {
+export function openEcrTokens(ask: AskEcr, now: () => number = Date.now): EcrTokens {
   const kept = new Map<string, Promise<Token>>()
-  const keyOf = ({ registryId, region }: EcrRegistry) => `${registryId} ${region}`
+  const keyOf = ({ registryId, region, role }: EcrRegistry) => `${registryId} ${region} ${role}`
 
   async function fetchToken(registry: EcrRegistry): Promise<Token> {
     const answer = await ask(registry, AbortSignal.timeout(TIMEOUT_MS)).catch((error) => {
@@ -84,6 +91,7 @@ const nameOf = ({ registryId, region }: EcrRegistry) => `ECR of ${registryId} in
 
 /** The SDK's errors hold no token; 5xx and what never got there pass, the rest is a refusal. */
 function ecrFailure(registry: EcrRegistry, error: unknown): Failure {
+  if (error instanceof Failure) return error
   const { name, message, $metadata } = error as Partial<Sdk.ECRServiceException>
   const status = $metadata?.httpStatusCode
   const words = `${nameOf(registry)}: ${name}: ${message}`
@@ -99,14 +107,18 @@ function ecrFailure(registry: EcrRegistry, error: unknown): Failure {
   return new Failure('refused', CODE, words, { hint, cause: error })
 }
 
-async function askSdk(registry: EcrRegistry, abortSignal: AbortSignal) {
-  const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr')
-  const client = new ECRClient({ region: registry.region, maxAttempts: 1 })
-  try {
-    // Deprecated, and the only way to say which account's: without it a token is of our own.
-    const command = new GetAuthorizationTokenCommand({ registryIds: [registry.registryId] })
-    return await client.send(command, { abortSignal })
-  } finally {
-    client.destroy()
+/** Asks ECR by the SDK, with the credentials of the role where there is one. */
+export const askEcr =
+  (roles: Pick<Roles, 'get'>): AskEcr =>
+  async ({ registryId, region, role }, abortSignal) => {
+    const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr')
+    const credentials = role === undefined ? {} : { credentials: await roles.get(role, SESSION) }
+    const client = new ECRClient({ region, maxAttempts: 1, ...credentials })
+    try {
+      // Deprecated, and the only way to say which account's: without it a token is of our own.
+      const command = new GetAuthorizationTokenCommand({ registryIds: [registryId] })
+      return await client.send(command, { abortSignal })
+    } finally {
+      client.destroy()
+    }
   }
-}

@@ -4,46 +4,75 @@
 //
 //   repositoryCredentials ─▶ secret      *.dkr.ecr.*.amazonaws.com ─▶ ecr.ts      file ─▶ static.ts
 
+import type { SecretSource, Spec } from '../../../state/spec.ts'
 import { Failure } from '../../failure.ts'
 import type { RegistryAuth } from '../docker-images.ts'
-import { type EcrTokens, ecrRegistryOf } from './ecr.ts'
+import type { Roles } from '../roles/roles.ts'
+import { executionRole, type Values } from '../values/values.ts'
+import { type EcrRegistry, type EcrTokens, ecrRegistryOf } from './ecr.ts'
 import { readStatic } from './static.ts'
 
-/** The text of a secret of Secrets Manager, by its ARN or name. Rejects with a Failure. */
-export type ReadSecret = (secret: string, signal: AbortSignal) => Promise<string>
+/** A login that a pull is made with: the container's own, and who asks for it. */
+export type Wanted = { readonly image: string; readonly secret?: SecretSource; readonly task: Spec }
 
 export type Registries = {
   /** What to show the registry of this image; undefined for nothing. Rejects with a Failure. */
-  authOf(
-    image: string,
-    secret: string | undefined,
-    signal: AbortSignal,
-  ): Promise<RegistryAuth | undefined>
+  authOf(wanted: Wanted, signal: AbortSignal): Promise<RegistryAuth | undefined>
   /** The registry refused: what was kept for it is not used again. */
-  refused(image: string): void
+  refused(wanted: Wanted): void
+  /** The same text for all who pull as the same user. */
+  userOf(wanted: Wanted): string
 }
 
 export type RegistriesOptions = {
-  readonly readSecret: ReadSecret
+  readonly values: Pick<Values, 'secret'>
+  readonly roles: Pick<Roles, 'has'>
   readonly ecr: EcrTokens
   /** A file like Docker's config.json, read anew for each pull. */
   readonly file?: string
 }
 
 /** All that this host knows of registries. */
-export function openRegistries({ readSecret, ecr, file }: RegistriesOptions): Registries {
+export function openRegistries({ values, roles, ecr, file }: RegistriesOptions): Registries {
+  const ecrOf = ({ image, task }: Wanted): EcrRegistry | undefined => {
+    const registry = ecrRegistryOf(image)
+    const role = executionRole(roles, task)
+    return registry && { ...registry, ...(role === undefined ? {} : { role }) }
+  }
   return {
-    async authOf(image, secret, signal) {
-      if (secret !== undefined) return loginOf(secret, await readSecret(secret, signal))
-      const registry = ecrRegistryOf(image)
+    async authOf(wanted, signal) {
+      const { secret, task, image } = wanted
+      if (secret !== undefined) {
+        const name = secret.store === 'file' ? secret.path : nameOf(secret)
+        const text = await values.secret(secret, task, signal).catch((error) => {
+          throw unread(name, error)
+        })
+        return loginOf(name, text)
+      }
+      const registry = ecrOf(wanted)
       if (registry !== undefined) return await ecr.tokenOf(registry, signal)
       return file === undefined ? undefined : readStatic(file, hostOf(image))
     },
-    refused(image) {
-      const registry = ecrRegistryOf(image)
+    refused(wanted) {
+      const registry = ecrOf(wanted)
       if (registry !== undefined) ecr.forget(registry)
     },
+    userOf: (wanted) => JSON.stringify([wanted.secret, executionRole(roles, wanted.task)]),
   }
+}
+
+const nameOf = (secret: Exclude<SecretSource, { store: 'file' }>): string =>
+  secret.store === 'ssm' ? secret.parameter : secret.secretId
+
+/** ECS's word for it. */
+function unread(name: string, error: unknown): unknown {
+  if (!(error instanceof Failure) || error.code === 'Aborted' || error.kind === 'defect')
+    return error
+  const { kind, message, hint } = error
+  const text = message.includes(name) ? message : `${name}: ${message}`
+  return kind === 'transient'
+    ? new Failure('transient', 'CannotPullContainerAuthError', text, { hint })
+    : new Failure('refused', 'CannotPullContainerAuthError', text, { hint })
 }
 
 /** ECS: the secret holds {"username": …, "password": …}. What it does hold is not repeated. */

@@ -33,6 +33,10 @@ export type Values = {
    * ECS's words and without a value: `refused` where somebody must act, else `transient`.
    */
   fetch(task: Spec, container: ContainerSpec, signal: AbortSignal): Promise<Fetched>
+  /** The text of one secret of the task. Rejects with a Failure as `fetch` does. */
+  secret(from: SecretSource, task: Spec, signal: AbortSignal): Promise<string>
+  /** The text of one file of the task. Rejects with a Failure as `fetch` does. */
+  file(from: EnvironmentFileSource, task: Spec, signal: AbortSignal): Promise<string>
   close(): void
 }
 
@@ -59,9 +63,13 @@ export function openValues({ roles, region, secretsDir }: ValuesOptions): Values
   }
 
   return {
-    async fetch({ roles: { execution } = {} }, container, signal) {
+    secret: async (from, task, signal) =>
+      await unlessAborted(text(from, executionRole(roles, task), signal), signal, 'the secret'),
+    file: async (from, task, signal) =>
+      await unlessAborted(file(from, executionRole(roles, task), signal), signal, 'the file'),
+    async fetch(task, container, signal) {
       const { secrets = [], environmentFiles = [], log } = container
-      const role = execution !== undefined && roles.has(execution) ? execution : undefined
+      const role = executionRole(roles, task)
       // Many variables are members of one secret: it is asked for once.
       const texts = new Map<string, Promise<string>>()
       const value = async ({ name, from }: SecretSpec): Promise<[string, string]> => {
@@ -96,6 +104,14 @@ export function openValues({ roles, region, secretsDir }: ValuesOptions): Values
     },
     close: () => stores.close(),
   }
+}
+
+/** Who asks for a task: its execution role, where this host has a source of it; else the agent. */
+export function executionRole(
+  roles: Pick<Roles, 'has'>,
+  { roles: { execution } = {} }: Pick<Spec, 'roles'>,
+): string | undefined {
+  return execution !== undefined && roles.has(execution) ? execution : undefined
 }
 
 /** ECS's word. A Failure of the place that was asked has said who must act; all others are refusals. */
