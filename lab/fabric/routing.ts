@@ -141,13 +141,17 @@ function hops({ appliances, subnets }: Routing): Command[] {
       rule(FROM_APPLIANCE, goesOutBy(link), ...zone(ZONE.outside)),
       rule(TO_APPLIANCE, match(iif, link), ...zone(ZONE.outside)),
     ]),
-    // Who is sent to by no other appliance and by no gateway has the address, and is in its subnet;
-    // what a NAT gateway is given is for a stranger, and comes back by the gateway's link.
+    // What a NAT gateway is given, for the VPC or not, is answered by the gateway's link.
+    ...subnets.flatMap(({ translators, number }) =>
+      translators.map((link) =>
+        rule(FROM_APPLIANCE, goesOutBy(link), ...zone(ZONE.subnets + number)),
+      ),
+    ),
+    // Who is sent to by no other appliance and by no gateway has the address, and is in its subnet.
     ...subnets.flatMap((subnet) => {
       const own = zone(ZONE.subnets + subnet.number)
       const isFrom = match(iif, inSet(linkSet(subnet.id)))
       return [
-        ...subnet.translators.map((link) => rule(FROM_APPLIANCE, goesOutBy(link), ...own)),
         ...subnet.blocks.map((block) => rule(FROM_APPLIANCE, isFor(block), ...own)),
         numbered(TO_APPLIANCE, 'subnet', subnet, isFrom, ...own),
       ]

@@ -390,6 +390,19 @@ const NAT_GATEWAY: readonly Row[] = [
   ),
   nat(
     {
+      id: 'nat-within-the-vpc-of-an-unchecked-sender',
+      why: 'The same where a route leads into the VPC by the gateway: the answer is the gateway’s.',
+      doc: DOC.tracking,
+    },
+    {
+      groups: { ...OPEN, client: { in: [] } },
+      routes: { X: ['Y nat'], Z: [] },
+      unchecked: ['a'],
+    },
+    { see: { 'a>c udp 80 as nat': 'both', 'a>c tcp 80': 'both', 'a>c ping as nat': 'both' } },
+  ),
+  nat(
+    {
       id: 'nat-sender-groups',
       why: 'The sender’s groups judge before the gateway, by the address that it calls.',
       doc: DOC.natAcl,
