@@ -103,7 +103,7 @@ function frames(): Command[] {
   return [
     addChain('netdev', 'frames'),
     refuse('frames', 'frames', 'spoofed MAC', match(concat(iif, etherSource), inSet('mac'), '!=')),
-    rule(match(payload('ether', 'type'), anyOf('ip', 'ip6')), accept),
+    ...['ip', 'ip6'].map((type) => rule(match(payload('ether', 'type'), type), accept)),
     rule(match(concat(iif, sender, address), inSet('arp_sender')), accept),
     rule(
       match(concat(iif, sender, networkOf(address, 'ipv4')), inSet('arp_sender_prefix')),
@@ -122,8 +122,8 @@ function sourceCheck(): Command[] {
   const chain = 'source_check'
   return [
     addGate(chain, 'prerouting', BEFORE_DEFRAG),
+    rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept), // By far the most, so first.
     leaseQuestion(chain),
-    rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),
     rule(chain, from('source_ipv6', payload('ip6', 'saddr')), accept),
     rule(chain, from('source_prefix_ipv4', networkOfEnd('ipv4', 'saddr')), accept),
     rule(chain, from('source_prefix_ipv6', networkOfEnd('ipv6', 'saddr')), accept),
@@ -184,10 +184,11 @@ function forwarding(): Command[] {
   return [
     ...agreedChains(),
     addGate(check, 'forward', -30),
+    rule(check, ...acceptNear('ipv4')),
     ...['saddr', 'daddr'].map((address) =>
       refuse(check, 'destination', 'link-local', match(payload('ip6', address), linkLocalNet)),
     ),
-    ...acceptNear().map((statements) => rule(check, ...statements)),
+    rule(check, ...acceptNear('ipv6')),
     rule(check, match(concat(oif, payload('ip', 'daddr')), inSet('destination_ipv4')), accept),
     rule(check, match(concat(oif, payload('ip6', 'daddr')), inSet('destination_ipv6')), accept),
     ...(['ipv4', 'ipv6'] as const).map((version) =>

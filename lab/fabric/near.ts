@@ -36,17 +36,16 @@ export const nearElement = (subnetId: string, link: string, address: string): El
 })
 
 /** Accepts a packet to a port in the sender's subnet, and marks it. */
-export const acceptNear = (): Statement[][] =>
-  VERSIONS.map((version) => [
-    match(meta('nfproto'), version),
-    set(meta('mark'), fromMap(meta('iifname'), 'subnet_of')),
-    match(
-      concat(meta('mark'), meta('oifname'), payload(version === 'ipv4' ? 'ip' : 'ip6', 'daddr')),
-      inSet(`near_${version}`),
-    ),
-    set(meta('mark'), WITHIN),
-    accept,
-  ])
+export const acceptNear = (version: 'ipv4' | 'ipv6'): Statement[] => [
+  match(meta('nfproto'), version),
+  set(meta('mark'), fromMap(meta('iifname'), 'subnet_of')),
+  match(
+    concat(meta('mark'), meta('oifname'), payload(version === 'ipv4' ? 'ip' : 'ip6', 'daddr')),
+    inSet(`near_${version}`),
+  ),
+  set(meta('mark'), WITHIN),
+  accept,
+]
 
 /** That a packet was found to be one. */
 export const isNear: Statement = match(meta('mark'), WITHIN)

@@ -28,24 +28,29 @@ export class PluggedPorts {
     return plugged
   }
 
-  /** The ports themselves, but for the one with this id. */
-  all(but?: string): Port[] {
-    return this.values().flatMap(({ port }) => (port.eniId === but ? [] : [port]))
+  /** The ports themselves. */
+  all(): Port[] {
+    return this.values().map(({ port }) => port)
+  }
+
+  /** All but the one with this id; nothing is made for them, at five thousand ENIs either. */
+  *#others(eniId: string): Iterable<Port> {
+    for (const { port } of this.#ports.values()) if (port.eniId !== eniId) yield port
+  }
+
+  *#groupsOfOthers(eniId: string): Iterable<readonly string[]> {
+    for (const { groupIds } of this.#others(eniId)) yield groupIds
   }
 
   /** The port in canonical form; throws when it cannot be enforced beside the others. */
   checked(port: Port, groups: ReadonlyMap<string, unknown>): Port {
-    return checkPort(port, groups, this.all(port.eniId))
+    return checkPort(port, groups, this.#others(port.eniId))
   }
 
   /** The nftables commands that turn one port into another; `undefined` is no port. */
   change(before: LinkedPort | undefined, after: LinkedPort | undefined): Command[] {
-    const others = this.all(before?.port.eniId ?? after?.port.eniId)
-    return changePort(
-      before,
-      after,
-      others.map(({ groupIds }) => groupIds),
-    )
+    const { eniId = '' } = (before ?? after)?.port ?? {}
+    return changePort(before, after, () => this.#groupsOfOthers(eniId))
   }
 }
 

@@ -16,7 +16,7 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
 export function checkPort(
   port: Port,
   groups: ReadonlyMap<string, unknown>,
-  others: readonly Port[],
+  others: Iterable<Port>,
 ): Port {
   const refuse = (what: string): never => {
     throw new Error(`port ${port.eniId}: ${what}`)
@@ -44,7 +44,8 @@ export function checkPort(
   }
   const mine = new Set([...checked.ipv4, ...checked.ipv6])
   for (const other of others) {
-    const taken = [...other.ipv4, ...other.ipv6].find((address) => mine.has(address))
+    const isMine = (address: string): boolean => mine.has(address)
+    const taken = other.ipv4.find(isMine) ?? other.ipv6.find(isMine)
     if (taken !== undefined) refuse(`address ${taken} is in use by ${other.eniId}`)
     const shared = sharedPrefix(checked, other) ?? sharedPrefix(other, checked)
     if (shared !== undefined) refuse(`prefix ${shared} shares an address with ${other.eniId}`)

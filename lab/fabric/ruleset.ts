@@ -44,7 +44,7 @@ export function compile(
   const empty = groups.map((group) => ({ ...group, rules: [] }))
   const plugged = ports.map((port, at) => {
     const others = ports.slice(0, at).map((other) => other.port.groupIds)
-    return changePort(undefined, port, others)
+    return changePort(undefined, port, () => others)
   })
   return [
     ...baseRuleset(),
@@ -63,7 +63,7 @@ export function compile(
 export function changePort(
   before: LinkedPort | undefined,
   after: LinkedPort | undefined,
-  others: readonly (readonly string[])[],
+  others: () => Iterable<readonly string[]>,
 ): Command[] {
   const old = before === undefined ? [] : elementsOf(before)
   const now = after === undefined ? [] : elementsOf(after)
@@ -71,7 +71,8 @@ export function changePort(
   const [oldSet, newSet] = [groupSetName(leaving), groupSetName(coming)]
   const isUsed = (groupIds: readonly string[]): boolean => {
     const key = setKey(groupIds)
-    return others.some((each) => setKey(each) === key)
+    for (const each of others()) if (setKey(each) === key) return true
+    return false
   }
   return [
     ...(newSet !== oldSet && newSet !== '' && !isUsed(coming) ? addGroupSet(newSet, coming) : []),

@@ -48,10 +48,12 @@ export function takenIn(
   draft?: NetworkInterface,
 ): Taken {
   const taken = { addresses: new Set<string>(), prefixes: new Set<string>() }
+  const [addresses, prefixes] =
+    family === 4 ? (['ipv4', 'ipv4Prefixes'] as const) : (['ipv6', 'ipv6Prefixes'] as const)
+  // Asked for each new address, of every ENI: nothing is made for any of them.
   const add = (eni: NetworkInterface): void => {
-    const { addresses, prefixes } = holdings(eni, family)
-    for (const address of addresses) taken.addresses.add(address)
-    for (const prefix of prefixes) taken.prefixes.add(prefix)
+    for (const address of eni[addresses]) taken.addresses.add(address)
+    for (const prefix of eni[prefixes]) taken.prefixes.add(prefix)
   }
   for (const eni of world.enis.values()) {
     if (eni.subnetId === subnetId && eni.eniId !== draft?.eniId) add(eni)

@@ -3,10 +3,12 @@
 // whose groups let everything through, so that whatever is dropped an ACL dropped; sockets and
 // hand-made frames in both directions.
 
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { AclEntry } from '../../lab/fabric/fabric.ts'
+import { numberOf } from '../../lab/fabric/reason.ts'
 import {
   datagram,
   entry,
@@ -103,6 +105,31 @@ describe('an ACL', () => {
         expect(ping(client.netns, address), `${name} ${address}`).toBe(false)
       }
       expect(tcp(server.netns, client.ipv4, 80), name).toBe('silent')
+    }
+  })
+
+  // P315
+  test('is asked whatever mark a guest puts on its packets, and not within a subnet', async () => {
+    await near()
+    await far()
+    const nft = (text: string): void => {
+      const where = [`--net=${client.netns}`, 'nft', '-f', '-']
+      execFileSync('nsenter', where, { input: text })
+    }
+    // All marks that mean something in the fabric, the one of a packet that crosses no border first.
+    for (const mark of ['0xffffffff', '1', '2', String(numberOf('subnet-1'))]) {
+      const chain = `type filter hook output priority 0; meta mark set ${mark};`
+      nft(`table inet marks {\n chain out { ${chain} }\n}\n`)
+      try {
+        expect(tcp(client.netns, server.ipv4, 80), mark).toBe('silent')
+        expect(tcp(client.netns, server.ipv6, 80), mark).toBe('silent')
+        expect(ping(client.netns, server.ipv4), mark).toBe(false)
+        expect(tcp(client.netns, neighbour.ipv4, 80), mark).toBe('open')
+        expect(tcp(client.netns, neighbour.ipv6, 80), mark).toBe('open')
+        expect(ping(client.netns, neighbour.ipv6), mark).toBe(true)
+      } finally {
+        nft('delete table inet marks')
+      }
     }
   })
 

@@ -69,7 +69,7 @@ const second = { port: port(2, { sourceDestCheck: false }), link: 'e2' }
 /** A NAT gateway's, which no group and no check is for. */
 const third = { port: port(4, { groupIds: ['sg-b'] }), link: 'e4' }
 const nat = { port: port(3, { groupIds: [], translates: true }), link: 'e3' }
-const OTHERS = [['sg-a', 'sg-b']]
+const OTHERS = () => [['sg-a', 'sg-b']]
 
 const [ALL4, ALL6] = ['0.0.0.0/0', '::/0']
 /** Rules of every form: each protocol and IP version, blocks of all sorts of lengths, groups, everywhere. */
