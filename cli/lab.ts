@@ -164,9 +164,16 @@ type Status = {
   }[]
   readonly groups: readonly { groupId: string; name: string }[]
   readonly hosts: readonly { name: string; instanceId: string; state: string }[]
+  readonly internet: { readonly real?: { readonly ways: readonly Way[] } }
   readonly eniCount: number
   readonly attachedCount: number
 }
+type Way = { readonly version: string; readonly uplink: string }
+
+const internetWords = (real: Status['internet']['real']): string =>
+  real === undefined
+    ? "the lab's own"
+    : `the real one, ${real.ways.map((way) => `${way.version} by ${way.uplink}`).join(', ')}`
 
 async function printStatus(call: Call): Promise<number> {
   const status = (await connectLab(labName(call)).ask('GET', '/lab/status')) as Status
@@ -184,6 +191,7 @@ async function printStatus(call: Call): Promise<number> {
         ({ vpcId, ipv4Cidr, ipv6Cidr }) => ['vpc', `${vpcId} ${ipv4Cidr} ${ipv6Cidr}`] as const,
       ),
       ['hosts', hosts.map(({ name, state }) => `${name} (${state})`).join(', ')],
+      ['internet', internetWords(status.internet.real)],
       ['enis', `${status.eniCount}, ${status.attachedCount} attached`],
     ]),
     table(

@@ -88,11 +88,12 @@ export function askRoute(address: string): Message {
   return message(RTM.GETROUTE, 0, `ask for the route to ${address}`, header, attribute(1, bytes))
 }
 
-/** The answer; undefined where it leads to no link. A gateway of the other IP version is not told. */
+/** The answer; undefined where it leads to no link, or by a gateway of the other IP version. */
 export function parseRoute(payload: Buffer): { ifindex: number; gateway?: Buffer } | undefined {
   const found = attributes(payload, 12)
   const [ifindex, gateway] = [found.get(4)?.readInt32LE(0), found.get(5)]
-  if (payload[7] !== RTN_UNICAST || ifindex === undefined) return undefined
+  const isOther = found.has(18) // RTA_VIA
+  if (payload[7] !== RTN_UNICAST || ifindex === undefined || isOther) return undefined
   return { ifindex, ...(gateway === undefined ? {} : { gateway }) }
 }
 

@@ -34,7 +34,7 @@ export function hostWays(
     const route = ask(host, SOMEWHERE[version])
     const uplink = links.find(({ ifindex }) => ifindex === route?.ifindex)?.name
     if (route === undefined || uplink === undefined) {
-      without[version] = `the host has no default route of ${version}`
+      without[version] = `the host has no default route of ${version} by a router of ${version}`
     } else {
       const closed = forwardsNot(hostNetns, version, uplink)
       // Switching forwarding on would have a host with IPv6 forget its router (accept_ra).

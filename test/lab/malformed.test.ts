@@ -2,13 +2,15 @@
 // is never a crash, and changes nothing. Method: more than ten thousand malformed requests, made from
 // valid ones and from nothing, over real HTTP; the seed stands, so each run sends the same.
 
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ACTIONS } from '../../lab/ec2/actions.ts'
 import { OPERATIONS, queryKey } from '../../lab/ec2/wire/operations.ts'
 import type { World } from '../../lab/model/world.ts'
+import { makeServer } from '../../lab/server.ts'
 import { makeRig, type Rig } from './rig.ts'
 import { branchOf, fill, send, VALID } from './valid-calls.ts'
 
@@ -442,6 +444,29 @@ describe('what is hardly HTTP', () => {
     }
     expect((await rig.query('Action=DescribeVpcs')).status).toBe(200)
     expect(rig.lab.region.world).toBe(before)
+  })
+
+  // P304
+  test('a body that does not come in time is refused in words, and half a call is no call', async () => {
+    const server = makeServer(rig.lab, () => undefined)
+    // Node swaps the two where the first is the smaller.
+    const { requestTimeout, headersTimeout } = server.server
+    expect([requestTimeout, headersTimeout]).toEqual([30_000, 30_000])
+    Object.assign(server.server, { requestTimeout: 300, headersTimeout: 300 })
+    await server.listen({ host: '127.0.0.1', port: 0 })
+    try {
+      const { port } = server.server.address() as AddressInfo
+      const call = 'Action=CreateVpc&CidrBlock=10.88.0.0%2F16'
+      const socket = connect(port, '127.0.0.1')
+      socket.write(`${head}Content-Length: ${call.length + 1}\r\n\r\n${call}`)
+      let text = ''
+      socket.on('data', (bytes) => (text += String(bytes)))
+      await once(socket, 'close')
+      expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*<Code>RequestTimeout<\/Code>/)
+      expect(rig.lab.region.world).toBe(before)
+    } finally {
+      await server.close()
+    }
   })
 
   test('after all of it the lab is alive, and no call ended as a defect', async () => {

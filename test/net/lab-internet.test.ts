@@ -283,7 +283,7 @@ describe('a lab with --internet', () => {
     }
     expect(leftovers(`${name}b`)).toEqual([])
     expect(tcp((await probe()).netnsPath, AT.public, 80), 'the other is gone').toBe('open')
-  })
+  }, 60_000)
 
   // P322
   test('changes of the host a link, a route and a table, and takes them away when it ends', async () => {
@@ -342,7 +342,7 @@ describe('a lab with --internet, anew each time,', () => {
       leftovers(name).filter((each) => each.startsWith('enid-') && each === told.real?.link),
     ).toEqual([])
     expect(tcp(client.netnsPath, AT.public, 80), 'not asked for any more').toBe('silent')
-  })
+  }, 120_000)
 })
 
 describe('a host that cannot lead there', () => {
@@ -358,7 +358,16 @@ describe('a host that cannot lead there', () => {
         ip('-6', 'route', 'del', 'default')
       },
       () => {},
-      /no default route of ipv4.*no default route of ipv6/,
+      /no default route of ipv4 .*no default route of ipv6 /,
+    ],
+    [
+      'leads IPv4 by a router of IPv6, and IPv6 nowhere',
+      () => {
+        ip('-4', 'route', 'replace', 'default', 'via', 'inet6', '2a0a:1::1', 'dev', 'uplink0')
+        ip('-6', 'route', 'del', 'default')
+      },
+      () => {},
+      /no default route of ipv4 by a router of ipv4/,
     ],
     [
       'forwards nothing',
@@ -391,6 +400,7 @@ describe('a host that cannot lead there', () => {
       }
       expect(gone).toEqual([])
     },
+    60_000,
   )
 
   // P324
