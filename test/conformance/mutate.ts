@@ -39,6 +39,9 @@ const NO_PROOF: Patch = {
   put: 'if (leaked.length < 0) {',
 }
 
+/** Here most of what must come will not: that is what a bug is. */
+const PATIENCE_MS = 3000
+
 /** Runs each mutant, told of each as it ends. */
 export async function runMutants(
   mutants: readonly Mutant[],
@@ -67,7 +70,7 @@ async function runMutant(mutant: Mutant): Promise<MutantResult> {
   const names = catchersOf(mutant)
   const tree = mutatedTree(mutant)
   try {
-    const { cases } = await examine({ names, tree, seed: 0, probes: 0 })
+    const { cases } = await examine({ names, tree, seed: 0, probes: 0, patienceMs: PATIENCE_MS })
     const passed = cases.filter(({ failure }) => failure === undefined).map((each) => each.name)
     const caught = cases.length === names.length && passed.length === 0
     const first = cases.find(({ failure }) => failure !== undefined)

@@ -39,6 +39,7 @@ export const DOC = {
   natInstance: `${vpc}/work-with-nat-instances.html`,
   imds: `${ec2}/configuring-instance-metadata-service.html`,
   imdsRead: `${ec2}/instancedata-data-retrieval.html`,
+  dhcp: `${vpc}/VPC_DHCP_Options.html`,
   dns: `${vpc}/AmazonDNS-concepts.html`,
   addresses: `${ec2}/using-instance-addressing.html`,
   prefixes: `${ec2}/ec2-prefix-eni.html`,
