@@ -331,8 +331,9 @@ export class Wire {
 
   #findRouter(host: Host): string {
     const answer = Buffer.concat([Buffer.of(0, 2), Buffer.alloc(6), bytesOf(host.gateway)])
-    for (let tries = 0; tries < 30; tries++) {
-      this.#askRouter(host)
+    const deadline = performance.now() + PATIENCE_MS
+    while (performance.now() < deadline) {
+      this.#askRouter(host) // Again and again: until the link is up the kernel drops it.
       const until = performance.now() + 100
       for (let left = 100; left > 0; left = until - performance.now()) {
         readable([host.packet], Math.ceil(left))
