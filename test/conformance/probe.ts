@@ -473,8 +473,7 @@ export class Probes {
 
   #end(target: string): Host | undefined {
     const name = nameIn(target)
-    const known = this.#stage.enis.has(name as 'a') || name === 'o'
-    return known ? this.#stage.host(name) : undefined
+    return this.#stage.has(name) ? this.#stage.host(name) : undefined
   }
 
   #at(target: string, ip: Ip): string {

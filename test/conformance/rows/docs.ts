@@ -33,6 +33,7 @@ export const DOC = {
   eigw: `${vpc}/egress-only-internet-gateway.html`,
   nat: `${vpc}/nat-gateway-basics.html`,
   natAcl: `${vpc}/vpc-nat-gateway.html`,
+  ipv6Native: `${vpc}/configure-subnets.html`,
   mtu: `${ec2}/network_mtu.html`,
   mtuAcl: `${vpc}/network-acl-pmtud.html`,
   eni: `${ec2}/using-eni.html`,
