@@ -26,6 +26,8 @@ export type Plan = {
   readonly seed: number
   /** Random probes at least; 0 for none. */
   readonly probes: number
+  /** How long what must come is waited for, ms; 15 s, unless told. */
+  readonly patienceMs?: number
   /** The checkout whose lab is started. */
   readonly tree?: string
   /** Told of each case as it ends. */
@@ -79,6 +81,7 @@ async function onStage(
 ): Promise<Pick<Report, 'cases' | 'notAsked' | 'property' | 'refusals'>> {
   const stage = await Stage.open(ec2, plan.instanceId, plan.outside)
   try {
+    if (plan.patienceMs !== undefined) stage.wire.patienceMs = plan.patienceMs
     const runner = new CaseRunner(stage)
     const cases: CaseResult[] = []
     const notAsked: string[] = []

@@ -1,6 +1,7 @@
 // The bugs that are put into the lab, one at a time: those that other emulators shipped, and others of
 // our own making. Each is a text for another in the lab's sources, whose anchor must match.
 
+import { WAY_MUTANTS } from './mutants-ways.ts'
 import type { Mutant, Patch } from './mutate.ts'
 
 const GATES = 'lab/fabric/gates.ts'
@@ -655,5 +656,5 @@ const OTHERS: readonly Mutant[] = [
 ]
 
 /** All of them. */
-export const MUTANTS: readonly Mutant[] = [...BUGS, ...OTHERS]
+export const MUTANTS: readonly Mutant[] = [...BUGS, ...OTHERS, ...WAY_MUTANTS]
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: to here

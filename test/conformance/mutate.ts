@@ -39,6 +39,9 @@ const NO_PROOF: Patch = {
   put: 'if (leaked.length < 0) {',
 }
 
+/** Here most of what must come will not: that is what a bug is. */
+const PATIENCE_MS = 3000
+
 /** Runs each mutant, told of each as it ends. */
 export async function runMutants(
   mutants: readonly Mutant[],
@@ -65,9 +68,9 @@ export function catchersOf({ name, caughtBy }: Mutant): string[] {
 
 async function runMutant(mutant: Mutant): Promise<MutantResult> {
   const names = catchersOf(mutant)
-  const tree = mutatedTree(mutant)
+  const tree = mutatedTree(mutant) // Throws where an anchor is gone: that is no survivor, and no result.
   try {
-    const { cases } = await examine({ names, tree, seed: 0, probes: 0 })
+    const { cases } = await examine({ names, tree, seed: 0, probes: 0, patienceMs: PATIENCE_MS })
     const passed = cases.filter(({ failure }) => failure === undefined).map((each) => each.name)
     const caught = cases.length === names.length && passed.length === 0
     const first = cases.find(({ failure }) => failure !== undefined)
@@ -82,26 +85,32 @@ async function runMutant(mutant: Mutant): Promise<MutantResult> {
   }
 }
 
+/** The files that a mutant changes, as it leaves them; throws where an anchor is not there just once. */
+export function mutatedFiles({ name, patches }: Mutant): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const { file, find, put } of [NO_PROOF, ...patches]) {
+    const text = files.get(file) ?? readFileSync(join(REPOSITORY, file), 'utf8')
+    const count = text.split(find).length - 1
+    if (count !== 1) {
+      throw new Error(`mutant '${name}': its anchor is ${count} times in ${file}: ${find}`)
+    }
+    files.set(
+      file,
+      text.replace(find, () => put),
+    )
+  }
+  return files
+}
+
 /** A checkout with the lab in it and little else, broken as the mutant says. The caller removes it. */
-export function mutatedTree({ name, patches }: Mutant): string {
+function mutatedTree(mutant: Mutant): string {
+  const files = mutatedFiles(mutant)
   const tree = mkdtempSync(join(tmpdir(), 'enid-mutant-'))
   for (const part of ['lab', 'test/net/lab-child.ts', 'package.json']) {
     mkdirSync(dirname(join(tree, part)), { recursive: true })
     cpSync(join(REPOSITORY, part), join(tree, part), { recursive: true })
   }
   symlinkSync(join(REPOSITORY, 'node_modules'), join(tree, 'node_modules'))
-  for (const { file, find, put } of [NO_PROOF, ...patches]) {
-    const path = join(tree, file)
-    const text = readFileSync(path, 'utf8')
-    const count = text.split(find).length - 1
-    if (count !== 1) {
-      rmSync(tree, { recursive: true, force: true })
-      throw new Error(`mutant '${name}': its anchor is ${count} times in ${file}: ${find}`)
-    }
-    writeFileSync(
-      path,
-      text.replace(find, () => put),
-    )
-  }
+  for (const [file, text] of files) writeFileSync(join(tree, file), text)
   return tree
 }

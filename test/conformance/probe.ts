@@ -6,7 +6,8 @@
 //          tail P (its second fragment alone) · ethertype H · vlan N · arp · claim (an unasked ARP reply
 //          or neighbour advertisement)
 //          dns (a question for a name of EC2's) · sized N (a datagram of N bytes that may not be cut) ·
-//          cuttable N (one that may be)
+//          cuttable N (one that may be) · token N (asks the metadata service, whose answer has N hops) ·
+//          lease (asks all for an address; what counts is the offer, with TO as its name server)
 //   at     who hears it, where that is not who is asked; `as`: under which address, where that changes
 //   TO     an ENI, `router`, `imds`, `resolver` (VPC+2), `resolver2`, `nowhere` (an address of nobody's);
 //          `b@X50` is b at the 50th address of subnet X, `b!` b at its public one
@@ -87,6 +88,8 @@ export class Probes {
     if (what === 'dns') return this.#dns(plan)
     if (what === 'ping' || what === 'icmp') return this.#icmp(plan, what)
     if (what === 'proto') return this.#protocol(plan)
+    if (what === 'token') return this.#token(plan)
+    if (what === 'lease') return this.#lease(plan)
     if (what === 'sized' || what === 'cuttable') return this.#sized(plan, what)
     throw new Error(`'${text}': what is '${what}'?`)
   }
@@ -197,6 +200,42 @@ export class Probes {
       },
       there: [],
       back: `${from.name} udp 53 ${source}`,
+    }
+  }
+
+  #token({ ip, from, target, detail, expect }: Plan): Shot {
+    const { wire } = this.#stage
+    const source = wire.nextPort()
+    const host = ip === 4 ? IMDS[4] : `[${IMDS[6]}]`
+    const asked = [
+      'PUT /latest/api/token HTTP/1.1',
+      `Host: ${host}`,
+      'X-aws-ec2-metadata-token-ttl-seconds: 60',
+    ]
+    return {
+      expect,
+      hosts: [from],
+      launch: () => {
+        const fd = wire.socket(from, ip, STREAM, 0, source)
+        connectTo(fd, this.#at(target, ip), 80)
+        wire.sendWhenConnected(fd, Buffer.from(`${asked.join('\r\n')}\r\n\r\n`))
+      },
+      there: [`${from.name} tcp 80 ${source} 18`],
+      back: `${from.name} http 200 80 ${source} ${detail}`,
+    }
+  }
+
+  #lease({ from, target, expect }: Plan): Shot {
+    const number = this.#stage.wire.nextPort()
+    const question = packet.leaseQuestion(number, from.mac)
+    const offer = [number.toString(16).padStart(8, '0'), hex(from.ipv4), hex(this.#at(target, 4))]
+    return {
+      expect,
+      hosts: [from],
+      launch: () =>
+        send(from.packet, packet.frame('ff:ff:ff:ff:ff:ff', from.mac, 0x0800, question)),
+      there: [],
+      back: `${from.name} lease ${offer.join(' ')}`,
     }
   }
 
@@ -434,8 +473,7 @@ export class Probes {
 
   #end(target: string): Host | undefined {
     const name = nameIn(target)
-    const known = this.#stage.enis.has(name as 'a') || name === 'o'
-    return known ? this.#stage.host(name) : undefined
+    return this.#stage.has(name) ? this.#stage.host(name) : undefined
   }
 
   #at(target: string, ip: Ip): string {

@@ -9,7 +9,8 @@
 //
 // The stage is always the same: ENIs a, b and e in subnet X, c, d and g in Y, f and h in Z; what
 // the rules do not say is as EC2 makes it: groups let everything out and nothing in, and every
-// subnet has the default network ACL and the VPC's main route table. The NAT gateway is in Z; o is a host
+// subnet has the default network ACL and the VPC's main route table. The NAT gateway is in Z; v, which wears
+// `other`, is in a subnet of IPv6 alone where a row says so; o is a host
 // outside the VPC, and cases in which it takes part are asked where there is one. a and d wear `client`, b and c wear `server`, the others
 // `other`, unless the row says otherwise.
 
@@ -34,6 +35,8 @@ export type Given = {
   readonly unchecked?: readonly EniName[]
   /** A subnet that is named has a route table of its own, with these routes beside the local ones. */
   readonly routes?: { readonly [name in SubnetName]?: readonly string[] }
+  /** The ENI `v`, in a subnet of IPv6 alone, takes part. */
+  readonly native?: true
   /** ENIs that have an Elastic IP. */
   readonly public?: readonly EniName[]
   /** Addresses and prefixes beyond an ENI's first. */

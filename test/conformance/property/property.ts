@@ -30,6 +30,10 @@ export type PropertyResult = {
 
 const PER_ROUND = 100
 const FLOWS = 20
+/** What a run must have met to say anything, whatever its seed; and where looking for it ends. */
+const MET = ['both', 'there', 'none', 'flow both', 'flow none'] as const
+const WAYS = ['igw', 'nat', 'eni', 'address'] as const
+const ROUNDS_MAX = 60
 /** While a counterexample is made small: they disagree already, so nothing is waited for at length. */
 const SMALL_MS = 300
 const TRIES_MAX = 500
@@ -59,12 +63,12 @@ export class Property {
     this.#grounds = groundsOf(stage)
   }
 
-  /** Runs rounds until that many probes were sent, or packets and model disagree. */
+  /** Runs rounds until that many probes were sent and met all there is, or packets and model disagree. */
   async run({ seed, probes: wanted }: PropertyPlan): Promise<PropertyResult> {
     const chance = new Chance(seed, this.#model.places, this.#grounds)
     const verdicts: Record<string, number> = {}
     let [probes, rounds] = [0, 0]
-    while (probes < wanted) {
+    while (probes < wanted || (missing(verdicts).length > 0 && rounds < ROUNDS_MAX)) {
       rounds++
       const before = chance.world()
       const after = chance.next(before)
@@ -268,6 +272,15 @@ export class Property {
       `with ${told.map((each) => JSON.stringify(each)).join(' and then ')}`
     )
   }
+}
+
+/** Which verdicts and which ways no packet has met. */
+export function missing(verdicts: Readonly<Record<string, number>>): string[] {
+  const ways = Object.keys(verdicts).flatMap((key) => key.split(/ by |\+/).slice(1))
+  return [
+    ...MET.filter((each) => !(each in verdicts)),
+    ...WAYS.filter((way) => !ways.includes(way)),
+  ]
 }
 
 /** What there is beside ENIs, as the stage has it. */

@@ -499,6 +499,51 @@ const TARGETS: readonly Row[] = [
     doc: DOC.natInstance,
   },
   {
+    id: 'route-not-within-its-subnet',
+    area: 'route tables',
+    given: {
+      groups: OPEN,
+      routes: { X: ['X f', 'Y f', 'Z g'], Z: ['X g', 'Z g'] },
+      unchecked: ['f', 'g'],
+    },
+    steps: [
+      {
+        see: {
+          'a>b udp 80': 'both',
+          'f>h udp 80': 'both',
+          'a>f udp 80 at g': 'there',
+          'f>a udp 80 at g': 'there',
+        },
+      },
+    ],
+    why: 'Routes are asked about what leaves a subnet, never about what stays in it.',
+    doc: DOC.routeTables,
+  },
+  {
+    id: 'route-hop-opens-no-gate',
+    area: 'route tables',
+    given: {
+      groups: { client: { in: [] }, server: { in: [] }, other: { in: ['-1 X'] } },
+      routes: { X: ['Y f'] },
+      unchecked: ['f'],
+    },
+    steps: [
+      { see: { 'a:4100>c udp 80 at f': 'there' } },
+      // What f sends on is the same packet again: addresses, ports and all.
+      { see: { 'f(as a):4100>c udp 80': 'none' } },
+      {
+        now: {
+          groups: { client: { in: [] }, server: { in: ['udp 80 a'] }, other: { in: ['-1 X'] } },
+          routes: { X: ['Y f'] },
+          unchecked: ['f'],
+        },
+      },
+      { see: { 'f(as a):4100>c udp 80': 'there', 'f(as b):4100>c udp 80': 'none' } },
+    ],
+    why: 'Each ENI on the way judges for itself: what the one in the middle let in opens no gate of the last one’s.',
+    doc: DOC.groups,
+  },
+  {
     id: 'route-target-has-groups',
     area: 'route tables',
     given: {

@@ -12,6 +12,7 @@ import { PEERS } from './peers.ts'
 import { PORTS } from './ports.ts'
 import { PROTOCOLS } from './protocols.ts'
 import { ROUTES } from './routes.ts'
+import { SERVICES } from './services.ts'
 import { SIZES } from './sizes.ts'
 
 /** Every row of the suite, in the order in which they are run. */
@@ -26,6 +27,7 @@ export const ROWS: readonly Row[] = [
   ...ROUTES,
   ...GATEWAYS,
   ...SIZES,
+  ...SERVICES,
   ...CALLS,
   ...EMULATOR_BUGS,
 ]

@@ -15,17 +15,21 @@ const APPEARS_MS = 30_000
 export type Guest = {
   readonly namespace: string
   readonly mac: string
-  readonly ipv4: string
-  readonly ipv4Bits: number
   readonly ipv6: string
-  readonly gateway: string
+  /** Absent in a subnet of IPv6 alone. */
+  readonly ipv4?: { readonly address: string; readonly bits: number; readonly gateway: string }
 }
 
-type Link = { readonly ifname: string; readonly ifindex: number; readonly address?: string }
+type Link = {
+  readonly ifname: string
+  readonly ifindex: number
+  readonly address?: string
+  readonly operstate: string
+}
 
 /** Waits for the interface, moves it and configures it. Gives its namespace's path and its index. */
 export async function takeIn(guest: Guest): Promise<{ netns: string; ifindex: number }> {
-  const { namespace, mac, ipv4, ipv4Bits, ipv6, gateway } = guest
+  const { namespace, mac, ipv4, ipv6 } = guest
   const { ifname } = await appeared(mac)
   await ip([], [`netns add ${namespace}`, `link set dev ${ifname} netns ${namespace}`])
   const netns = `/run/netns/${namespace}`
@@ -38,11 +42,18 @@ export async function takeIn(guest: Guest): Promise<{ netns: string; ifindex: nu
     [
       'link set lo up',
       `link set dev ${dev} mtu 9001 up`,
-      `addr add ${ipv4}/${ipv4Bits} dev ${dev}`,
       `addr add ${ipv6}/128 dev ${dev} nodad`,
-      `route add 0.0.0.0/0 via ${gateway} dev ${dev}`,
       `route add ::/0 via ${ROUTER_V6} dev ${dev}`,
+      ...(ipv4 === undefined
+        ? []
+        : [
+            `addr add ${ipv4.address}/${ipv4.bits} dev ${dev}`,
+            `route add 0.0.0.0/0 via ${ipv4.gateway} dev ${dev}`,
+          ]),
     ],
+  )
+  await until(`${dev} in ${namespace} is up`, async () =>
+    (await links(namespace)).find((each) => each.address === mac && each.operstate === 'UP'),
   )
   return { netns, ifindex: link.ifindex }
 }
@@ -52,12 +63,17 @@ export async function letGo(namespace: string): Promise<void> {
   await ip([], [`netns delete ${namespace}`])
 }
 
-async function appeared(mac: string): Promise<Link> {
+const appeared = (mac: string): Promise<Link> =>
+  until(`an interface with MAC ${mac} appears`, async () =>
+    (await links()).find(({ address }) => address === mac),
+  )
+
+async function until(what: string, look: () => Promise<Link | undefined>): Promise<Link> {
   const deadline = performance.now() + APPEARS_MS
   for (;;) {
-    const found = (await links()).find(({ address }) => address === mac)
+    const found = await look()
     if (found !== undefined) return found
-    if (performance.now() > deadline) throw new Error(`no interface with MAC ${mac} appeared`)
+    if (performance.now() > deadline) throw new Error(`${what}: not in ${APPEARS_MS} ms`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

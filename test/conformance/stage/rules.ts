@@ -43,6 +43,7 @@ export class Rules {
   /** Resolves when every call has been answered: then it is in force. */
   async apply(given: Given, ip: Ip): Promise<void> {
     const { groups = {}, wear = {}, acls = {}, lists = {}, unchecked = [] } = given
+    if (given.native) await this.#stage.native()
     await this.#ways.apply(given, ip) // First: rules may name the addresses.
     await Promise.all(
       ([4, 6] as const).map((family) => this.#list(family, lists[`list${family}`] ?? [])),

@@ -10,6 +10,7 @@ import { type Host, Wire } from '../wire/wire.ts'
 import { freeBlocks, hostIn } from './blocks.ts'
 import { type Ec2, ownInstanceId } from './endpoint.ts'
 import { letGo, takeIn } from './namespaces.ts'
+import { makeNative } from './native.ts'
 import { takeInOutside } from './outside.ts'
 
 export const SUBNETS = ['X', 'Y', 'Z'] as const
@@ -45,10 +46,13 @@ export class Stage implements Names {
   readonly ids = new Map<string, string>()
   /** Addresses that came with what was made: `nat` and `nat!`, an ENI's Elastic IP `a!`. */
   readonly addresses = new Map<string, string>()
-  readonly #mark = `conform-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
+  readonly mark = `conform-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   readonly #undo: (() => Promise<unknown>)[] = []
   #instance = ''
-  #outside: Host | undefined
+  /** Who is no ENI of the eight: `o` outside, `v` in the IPv6-only subnet. */
+  readonly #guests = new Map<string, Host>()
+  #zone = ''
+  #native: Promise<void> | undefined
   #vpc = { id: '', ipv4: '', ipv6: '' }
   #nextIndex = 1
   #namespaces = 0
@@ -65,7 +69,7 @@ export class Stage implements Names {
     const stage = new Stage(ec2)
     try {
       await stage.#set(instanceId)
-      if (outside !== undefined) stage.#outside = takeInOutside(stage.wire, outside)
+      if (outside !== undefined) stage.#guests.set('o', takeInOutside(stage.wire, outside))
       return stage
     } catch (error) {
       await stage.close().catch(() => {}) // The first error is the one that tells.
@@ -79,7 +83,8 @@ export class Stage implements Names {
    */
   address(name: string, ip: Ip): string | undefined {
     if (isIP(name) !== 0) return name
-    if (name === 'o') return ip === 4 ? this.#outside?.ipv4 : this.#outside?.ipv6
+    const guest = this.#guests.get(name)
+    if (guest !== undefined) return ip === 4 ? guest.ipv4 : guest.ipv6
     if (ip === 4 && this.addresses.has(name)) return this.addresses.get(name)
     if (ip === 6 && name.endsWith('!')) return this.address(name.slice(0, -1), 6)
     const [, subnet = '', number] = /^([XYZ])(\d+)$/.exec(name) ?? []
@@ -99,12 +104,30 @@ export class Stage implements Names {
     return id
   }
 
+  /** The VPC's own blocks. */
+  get vpcBlocks(): { readonly ipv4: string; readonly ipv6: string } {
+    return this.#vpc
+  }
+
   get vpcId(): string {
     return this.#vpc.id
   }
 
   get hasOutside(): boolean {
-    return this.#outside !== undefined
+    return this.#guests.has('o')
+  }
+
+  /** Whether that is somebody who can be asked: an ENI, or a guest. */
+  has = (name: string): boolean => this.enis.has(name as EniName) || this.#guests.has(name)
+
+  addGuest(plan: Parameters<Wire['addOutside']>[0]): void {
+    this.#guests.set(plan.name, this.wire.addOutside(plan))
+  }
+
+  /** Makes sure of the IPv6-only subnet and of `v` in it. */
+  native(): Promise<void> {
+    this.#native ??= makeNative(this, this.#zone)
+    return this.#native
   }
 
   /** What is to be done when the stage is taken down, before all that was to be before. */
@@ -113,7 +136,7 @@ export class Stage implements Names {
   }
 
   host(name: string): Host {
-    const host = name === 'o' ? this.#outside : this.enis.get(name as EniName)?.host
+    const host = this.#guests.get(name) ?? this.enis.get(name as EniName)?.host
     if (host === undefined) throw new Error(`the stage has no ENI '${name}'`)
     return host
   }
@@ -168,7 +191,8 @@ export class Stage implements Names {
     const indexes = instance.NetworkInterfaces.map((each) => each.Attachment?.DeviceIndex ?? 0)
     this.#nextIndex = Math.max(0, ...indexes) + 1
     await this.#findVpc(instance.VpcId)
-    await this.#makeSubnets(instance.Placement.AvailabilityZone)
+    this.#zone = instance.Placement.AvailabilityZone
+    await this.#makeSubnets(this.#zone)
     await this.#makeNamed()
     for (const name of ENI_NAMES) await this.#makeEni(name)
   }
@@ -183,16 +207,20 @@ export class Stage implements Names {
     this.#vpc = { id: vpcId, ipv4: Vpcs[0]?.CidrBlock ?? '', ipv6 }
   }
 
-  async #makeSubnets(zone: string): Promise<void> {
-    const VpcId = this.#vpc.id
+  /** The blocks that subnets of the VPC have. */
+  async taken(): Promise<string[]> {
     const { Subnets } = await this.ec2.call<{ Subnets: Subnet[] }>('DescribeSubnets', {
-      Filters: [{ Name: 'vpc-id', Values: [VpcId] }],
+      Filters: [{ Name: 'vpc-id', Values: [this.#vpc.id] }],
     })
-    const taken = Subnets.flatMap((each) => [
-      each.CidrBlock ?? '',
+    return Subnets.flatMap((each) => [
+      ...(each.CidrBlock === undefined ? [] : [each.CidrBlock]),
       ...(each.Ipv6CidrBlockAssociationSet ?? []).map(({ Ipv6CidrBlock }) => Ipv6CidrBlock),
     ])
-    const blocks = freeBlocks(this.#vpc, taken, SUBNETS.length)
+  }
+
+  async #makeSubnets(zone: string): Promise<void> {
+    const VpcId = this.#vpc.id
+    const blocks = freeBlocks(this.#vpc, await this.taken(), SUBNETS.length)
     for (const [at, name] of SUBNETS.entries()) {
       const { ipv4 = '', ipv6 = '' } = blocks[at] ?? {}
       const { Subnet } = await this.ec2.call<{ Subnet: { SubnetId: string } }>('CreateSubnet', {
@@ -222,7 +250,7 @@ export class Stage implements Names {
     this.ids.set('default', SecurityGroups[0]?.GroupId ?? '')
     for (const name of GROUPS) {
       const { GroupId } = await this.ec2.call<{ GroupId: string }>('CreateSecurityGroup', {
-        GroupName: `${this.#mark}-${name}`,
+        GroupName: `${this.mark}-${name}`,
         Description: 'conformance',
         VpcId,
       })
@@ -232,7 +260,7 @@ export class Stage implements Names {
     for (const ip of [4, 6] as const) {
       type Made = { PrefixList: { PrefixListId: string } }
       const made = await this.ec2.call<Made>('CreateManagedPrefixList', {
-        PrefixListName: `${this.#mark}-${ip}`,
+        PrefixListName: `${this.mark}-${ip}`,
         AddressFamily: `IPv${ip}`,
         MaxEntries: 10,
       })
@@ -284,10 +312,7 @@ export class Stage implements Names {
       Ipv6Addresses: [{ Ipv6Address: ipv6 }],
     })
     const eniId = NetworkInterface.NetworkInterfaceId
-    this.#undo.push(async () => {
-      await this.#available(eniId)
-      await this.ec2.call('DeleteNetworkInterface', { NetworkInterfaceId: eniId })
-    })
+    this.#undo.push(() => this.deleteEni(eniId))
     const mac = NetworkInterface.MacAddress
     const plan = { name, mac, ipv4, ipv6, gateway: hostIn(place.ipv4, 1) }
     const eni: Eni = { eniId, ...(await this.#plug(name, eniId, plan)) }
@@ -303,6 +328,16 @@ export class Stage implements Names {
     eniId: string,
     plan: Pick<Host, 'name' | 'mac' | 'ipv4' | 'ipv6' | 'gateway'>,
   ): Promise<Omit<Eni, 'eniId'>> {
+    const attachmentId = await this.attach(eniId)
+    const namespace = `${this.mark}-${name}${++this.#namespaces}`
+    const bits = Number(this.subnets.get(ENIS[name][0])?.ipv4.split('/')[1])
+    const { mac, ipv6, gateway, ipv4: address } = plan
+    const link = await takeIn({ namespace, mac, ipv6, ipv4: { address, bits, gateway } })
+    return { attachmentId, namespace, host: this.wire.addHost({ ...plan, ...link }) }
+  }
+
+  /** Attaches an ENI to the instance; gives the attachment's id. */
+  async attach(eniId: string): Promise<string> {
     const { AttachmentId } = await this.ec2.call<{ AttachmentId: string }>(
       'AttachNetworkInterface',
       {
@@ -312,10 +347,13 @@ export class Stage implements Names {
         NetworkCardIndex: 0,
       },
     )
-    const namespace = `${this.#mark}-${name}${++this.#namespaces}`
-    const bits = Number(this.subnets.get(ENIS[name][0])?.ipv4.split('/')[1])
-    const link = await takeIn({ ...plan, namespace, ipv4Bits: bits })
-    return { attachmentId: AttachmentId, namespace, host: this.wire.addHost({ ...plan, ...link }) }
+    return AttachmentId
+  }
+
+  /** Deletes an ENI as soon as it is detached. */
+  async deleteEni(eniId: string): Promise<void> {
+    await this.#available(eniId)
+    await this.ec2.call('DeleteNetworkInterface', { NetworkInterfaceId: eniId })
   }
 
   async #available(eniId: string): Promise<void> {

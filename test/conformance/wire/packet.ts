@@ -64,6 +64,19 @@ export function dnsQuestion(id: number, name: string): Buffer {
   return Buffer.concat([head, ...labels, Buffer.of(0, 0, 1, 0, 1)])
 }
 
+/** Whoever is at that MAC asks for an address (RFC 2131: DHCPDISCOVER). */
+export function leaseQuestion(number: number, mac: string): Buffer {
+  const message = Buffer.alloc(240)
+  message.set([1, 1, 6, 0])
+  message.writeUInt32BE(number, 4)
+  message.set(macBytes(mac), 28)
+  message.set([99, 130, 83, 99], 236)
+  const question = Buffer.concat([message, Buffer.of(53, 1, 1, 55, 3, 1, 3, 6, 255)])
+  const ports = { source: 68, target: 67 }
+  const [nobody, all] = ['0.0.0.0', '255.255.255.255']
+  return ipPacket(nobody, all, PROTOCOL.udp, udpBytes(nobody, all, ports, question))
+}
+
 /** An ICMP message's bytes; of an error, `words` are the packet that it is about. */
 export function icmpBytes(
   ip: Ip,

@@ -2,6 +2,8 @@
 //
 //   a mark, and who sent it      `m0000a1 from 0a000064`   UDP, TCP with data, ICMP, any protocol
 //   a segment without data       `tcp 40001 80 2`          ports and SYN (2), ACK (16), RST (4)
+//   a server's word over HTTP    `http 200 80 40001 1`     status, ports, and how many hops it has left
+//   a lease that is offered      `lease 1a2b3c4d 0a000064 0a000002` the question's number, address, name servers
 //   a datagram by its ports          `udp 53 40001`         for answers without our words
 //   that a packet is too big      `told m0000a1 1500`      whose mark, and what would fit
 //   ICMP by its own              `icmp 14 4711`            type and id, for answers without our words
@@ -27,7 +29,7 @@ function ipv4(packet: Buffer): string[] {
   const end = Math.min(packet.length, packet.readUInt16BE(2))
   const body = packet.subarray(head, end)
   if ((packet.readUInt16BE(6) & 0x1fff) !== 0) return part(body, source)
-  return transport(4, packet[9] ?? 0, body, source)
+  return transport(4, packet[9] ?? 0, body, source, packet[8] ?? 0)
 }
 
 function ipv6(packet: Buffer): string[] {
@@ -35,10 +37,11 @@ function ipv6(packet: Buffer): string[] {
   const end = Math.min(packet.length, 40 + packet.readUInt16BE(4))
   const body = packet.subarray(40, end)
   const next = packet[6] ?? 0
-  if (next !== 44 || body.length < 8) return transport(6, next, body, source)
+  const hops = packet[7] ?? 0
+  if (next !== 44 || body.length < 8) return transport(6, next, body, source, hops)
   const rest = body.subarray(8)
   if (body.readUInt16BE(2) >>> 3 !== 0) return part(rest, source)
-  return transport(6, body[0] ?? 0, rest, source)
+  return transport(6, body[0] ?? 0, rest, source, hops)
 }
 
 function part(body: Buffer, source: string): string[] {
@@ -46,17 +49,28 @@ function part(body: Buffer, source: string): string[] {
   return mark === '' ? [] : [`part ${mark} from ${source}`]
 }
 
-function transport(ip: 4 | 6, protocol: number, body: Buffer, source: string): string[] {
+function transport(
+  ip: 4 | 6,
+  protocol: number,
+  body: Buffer,
+  source: string,
+  hops: number,
+): string[] {
   const marked = (at: number): string[] => {
     const mark = markAt(body, at)
     return mark === '' ? [] : [`${mark} from ${source}`]
   }
   if (protocol === 17 && body.length >= 8) {
-    return [...marked(8), `udp ${body.readUInt16BE(0)} ${body.readUInt16BE(2)}`]
+    const [from, to] = [body.readUInt16BE(0), body.readUInt16BE(2)]
+    const lease = from === 67 && to === 68 ? leaseWords(body.subarray(8)) : []
+    return [...marked(8), ...lease, `udp ${from} ${to}`]
   }
   if (protocol === 6 && body.length >= 20) {
-    const words = marked(((body[12] ?? 0) >>> 4) * 4)
+    const head = ((body[12] ?? 0) >>> 4) * 4
     const flags = (body[13] ?? 0) & 0x16
+    const status = /^HTTP\/1\.\d (\d{3})/.exec(body.toString('latin1', head, head + 12))?.[1]
+    const ports = `${body.readUInt16BE(0)} ${body.readUInt16BE(2)}`
+    const words = [...marked(head), ...(status ? [`http ${status} ${ports} ${hops}`] : [])]
     return [...words, `tcp ${body.readUInt16BE(0)} ${body.readUInt16BE(2)} ${flags}`]
   }
   if (protocol === (ip === 4 ? 1 : 58) && body.length >= 8) {
@@ -69,6 +83,19 @@ function transport(ip: 4 | 6, protocol: number, body: Buffer, source: string): s
     return [...marked(at), ...told, `icmp ${type} ${body.readUInt16BE(4)}`]
   }
   return marked(0)
+}
+
+/** An offer of DHCP's (RFC 2131): its options begin after 236 bytes and a cookie. */
+function leaseWords(message: Buffer): string[] {
+  const options = new Map<number, Buffer>()
+  for (let at = 240; at + 1 < message.length && message[at] !== 255; ) {
+    const [code = 0, length = 0] = message.subarray(at)
+    options.set(code, message.subarray(at + 2, at + 2 + length))
+    at += code === 0 ? 1 : 2 + length
+  }
+  if (options.get(53)?.[0] !== 2) return []
+  const servers = options.get(6)?.toString('hex') ?? 'none'
+  return [`lease ${message.toString('hex', 4, 8)} ${message.toString('hex', 16, 20)} ${servers}`]
 }
 
 const arpWords = (body: Buffer): string =>

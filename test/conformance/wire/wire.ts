@@ -34,7 +34,7 @@ import { arpRequest, frame, markOf } from './packet.ts'
 import { parseFrame } from './parse.ts'
 
 /** How long what must come is waited for, and a control's answer: a machine may be busy. */
-export const PATIENCE_MS = 15_000
+const PATIENCE_MS = 15_000
 /**
  * Controls in a row, each two links long (there and back): the longest way has eight, from an ENI by
  * a NAT gateway and out to the Internet and back to an ENI.
@@ -85,6 +85,8 @@ export type Shot = {
 type Listener = { readonly fd: number; readonly kind: 'tcp' | 'udp' | 'raw4' | 'raw6'; host: Host }
 
 export class Wire {
+  /** How long what must come is waited for. */
+  patienceMs = PATIENCE_MS
   readonly #hosts: Host[] = []
   readonly #listeners = new Map<string, Listener>()
   readonly #accepted = new Map<string, number>()
@@ -186,7 +188,7 @@ export class Wire {
   }
 
   /** Sends all, and says what each met. Throws when a link's control is not answered. */
-  exchange(shots: readonly Shot[], patienceMs = PATIENCE_MS): Verdict[] {
+  exchange(shots: readonly Shot[], patienceMs = this.patienceMs): Verdict[] {
     return onOneProcessor(() => {
       this.#heard.clear()
       this.#marks.clear()
@@ -329,8 +331,9 @@ export class Wire {
 
   #findRouter(host: Host): string {
     const answer = Buffer.concat([Buffer.of(0, 2), Buffer.alloc(6), bytesOf(host.gateway)])
-    for (let tries = 0; tries < 30; tries++) {
-      this.#askRouter(host)
+    const deadline = performance.now() + PATIENCE_MS
+    while (performance.now() < deadline) {
+      this.#askRouter(host) // Again and again: until the link is up the kernel drops it.
       const until = performance.now() + 100
       for (let left = 100; left > 0; left = until - performance.now()) {
         readable([host.packet], Math.ceil(left))
