@@ -43,7 +43,7 @@ beforeEach(() => {
 
 const orders = () => {
   const say = (fields: object, text?: string) => said.push(JSON.stringify([fields, text]))
-  return taskOrders({ journal, roles, log: { info: say as never, warn: say as never } })
+  return taskOrders({ journal, roles, log: { info: say as never } })
 }
 
 describe('credentials for a task', () => {
@@ -65,12 +65,6 @@ describe('credentials for a task', () => {
     expect(Math.round((expiresAt - Date.now()) / 60_000)).toBe(60)
   })
 
-  test('that cannot be had are told to the log, with the cause', async () => {
-    answer = new Failure('transient', 'RoleCredentialsFailed', 'it ended with exit code 1')
-    await expect(orders().credentials('a')).rejects.toBe(answer)
-    expect(said.join()).toMatch(/RoleCredentialsFailed.*exit code 1/)
-  })
-
   test('of running tasks are got at the start of the agent, and no others', async () => {
     journal.begin('c', spec({ roles: { task: ROLE } }))
     journal.append('c', { type: 'stopAsked', stop: { code: 'UserInitiated', reason: 'x' } })
@@ -89,11 +83,28 @@ test('protection is written down, and taken back', () => {
   expect(of(99)).toBe(false)
 })
 
+test('a way to credentials that fails is told to the log, once for each asking', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'enid-orders-'))
+  const rolesFile = join(folder, 'roles.json')
+  const source = { process: ['/bin/false'] }
+  writeFileSync(rolesFile, JSON.stringify({ [ROLE]: source }), { mode: 0o600 })
+  const log = { warn: (fields: object, text?: string) => said.push(JSON.stringify([fields, text])) }
+  const { signal } = new AbortController()
+  const parts = { region: 'us-west-2', signal, log: log as never }
+  const { roles: real, values } = openSecrets({ rolesFile, secretsDir: folder }, parts)
+  for (let n = 0; n < 3; n++) await expect(real.get(ROLE, 'a')).rejects.toThrow(/exit code 1/)
+  expect(said).toHaveLength(1)
+  expect(said[0]).toMatch(/RoleCredentialsFailed.*exit code 1/)
+  values.close()
+  rmSync(folder, { recursive: true })
+})
+
 test('a file of roles that cannot be used keeps the agent from starting; none is no role', () => {
   const folder = mkdtempSync(join(tmpdir(), 'enid-orders-'))
   const rolesFile = join(folder, 'roles.json')
   writeFileSync(rolesFile, '{"web": {}}', { mode: 0o600 })
-  const where = { region: 'us-west-2', signal: new AbortController().signal }
+  const { signal } = new AbortController()
+  const where = { region: 'us-west-2', signal, log: { warn: () => {} } }
   const open = (file: string | undefined) =>
     openSecrets({ rolesFile: file, secretsDir: folder }, where)
   expect(() => open(rolesFile)).toThrow(AgentRefused)
