@@ -49,7 +49,7 @@ export async function openHands(base: Base, given: Told) {
   const { kernel } = endpoints
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
-  const { roles, values } = openSecrets(config, { region, signal })
+  const { roles, values } = openSecrets(config, { region, signal, log })
   up.defer(() => values.close())
   const drain = new Drain({ catalog, clock: machineClock, bootId: bootId(), timeoutScale })
   const images = openImages({ ...base, ...given, docker, roles, values })

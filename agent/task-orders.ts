@@ -10,20 +10,28 @@ import { openRoles } from './drivers/roles/roles.ts'
 import { RolesFileRefused, readRolesFile } from './drivers/roles/roles-file.ts'
 import type { Values } from './drivers/values/values.ts'
 import { openValues } from './drivers/values/values.ts'
-import { Failure, sentence } from './failure.ts'
+import { type Failure, sentence } from './failure.ts'
 import type { TaskOrders } from './orders.ts'
 
 /** Keys that do not run out are told to be good for so long: the SDKs ask again then. */
 const HOUR_MS = 3_600_000
 
+type SecretsParts = {
+  readonly region: string
+  readonly signal: AbortSignal
+  readonly log: Pick<Logger, 'warn'>
+}
+
 /** The hands for roles and values. Throws AgentRefused where the rolesFile cannot be used. */
 export function openSecrets(
   { rolesFile, secretsDir }: Pick<Config, 'rolesFile' | 'secretsDir'>,
-  { region, signal }: { readonly region: string; readonly signal: AbortSignal },
+  { region, signal, log }: SecretsParts,
 ): { readonly roles: Roles; readonly values: Values } {
   try {
     const sources = rolesFile === undefined ? new Map() : readRolesFile(rolesFile)
-    const roles = openRoles({ sources, region, signal })
+    const onFailure = (role: string, failure: Failure) =>
+      log.warn({ role, code: failure.code }, sentence(failure))
+    const roles = openRoles({ sources, region, signal, onFailure })
     return { roles, values: openValues({ roles, region, secretsDir }) }
   } catch (error) {
     throw error instanceof RolesFileRefused ? new AgentRefused(error.message) : error
@@ -34,7 +42,7 @@ export function openSecrets(
 export function taskOrders(parts: {
   readonly journal: Journal
   readonly roles: Roles
-  readonly log: Pick<Logger, 'info' | 'warn'>
+  readonly log: Pick<Logger, 'info'>
 }): TaskOrders {
   const { journal, roles, log } = parts
   return {
@@ -43,18 +51,12 @@ export function taskOrders(parts: {
     async credentials(id) {
       const role = journal.get(id)?.holder.spec.roles?.task
       if (role === undefined) throw new Error(`${id} has no task role`)
-      try {
-        const given = await roles.get(role, id)
-        const { accessKeyId, secretAccessKey, sessionToken = '', expiresAt } = given
-        // Who got which keys: the id of a key is none, and CloudTrail shows it.
-        log.info({ task: id, role, accessKeyId }, 'credentials given to a task')
-        const keys = { accessKeyId, secretAccessKey, token: sessionToken }
-        return { roleArn: role, ...keys, expiresAt: expiresAt ?? Date.now() + HOUR_MS }
-      } catch (error) {
-        if (error instanceof Failure)
-          log.warn({ task: id, role, code: error.code }, sentence(error))
-        throw error
-      }
+      const given = await roles.get(role, id)
+      const { accessKeyId, secretAccessKey, sessionToken = '', expiresAt } = given
+      // Who got which keys: the id of a key is none, and CloudTrail shows it.
+      log.info({ task: id, role, accessKeyId }, 'credentials given to a task')
+      const keys = { accessKeyId, secretAccessKey, token: sessionToken }
+      return { roleArn: role, ...keys, expiresAt: expiresAt ?? Date.now() + HOUR_MS }
     },
 
     protect(id, until) {

@@ -18,7 +18,7 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     ),
     taskRoleArn: taken('its credentials are given to the containers; the rolesFile has a source'),
     executionRoleArn: taken(
-      'secrets and environment files are fetched with it where the rolesFile has a source of it',
+      'secrets, environment files and registry logins are fetched with it, where the rolesFile has it',
     ),
     volumes: taken('mounted by mountPoints'),
     placementConstraints: refused('This host is the only one; leave it out'),

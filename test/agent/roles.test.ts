@@ -165,7 +165,9 @@ describe('a role', () => {
   function rig(kind: RoleSource['kind'] = 'file') {
     const state = { now: 1_000_000, asked: [] as string[], answer: undefined as unknown }
     const source = { kind, path: '/x' } as RoleSource
+    const told: string[] = []
     const roles = openRoles({
+      onFailure: (role, { message }) => told.push(`${role}: ${message}`),
       sources: new Map([[ROLE, source]]),
       region: 'us-west-2',
       now: () => state.now,
@@ -181,7 +183,7 @@ describe('a role', () => {
       secretAccessKey: 'S',
       expiresAt: state.now + seconds * 1000,
     })
-    return { state, roles, lasting }
+    return { state, roles, lasting, told }
   }
   const failure = new Failure('transient', 'RoleCredentialsFailed', 'no')
 
@@ -211,13 +213,15 @@ describe('a role', () => {
 
   // P341
   test('whose source fails gives what is good until it runs out, and rests between askings', async () => {
-    const { state, roles, lasting } = rig()
+    const { state, roles, lasting, told } = rig()
     state.answer = lasting(600)
     await roles.get(ROLE, 'a')
     state.now += 301_000
     state.answer = failure
     for (let n = 0; n < 10; n++) expect((await roles.get(ROLE, 'a')).accessKeyId).toBe('A')
     expect(state.asked).toHaveLength(2)
+    // The operator hears of it while there is time.
+    expect(told).toEqual([`${ROLE}: no`])
     state.now += 300_000
     await expect(roles.get(ROLE, 'a')).rejects.toBe(failure)
     await expect(roles.get(ROLE, 'a')).rejects.toBe(failure)

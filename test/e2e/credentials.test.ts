@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
+import { openStores, type Stores } from '../agent/secret-stores.ts'
 import { fact, Rig } from './rig.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -27,12 +28,17 @@ let rig: Rig
 let folder = ''
 let group = ''
 let stsUrl = ''
+let stores: Stores
 
 beforeAll(async () => {
   rig = await Rig.open()
   folder = mkdtempSync(join(tmpdir(), 'enid-credentials-'))
   rig.env.ENID_ROLES_FILE = join(folder, 'roles.json')
   rig.env.ENID_SECRETS_DIR = join(folder, 'secrets')
+  stores = await openStores()
+  for (const service of ['SSM', 'SECRETS_MANAGER', 'S3']) {
+    rig.env[`AWS_ENDPOINT_URL_${service}`] = stores.url
+  }
   layOut()
   await rig.endAgent('SIGTERM')
   await rig.startAgent()
@@ -40,6 +46,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(async () => {
   await rig?.close()
+  await stores?.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -96,10 +103,15 @@ async function begin(
   {
     container = {},
     role,
-  }: { container?: Parameters<Rig['define']>[2]; role?: string | undefined } = {},
+    executionRole,
+  }: { container?: Parameters<Rig['define']>[2]; role?: string; executionRole?: string } = {},
 ): Promise<string> {
   const change = { memory: 512, mountPoints, ...container }
-  const more = { volumes, ...(role === undefined ? {} : { taskRoleArn: role }) }
+  const more = {
+    volumes,
+    ...(role === undefined ? {} : { taskRoleArn: role }),
+    ...(executionRole === undefined ? {} : { executionRoleArn: executionRole }),
+  }
   await rig.define(family, line, change, more)
   const [id = ''] = await rig.run(family, [group])
   await rig.waitFor(id, 'RUNNING', 60_000)
@@ -186,24 +198,45 @@ describe('programs that run on ECS', () => {
 
   // P354
   test('find secrets and variables in their environment, and no file or log of ours has them', async () => {
+    const secret = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf'
+    stores.answers
+      .set('/web/key', 'of-ssm')
+      .set(secret, '{"user":"of-secrets-manager"}')
+      .set('/bucket/s3.env', 'SIZE=of-s3\nSHAPE=flat')
     const container = {
-      secrets: [{ name: 'PASSWORD', valueFrom: 'file:login.json:password' }],
-      environmentFiles: [{ type: 's3' as const, value: 'file:web.env' }],
+      secrets: [
+        { name: 'PASSWORD', valueFrom: 'file:login.json:password' },
+        { name: 'KEY', valueFrom: '/web/key' },
+        { name: 'USERNAME', valueFrom: `${secret}:user::` },
+      ],
+      environmentFiles: ['file:web.env', 'arn:aws:s3:::bucket/s3.env'].map((value) => ({
+        ...{ type: 's3' as const, value },
+      })),
       environment: [{ name: 'SHAPE', value: 'square' }],
     }
-    const id = await begin('told', `echo $PASSWORD/$COLOUR/$SHAPE | /busybox rev; ${REST}`, {
+    const all = '$PASSWORD/$KEY/$USERNAME/$COLOUR/$SIZE/$SHAPE'
+    const id = await begin('told', `echo ${all} | /busybox rev; ${REST}`, {
       container,
       role: WEB.role,
+      executionRole: OTHER.role,
     })
-    expect(await written(id, '/')).toContain('erauqs/eulb/2retnuh')
+    const reversed = (text: string) => [...text].reverse().join('')
+    expect(await written(id, '/')).toContain(
+      reversed('hunter2/of-ssm/of-secrets-manager/blue/of-s3/square'),
+    )
+    // AWS was asked with the execution role's key.
+    expect(new Set(stores.asked.map(({ key }) => key))).toEqual(new Set([OTHER.id]))
+    expect(stores.asked.map(({ what }) => what).toSorted()).toEqual(
+      [secret, '/web/key', '/bucket/s3.env'].toSorted(),
+    )
     const { stdout: described } = await rig.enid('describe', id, '--json')
     const state = ['enid.db', 'enid.db-wal'].map((name) =>
       readFileSync(join(rig.env.ENID_STATE_DIR ?? '', name), 'latin1'),
     )
-    const all = [described, rig.agentLog, ...state].join()
-    expect(all).toContain('credentials given to a task')
-    const values = [WEB.secret, WEB.token, OTHER.secret, 'hunter2', '2retnuh', 'COLOUR=', 'round']
-    expect(values.filter((value) => all.includes(value))).toEqual([])
+    const told = [described, rig.agentLog, ...state].join()
+    expect(told).toContain('credentials given to a task')
+    const values = [WEB.secret, WEB.token, OTHER.secret, 'hunter2', 'COLOUR=', 'of-s', 's-fo']
+    expect(values.filter((value) => told.includes(value))).toEqual([])
     await rig.stopAndWait(id)
   }, 90_000)
 

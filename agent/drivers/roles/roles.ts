@@ -25,6 +25,8 @@ export type RolesOptions = {
   readonly region: string
   /** The agent's end: what is under way ends with it. */
   readonly signal?: AbortSignal
+  /** Told of each asking that failed, also while there is something good to give. */
+  readonly onFailure?: (role: string, failure: Failure) => void
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   /** Gets credentials by one way, once. */
@@ -47,7 +49,7 @@ type Kept = {
 
 /** Opens it. Nobody is asked before the first need. */
 export function openRoles(options: RolesOptions): Roles {
-  const { sources, region, signal, now = Date.now, from = credentialsFrom } = options
+  const { sources, region, signal, onFailure, now = Date.now, from = credentialsFrom } = options
   const all = new Map<string, Kept>()
 
   async function ask(kept: Kept, source: RoleSource, role: string, session: string) {
@@ -57,7 +59,10 @@ export function openRoles(options: RolesOptions): Roles {
       delete kept.failed
       return credentials
     } catch (error) {
-      if (error instanceof Failure) kept.failed = { failure: error, at: now() }
+      if (error instanceof Failure) {
+        kept.failed = { failure: error, at: now() }
+        onFailure?.(role, error)
+      }
       throw error
     } finally {
       delete kept.asking
