@@ -22,7 +22,7 @@ import { Images } from '../../state/images.ts'
 import { container, job, never, spec } from './jobs.ts'
 import { noImages } from './no-images.ts'
 import { OwnRegistry } from './own-registry.ts'
-import { docker, inspect } from './test-image.ts'
+import { docker, importTestImage, inspect } from './test-image.ts'
 
 const run = promisify(execFile)
 const registry = new OwnRegistry()
@@ -125,6 +125,24 @@ test('default pulls each time, and takes what is here where that fails, saying w
   expect(cached.pullFailure).toMatch(/^CannotPullContainerError: .*connection refused/)
   expect(pulls).toEqual(['cached'])
   await registry.start()
+})
+
+// P360
+test('default takes what is here as well where whoever gives the login does not answer', async () => {
+  const image = '123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1'
+  const local = await importTestImage()
+  await docker('tag', local, image)
+  const endpoint = process.env.AWS_ENDPOINT_URL_ECR
+  process.env.AWS_ENDPOINT_URL_ECR = 'http://127.0.0.1:1'
+  try {
+    const { pullFailure } = await ensure('default', image, {})
+    expect(pullFailure).toMatch(/^CannotPullECRContainerError: ECR of 123456789012 .*ECONNREFUSED/)
+    const failure = await failureOf(ensure('always', image, {}))
+    expect(failure).toMatchObject({ kind: 'transient', code: 'CannotPullECRContainerError' })
+  } finally {
+    process.env.AWS_ENDPOINT_URL_ECR = endpoint
+    await docker('rmi', image, local)
+  }
 })
 
 // P360
