@@ -49,8 +49,8 @@ export type ImportTarget = {
 /** ECS's ECS_IMAGE_PULL_INACTIVITY_TIMEOUT: a pull that says nothing for so long is given up. */
 const SILENCE_MS = 60_000
 
-/** The calls. */
-export function imageCalls(api: Dockerode): ImageCalls {
+/** The calls. `silenceMs`: after how long without a word a pull is given up. */
+export function imageCalls(api: Dockerode, silenceMs = SILENCE_MS): ImageCalls {
   return {
     async image(reference, signal) {
       const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
@@ -86,7 +86,7 @@ export function imageCalls(api: Dockerode): ImageCalls {
       })
     },
 
-    pull: (reference, auth, signal) => pull(api, reference, auth, signal),
+    pull: (reference, auth, signal) => pull(api, { reference, auth, silenceMs }, signal),
 
     async removeImage(reference, signal) {
       try {
@@ -134,13 +134,16 @@ function digestOf(reference: string, all: readonly string[]): string | undefined
 
 async function pull(
   api: Dockerode,
-  reference: string,
-  auth: RegistryAuth | undefined,
+  {
+    reference,
+    auth,
+    silenceMs,
+  }: { reference: string; auth: RegistryAuth | undefined; silenceMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const code = 'CannotPullContainerError'
   const silent = new AbortController()
-  const timer = setTimeout(() => silent.abort(), SILENCE_MS)
+  const timer = setTimeout(() => silent.abort(), silenceMs)
   const options = {
     abortSignal: AbortSignal.any([signal, silent.signal]),
     ...(auth && { authconfig: auth }),
@@ -151,7 +154,7 @@ async function pull(
     await endOf(progress)
   } catch (error) {
     if (silent.signal.aborted && !signal.aborted) {
-      const message = `the registry of ${reference} said nothing for ${SILENCE_MS / 1000} s`
+      const message = `the registry of ${reference} said nothing for ${silenceMs / 1000} s`
       throw new Failure('refused', code, message, { hint: pullHint('') })
     }
     throw dockerFailure(error, code, 'refused', pullHint((error as Error).message))

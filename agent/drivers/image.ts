@@ -94,13 +94,26 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
     return behaviour === 'prefer-cached'
   }
 
-  /** What is here instead, where this behaviour takes it; else the failure. */
-  function instead(present: ImageFacts | undefined, error: unknown): Details['image'] {
-    const isRefusal = error instanceof Failure && error.kind === 'refused'
-    const isTaken = behaviour === 'default' && present !== undefined && isRefusal
-    if (isRefusal) onPull(isTaken ? 'cached' : 'failed')
-    if (!isTaken) throw error
-    return { ...present, pullFailure: `${error.code}: ${sentence(error)}` }
+  /**
+   * What is here instead, where this behaviour takes it; else the failure. A registry that does not
+   * answer has failed as well: a new task waits for nobody when its image is here.
+   */
+  async function instead(
+    { image }: Wanted,
+    present: ImageFacts | undefined,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<Details['image']> {
+    const isOfPull = error instanceof Failure && /^CannotPull/.test(error.code)
+    if (!isOfPull || behaviour !== 'default' || present === undefined) {
+      if (isOfPull && error.kind === 'refused') onPull('failed')
+      throw error
+    }
+    // A dockerd that is going away is no registry that failed: it does not answer this either.
+    const still = await docker.image(image, signal)
+    if (still === undefined) throw error
+    onPull('cached')
+    return { ...still, pullFailure: `${error.code}: ${sentence(error)}` }
   }
 
   return {
@@ -111,11 +124,11 @@ export function imageDriver(options: ImageOptions): Driver<'image'> {
       noted(() => images.used(image))
       const present = await docker.image(image, signal)
       if (present !== undefined && isEnough(image, present)) return present
+      const wanted = { image, task: job.spec, ...(secret === undefined ? {} : { secret }) }
       try {
-        const login = secret === undefined ? {} : { secret }
-        await sharedPull({ image, task: job.spec, ...login }, signal)
+        await sharedPull(wanted, signal)
       } catch (error) {
-        return instead(present, error)
+        return await instead(wanted, present, error, signal)
       }
       const pulled = await docker.image(image, signal)
       if (pulled !== undefined) return pulled

@@ -2,8 +2,10 @@
 // registry's words. Method: the real dockerd and a small registry on loopback.
 
 import { randomBytes } from 'node:crypto'
+import Dockerode from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDocker } from '../../agent/drivers/docker.ts'
+import { imageCalls } from '../../agent/drivers/docker-images.ts'
 import { imageDriver } from '../../agent/drivers/image.ts'
 import { tarOf } from '../../agent/drivers/pause/image.ts'
 import { FakeRegistry } from './fake-registry.ts'
@@ -84,3 +86,17 @@ test.for(['Bad Name', 'UPPER:1', '', 'a?b=c', '../containers', 'x:y:z', 'x@sha25
     })
   },
 )
+
+test('a registry that takes the connection and says nothing is given up', async () => {
+  const silent = new FakeRegistry(tarOf('file', randomBytes(64)))
+  const reference = `${await silent.open()}/enid/test:1`
+  const { pull } = imageCalls(new Dockerode({ socketPath: '/var/run/docker.sock' }), 300)
+  const begun = performance.now()
+  await expect(pull(reference, undefined, never())).rejects.toMatchObject({
+    kind: 'refused',
+    code: 'CannotPullContainerError',
+    message: `the registry of ${reference} said nothing for 0.3 s`,
+  })
+  expect(performance.now() - begun).toBeLessThan(10_000)
+  silent.close()
+})

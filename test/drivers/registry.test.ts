@@ -22,7 +22,7 @@ import { Images } from '../../state/images.ts'
 import { container, job, never, spec } from './jobs.ts'
 import { noImages } from './no-images.ts'
 import { OwnRegistry } from './own-registry.ts'
-import { docker, inspect } from './test-image.ts'
+import { docker, importTestImage, inspect } from './test-image.ts'
 
 const run = promisify(execFile)
 const registry = new OwnRegistry()
@@ -33,6 +33,8 @@ const ARN = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:login-a1b2c3'
 /** What Secrets Manager answers, by the id that it is asked for. */
 const secrets: Record<string, string> = {}
 const asked: string[] = []
+/** The access key of each call. */
+const askers: string[] = []
 const pulls: Pulled[] = []
 
 const aws = createServer(async (request, response) => {
@@ -40,6 +42,7 @@ const aws = createServer(async (request, response) => {
   const action = String(request.headers['x-amz-target']).split('.')[1] ?? ''
   const body = JSON.parse(Buffer.concat(chunks).toString()) as { SecretId?: string }
   asked.push(`${action} ${body.SecretId ?? JSON.stringify(body)}`)
+  askers.push(/Credential=([^/]+)/.exec(String(request.headers.authorization))?.[1] ?? 'nobody')
   const token = Buffer.from(`AWS:${registry.password}`).toString('base64')
   const known = secrets[body.SecretId ?? '']
   const answer =
@@ -125,6 +128,24 @@ test('default pulls each time, and takes what is here where that fails, saying w
   expect(cached.pullFailure).toMatch(/^CannotPullContainerError: .*connection refused/)
   expect(pulls).toEqual(['cached'])
   await registry.start()
+})
+
+// P360
+test('default takes what is here as well where whoever gives the login does not answer', async () => {
+  const image = '123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1'
+  const local = await importTestImage()
+  await docker('tag', local, image)
+  const endpoint = process.env.AWS_ENDPOINT_URL_ECR
+  process.env.AWS_ENDPOINT_URL_ECR = 'http://127.0.0.1:1'
+  try {
+    const { pullFailure } = await ensure('default', image, {})
+    expect(pullFailure).toMatch(/^CannotPullECRContainerError: ECR of 123456789012 .*ECONNREFUSED/)
+    const failure = await failureOf(ensure('always', image, {}))
+    expect(failure).toMatchObject({ kind: 'transient', code: 'CannotPullECRContainerError' })
+  } finally {
+    process.env.AWS_ENDPOINT_URL_ECR = endpoint
+    await docker('rmi', image, local)
+  }
 })
 
 // P360
@@ -283,6 +304,27 @@ test('an image of ECR is pulled with a token of its registry, asked for once for
     await ecr.close()
     await run('umount', ['/etc/hosts'])
   }
+})
+
+// P362
+test('a token is the execution role’s where the host has a source of it, and shared with no other role', async () => {
+  const has = (role: string) => role.startsWith('role/known')
+  const keysOf = (role: string) => ({ accessKeyId: `KEY-${role.slice(5)}`, secretAccessKey: 'x' })
+  const roles = { has, get: async (role: string) => keysOf(role) }
+  const values = { secret: () => Promise.reject(new Error('there is no secret')) }
+  const { authOf, userOf } = openRegistries({ roles, values, ecr: openEcrTokens(askEcr(roles)) })
+  const wanted = (execution?: string) => ({
+    image: '123456789012.dkr.ecr.us-west-2.amazonaws.com/app:1',
+    task: spec(execution === undefined ? {} : { roles: { execution } }),
+  })
+  askers.length = 0
+  const all = ['role/known-a', 'role/known-b', 'role/known-a', 'role/unknown', undefined]
+  for (const role of all) {
+    const auth = await authOf(wanted(role), never())
+    expect(auth).toEqual({ username: 'AWS', password: registry.password })
+  }
+  expect(askers).toEqual(['KEY-known-a', 'KEY-known-b', 'test'])
+  expect(new Set(all.map((role) => userOf(wanted(role)))).size).toBe(3)
 })
 
 // P362
