@@ -197,8 +197,22 @@ export class Checks implements Watching {
     }
   }
 
+  /** What tasks that were placed may use together is there. */
+  #commit(cpuUnits: number): void {
+    const placed = this.#all().filter(({ holder }) => {
+      const begun = rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
+      const isDown = holder.spec.containers.every(
+        ({ name }) => rowState(holder, `container:${name}`).is === 'none',
+      )
+      return holder.desired === 'running' ? begun : !isDown
+    })
+    const sum = placed.reduce((all, { holder }) => all + (holder.spec.cgroup?.cpuUnits ?? 0), 0)
+    if (sum > cpuUnits) throw new Broken(`placement: ${sum} of ${cpuUnits} CPU units are given out`)
+  }
+
   /** I1, I3: at any moment. */
-  always(): void {
+  always(cpuUnits: number): void {
+    this.#commit(cpuUnits)
     const enis = [...this.#world.enis.values()]
     this.#quarantine(enis)
     const owners = new Set([...this.#all().map(({ id }) => id), ...this.#quarantined])
