@@ -44,11 +44,11 @@ export class Queue {
 
   /** Admits who fits, stops who waited too long, and looks again while anybody waits. */
   look(): void {
-    const { runner, clock, isDraining } = this.#options
+    const { facts, runner, clock, isDraining } = this.#options
     const now = clock.now()
     for (const { id, holder, timeline } of this.#waiters()) {
       if (now - timeline.createdAt < (holder.spec.waitMs ?? 0)) continue
-      const { reason, detail } = this.room(holder.spec)
+      const { reason, detail } = room(facts, holder.spec)
       const seconds = Math.round((holder.spec.waitMs ?? 0) / 1000)
       const text = `${reason}: waited ${seconds} s for room on this host. ${detail}`
       try {
@@ -79,7 +79,7 @@ export class Queue {
     const place = all.findIndex((each) => each.id === id)
     const entry = all[place]
     if (entry === undefined) return []
-    const { reason, detail } = this.room(entry.holder.spec)
+    const { reason, detail } = room(this.#options.facts, entry.holder.spec)
     const until = entry.timeline.createdAt + (entry.holder.spec.waitMs ?? 0)
     const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}`
     return [
