@@ -207,10 +207,14 @@ describe('choose', () => {
     const wide = { ...facts, host: { ...host, eniCountMax: 9 } }
     expect(room(wide, spec({ enis: [eni('subnet-a'), eni('subnet-b')] })).taskCount).toBe(4)
     expect(
-      room({ ...wide, host: { ...host, eniCountMax: 50 } }, spec({ enis: [eni('subnet-a'), eni('subnet-a')] }))
-        .taskCount,
+      room(
+        { ...wide, host: { ...host, eniCountMax: 50 } },
+        spec({ enis: [eni('subnet-a'), eni('subnet-a')] }),
+      ).taskCount,
     ).toBe(2)
-    expect(room(facts, spec({ enis: [eni('subnet-a'), eni('subnet-b'), eni('subnet-a')] }))).toEqual({
+    expect(
+      room(facts, spec({ enis: [eni('subnet-a'), eni('subnet-b'), eni('subnet-a')] })),
+    ).toEqual({
       ...{ taskCount: 0, reason: 'RESOURCE:ENI', isTooBig: true },
       detail:
         'm5.large carries 3 ENIs, 1 are in use, and the task takes 3; ' +
