@@ -252,7 +252,9 @@ export class Checks implements Watching {
     const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
     const wanted = asked.length === 0 ? OWN_GROUPS : asked
     if (wanted.includes(NO_GROUP)) return 'a group that there is'
-    const isLeft = !this.#world.keepGroups && eni.groups === QUARANTINE
+    // What a dead life's late call undid is told and left, as anybody's change is.
+    const isTold = eni.groups === QUARANTINE || this.#world.overtaken.has(eni.eniId)
+    const isLeft = !this.#world.keepGroups && isTold
     if (!isLeft && !isSame(eni.groups, wanted)) return `its own groups, ${wanted}`
     const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
     const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)
