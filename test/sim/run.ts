@@ -317,6 +317,10 @@ class Simulation {
     const until = this.#timeline.now + 24 * HOUR_MS
     for (let step = 0; step < SETTLE_STEPS_MAX; step++) {
       await this.#turn()
+      if (this.#life.drain.view() === undefined) {
+        // Somebody else may plug in an ENI of his own.
+        this.#checks.waitsInVain(CAPACITY.cpuUnits, this.#host.eniCountMax - 4)
+      }
       if (this.#isSettled()) return
       this.#timeline.step()
       if (this.#timeline.now > until) break
