@@ -22,6 +22,8 @@ export type Config = ImageConfig & {
   readonly sweepScale: number
   /** The part of the account's EC2 call rates that this host takes. */
   readonly ec2Share: number
+  /** Memory that is kept for the host itself and not given to tasks, MiB. */
+  readonly reservedMemory: number
   /** Whether a task's security groups are put back where somebody changed them in EC2. */
   readonly keepGroups: boolean
   /** The file that says where the credentials of which role come from, or undefined for no role. */
@@ -86,6 +88,11 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: '0.1',
     rule: "the part of the account's EC2 call rates that this host takes: a number from 0.01 to 1",
     parse: (text) => inRange(text, 0.01, 1),
+  },
+  reservedMemory: {
+    default: '0',
+    rule: 'MiB that are kept for the host itself, a number from 0 to 16777216',
+    parse: (text) => inRange(text, 0, 16_777_216),
   },
   keepGroups: {
     default: 'false',

@@ -37,7 +37,7 @@ export function keepServices(
     ...{ journal, catalog, services, runner, log, onDefect, clock: machineClock },
     timeoutScale: config.timeoutScale,
     prepare: (ids) => subnets.prepare(ids, ended),
-    room: ({ enis }) => room(enis),
+    room,
     draining: () => drain.view(),
   })
   up.defer(() => kept.close())

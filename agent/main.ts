@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
 import { StateFileRefused } from '../state/refusal.ts'
+import { capacityOf } from './capacity.ts'
 import { machineClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { AgentRefused } from './config.ts'
@@ -31,8 +32,9 @@ import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
 import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
-import { choose, room, slotsUsed } from './placement.ts'
+import { choose, freeNow, slotsUsed } from './placement.ts'
 import { placementOf } from './placement-facts.ts'
+import { Queue } from './queue.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
@@ -88,7 +90,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const { drain, foreign, imds } = parts
   const end = new AbortController()
   const ended = AbortSignal.any([signal, end.signal])
-  const placement = placementOf(parts, { log, signal: ended })
+  const capacity = capacityOf(config.reservedMemory)
+  const placement = placementOf({ ...parts, capacity }, { log, signal: ended })
   const runner = new Runner({
     journal,
     drivers,
@@ -100,6 +103,11 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     passing: dieAt(process.env.ENID_DIE_AT),
   })
   up.defer(() => runner.close())
+  const queue = new Queue({
+    ...{ journal, facts: placement, runner, clock: machineClock, onDefect },
+    isDraining: () => drain.view() !== undefined,
+  })
+  up.defer(() => queue.close())
   const tell = runner.tell.bind(runner)
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
@@ -111,17 +119,22 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const orders: Orders = {
     host,
     prepare: (ids) => subnets.prepare(ids, ended),
-    room: (enis) => {
-      checkAddresses(placement, enis)
-      const found = room(placement, enis)
+    room: (spec) => {
+      checkAddresses(placement, spec.enis)
+      const found = queue.room(spec)
       if (found.taskCount === 0) foreign.mayHaveGone()
       return found
     },
     slotsUsed: () => slotsUsed(placement),
-    start: (id) => runner.advance(id),
+    capacity: () => ({ registered: capacity, remaining: freeNow(placement) }),
+    isQueueFull: () => queue.isFull,
+    start: (id) => {
+      queue.look()
+      runner.advance(id)
+    },
     stop: (id, stop) => runner.stop(id, stop),
     amend: (id, spec, rows) => runner.amend(id, spec, rows),
-    waiting: (id) => [...runner.waiting(id), ...budget.waiting(id)],
+    waiting: (id) => [...runner.waiting(id), ...budget.waiting(id), ...queue.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
     images: () => parts.images.view(),
@@ -153,6 +166,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   // Stops what the drain of an earlier life has left to be stopped, before anything goes on.
   up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
+  queue.look()
   warmUp(journal, parts.roles)
   services.start()
   reconcile.start()

@@ -2,7 +2,7 @@
 // happens then is the runner's business. agent/main.ts puts the real thing together.
 
 import type { Wait } from '../state/service-plan.ts'
-import type { EniSpec, HolderId, Json, Spec } from '../state/spec.ts'
+import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 
@@ -24,8 +24,19 @@ export type Host = {
   readonly searchDomains: readonly string[]
 }
 
-/** How many more tasks of one ENI fit, and the numbers in words when none does. */
-export type Room = { readonly taskCount: number; readonly detail: string }
+/** What this host has to give to tasks. */
+export type Capacity = { readonly cpuUnits: number; readonly memoryMiB: number }
+
+/** How many more such tasks fit, and what there is too little of for more. */
+export type Room = {
+  readonly taskCount: number
+  /** ECS's word for what is short first. */
+  readonly reason: 'RESOURCE:CPU' | 'RESOURCE:MEMORY' | 'RESOURCE:ENI'
+  /** The numbers, in words. */
+  readonly detail: string
+  /** It would not fit if nothing else were here. */
+  readonly isTooBig: boolean
+}
 
 /** A step that is being retried, and why. */
 export type Waiting = {
@@ -184,10 +195,14 @@ export type Orders = HostOrders & {
    */
   prepare(subnetIds: readonly string[]): Promise<void>
   /**
-   * How many tasks with these ENIs fit now in their (prepared) subnets and this host's free slots.
+   * How many such tasks fit now, in their (prepared) subnets and in what this host has left.
    * Throws a Failure `refused` for an address that no such subnet can give.
    */
-  room(enis: readonly EniSpec[]): Room
+  room(spec: Spec): Room
+  /** What this host has to give, and what is left of it. */
+  capacity(): { readonly registered: Capacity; readonly remaining: Capacity }
+  /** Whether so many wait for room that no more may. */
+  isQueueFull(): boolean
   /** Device indices in use on card 0, the instance's own and foreign ones included. */
   slotsUsed(): number
   /** A holder was begun in the journal: take it up. */

@@ -5,13 +5,14 @@ import type { Logger } from 'pino'
 import type { Journal } from '../state/journal.ts'
 import type { Subnets } from './drivers/subnets.ts'
 import { Failure, sentence } from './failure.ts'
-import type { Host } from './orders.ts'
+import type { Capacity, Host } from './orders.ts'
 import type { PlacementFacts } from './placement.ts'
 import type { ForeignIndices } from './slots.ts'
 
 export type PlacementSources = {
   readonly host: Host
   readonly journal: Journal
+  readonly capacity: Capacity
   readonly foreign: Pick<ForeignIndices, 'known'>
   readonly subnets: Subnets
   readonly onDefect: (error: unknown) => void
@@ -19,7 +20,7 @@ export type PlacementSources = {
 
 /** The facts as they are at each moment. */
 export function placementOf(
-  { host, journal, foreign, subnets, onDefect }: PlacementSources,
+  { host, journal, capacity, foreign, subnets, onDefect }: PlacementSources,
   { log, signal }: { log: Logger; signal: AbortSignal },
 ): PlacementFacts {
   /** Nothing is known of it now; whoever asked tries again in a moment. */
@@ -33,6 +34,7 @@ export function placementOf(
   return {
     host,
     journal,
+    capacity,
     get foreignIndices() {
       return foreign.known
     },

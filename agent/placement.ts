@@ -1,50 +1,110 @@
-// Does one more task fit on this host, and what does it get: numbers over the journal, the host and
-// the subnets. Every slot that a holder has or will have is counted from the moment it was begun,
+// Does one more task fit on this host, and what does it get: numbers over the journal, the machine,
+// its ENI slots and the subnets. Every slot that a holder has or will have is counted from the moment it was begun,
 // so two RunTasks at once never get the same one.
 
 import type { SubnetFacts } from '../state/allocation.ts'
 import { chooseSubnet, freeDeviceIndex } from '../state/allocation.ts'
 import type { Entry, Journal } from '../state/journal.ts'
-import type { EniSpec } from '../state/spec.ts'
+import type { Demand } from '../state/queue.ts'
+import { demandOf, fits, less, takenBy } from '../state/queue.ts'
+import type { EniSpec, Spec } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
-import { kindOf, rowState } from '../state/task.ts'
+import { isWaiting, kindOf, rowState } from '../state/task.ts'
 import { Failure } from './failure.ts'
 import { hasAddresses } from './fixed-address.ts'
-import type { Host, Room } from './orders.ts'
+import type { Capacity, Host, Room } from './orders.ts'
 import { ownIndex, ownIndices } from './slots.ts'
 
 export type PlacementFacts = {
   readonly host: Host
   readonly journal: Journal
+  readonly capacity: Capacity
   /** Device indices on card 0 that are not ours: the instance's own, and other people's. */
   readonly foreignIndices: ReadonlySet<number>
   /** What is known of a subnet, or undefined when it was not asked for yet. */
   readonly subnet: (subnetId: string) => SubnetFacts | undefined
 }
 
-/** How many tasks with these ENIs fit now, and why not more. A lent ENI takes a slot, and no address. */
-export function room(facts: PlacementFacts, enis: readonly EniSpec[]): Room {
+/** How many such tasks fit into what is free (all that is, unless told), and what is short. */
+export function room(facts: PlacementFacts, spec: Spec, free: Demand = freeNow(facts)): Room {
+  const { capacity, host } = facts
+  const demand = demandOf(spec)
+  const { cpuUnits, memoryMiB, eniCount } = demand
+  const held = less(freeNow(facts), free)
+  const counts = {
+    'RESOURCE:CPU': times(free.cpuUnits, cpuUnits),
+    'RESOURCE:MEMORY': times(free.memoryMiB, memoryMiB),
+    'RESOURCE:ENI': Math.min(times(free.eniCount, eniCount), addressCount(facts, spec)),
+  }
+  const taskCount = Math.min(...Object.values(counts))
+  const reasons = Object.keys(counts) as (keyof typeof counts)[]
+  const reason = reasons.find((each) => counts[each] === taskCount) ?? 'RESOURCE:ENI'
+  const details = {
+    'RESOURCE:CPU': numbers('CPU units', capacity.cpuUnits, free.cpuUnits, cpuUnits, held.cpuUnits),
+    'RESOURCE:MEMORY': numbers(
+      ...(['MiB', capacity.memoryMiB, free.memoryMiB, memoryMiB, held.memoryMiB] as const),
+    ),
+    'RESOURCE:ENI': eniDetail(facts, spec.enis, held.eniCount),
+  }
+  const whole = { ...capacity, eniCount: host.eniCountMax - facts.foreignIndices.size }
+  return { taskCount, reason, detail: details[reason], isTooBig: !fits(demand, whole) }
+}
+
+/** How many times there is so much: any number of times where it is nothing. */
+const times = (free: number, demand: number): number =>
+  demand === 0 ? Number.MAX_SAFE_INTEGER : Math.floor(free / demand)
+
+function numbers(unit: string, all: number, free: number, need: number, held: number): string {
+  const used = all - free - held
+  const kept = held === 0 ? '' : `, ${held} are held for a task that waits`
+  return `this host has ${all} ${unit} for tasks, ${used} are in use${kept}; the task needs ${need}`
+}
+
+function eniDetail(facts: PlacementFacts, enis: readonly EniSpec[], held = 0): string {
   const { host } = facts
-  const used = slotsUsed(facts)
-  const free = Math.max(0, host.eniCountMax - used)
-  const made = enis.filter(({ lentEniId }) => lentEniId === undefined)
-  const here = (ids: readonly string[]) =>
-    known(facts, ids).filter((s) => s.availabilityZone === host.availabilityZone)
-  const fitting = made.map(({ subnetIds }) => {
-    const addresses = here(subnetIds).reduce((sum, s) => sum + s.freeAddressCount, 0)
-    // Those of a task that may come from the same subnets share what is free there.
-    const sharing = made.filter((other) => other.subnetIds.some((id) => subnetIds.includes(id)))
-    return Math.floor(addresses / sharing.length)
-  })
-  const all = here([...new Set(enis.flatMap(({ subnetIds }) => subnetIds))])
+  const all = here(facts, [...new Set(enis.flatMap(({ subnetIds }) => subnetIds))])
   const named = all.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
-  const detail =
-    `${host.instanceType} carries ${host.eniCountMax} ENIs, ${used} are in use` +
+  return (
+    `${host.instanceType} carries ${host.eniCountMax} ENIs, ${slotsUsed(facts)} are in use` +
+    (held === 0 ? '' : `, ${held} are held for a task that waits`) +
     (enis.length === 1 ? '; ' : `, and the task takes ${enis.length}; `) +
     (all.length === 0
       ? `none of the subnets is in this host's zone ${host.availabilityZone}`
       : `free addresses: ${named.join(', ')}`)
-  return { taskCount: Math.min(Math.floor(free / Math.max(1, enis.length)), ...fitting), detail }
+  )
+}
+
+const here = (facts: PlacementFacts, ids: readonly string[]): SubnetFacts[] =>
+  known(facts, ids).filter((s) => s.availabilityZone === facts.host.availabilityZone)
+
+/** How many such tasks find addresses, as far as is known. A lent ENI takes a slot, and no address. */
+function addressCount(facts: PlacementFacts, { enis }: Spec): number {
+  const made = enis.filter(({ lentEniId }) => lentEniId === undefined)
+  const counts = made.map(({ subnetIds }) => {
+    const addresses = here(facts, subnetIds).reduce((sum, s) => sum + s.freeAddressCount, 0)
+    // Those of a task that may come from the same subnets share what is free there.
+    const sharing = made.filter((other) => other.subnetIds.some((id) => subnetIds.includes(id)))
+    return Math.floor(addresses / sharing.length)
+  })
+  return Math.min(...counts, Number.MAX_SAFE_INTEGER)
+}
+
+/** Whether the task's subnets have an address for each of its ENIs, as far as is known. */
+export const hasAddress = (facts: PlacementFacts, spec: Spec): boolean =>
+  addressCount(facts, spec) > 0
+
+/** What this host has left, for all tasks that are placed. */
+export function freeNow(facts: PlacementFacts): Demand {
+  const { capacity, host, journal } = facts
+  const used = journal.all().map(({ holder }) => takenBy(holder))
+  return less(
+    { ...capacity, eniCount: host.eniCountMax },
+    {
+      cpuUnits: used.reduce((sum, { cpuUnits }) => sum + cpuUnits, 0),
+      memoryMiB: used.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0),
+      eniCount: slotsUsed(facts),
+    },
+  )
 }
 
 /** ENI slots in use or promised: foreign ones, and one per ENI of every holder not yet down. */
@@ -53,6 +113,7 @@ export function slotsUsed({ journal, foreignIndices }: PlacementFacts): number {
 }
 
 function slotsOf(holder: Holder): number {
+  if (isWaiting(holder)) return 0
   if (holder.desired === 'running') return holder.spec.enis.length
   return holder.spec.enis.filter((_, n) => ownIndex(holder, n) !== undefined).length
 }
@@ -81,7 +142,7 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
     throw new Failure(
       'refused',
       'RESOURCE:ENI',
-      `no subnet left to take an address from: ${tried(struck)}; ${room(facts, [eni]).detail}`,
+      `no subnet left to take an address from: ${tried(struck)}; ${eniDetail(facts, [eni])}`,
       {
         hint: `Name a subnet in ${host.availabilityZone} with free addresses`,
       },

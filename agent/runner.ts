@@ -142,6 +142,16 @@ export class Runner {
     this.advance(id)
   }
 
+  /** Lets one begin that waited for room. Where that cannot be written down it waits on. */
+  admit(id: HolderId): void {
+    try {
+      if (!this.#closed) this.#options.journal.append(id, { type: 'admitted' })
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+    }
+    this.advance(id)
+  }
+
   /** What this holder waits for at the moment. */
   waiting(id: HolderId): readonly Waiting[] {
     const tries = [...(this.#tries.get(id)?.values() ?? [])]

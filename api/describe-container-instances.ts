@@ -1,6 +1,5 @@
 // DescribeContainerInstances: this host, with its ENI slots as attributes, and whether it takes tasks.
 
-import { availableParallelism, totalmem } from 'node:os'
 import type {
   Attribute,
   ContainerInstance,
@@ -8,8 +7,9 @@ import type {
   DescribeContainerInstancesResponse,
   Resource,
 } from '@aws-sdk/client-ecs'
+import type { Capacity } from '../agent/orders.ts'
 import type { Api } from './api.ts'
-import { activeCluster, tasksOf } from './api.ts'
+import { activeCluster } from './api.ts'
 import { containerInstanceArn, containerInstanceId, resourceOf } from './arn.ts'
 import { checkCount, includesTags } from './choices.ts'
 import { taskCounts } from './cluster-view.ts'
@@ -53,16 +53,14 @@ function view(api: Api, cluster: string, withTags: boolean): ContainerInstance {
   const { orders, catalog, version, openedAt } = api
   const arn = containerInstanceArn(orders.host, cluster)
   const { runningTasksCount, pendingTasksCount } = taskCounts(api, cluster)
-  const cpu = availableParallelism() * 1024
-  const memory = Math.floor(totalmem() / 2 ** 20)
-  const used = usage(api)
+  const { registered, remaining } = orders.capacity()
   return {
     containerInstanceArn: arn,
     ec2InstanceId: orders.host.instanceId,
     version: 1,
     versionInfo: { agentVersion: version },
-    remainingResources: [resource('CPU', cpu - used.cpu), resource('MEMORY', memory - used.memory)],
-    registeredResources: [resource('CPU', cpu), resource('MEMORY', memory)],
+    remainingResources: resources(remaining),
+    registeredResources: resources(registered),
     status: hostStatus(api),
     statusReason: orders.draining()?.why,
     agentConnected: true,
@@ -79,22 +77,26 @@ function view(api: Api, cluster: string, withTags: boolean): ContainerInstance {
 export const hostStatus = ({ orders }: Api): 'ACTIVE' | 'DRAINING' =>
   orders.draining() === undefined ? 'ACTIVE' : 'DRAINING'
 
-/** What the tasks that are meant to run have asked for, in every cluster: they share this host. */
-function usage(api: Api): { cpu: number; memory: number } {
-  const running = tasksOf(api).filter(({ entry }) => entry.holder.desired === 'running')
-  const containers = running.flatMap(({ entry }) => entry.holder.spec.containers)
-  return {
-    cpu: running.flatMap(({ asked }) => asked.cpu).reduce((a, b) => a + b, 0),
-    memory: containers.reduce((sum, c) => sum + (c.memoryMiB ?? c.memoryReservationMiB ?? 0), 0),
-  }
-}
+/** Ports that ECS registers as taken: those of ssh, dockerd and the agent. An awsvpc task takes none. */
+const PORTS = ['22', '2375', '2376', '51678', '51679']
 
-const resource = (name: string, value: number): Resource => ({
-  name,
-  type: 'INTEGER',
-  doubleValue: 0,
-  longValue: 0,
-  integerValue: value,
+const resources = ({ cpuUnits, memoryMiB }: Capacity): Resource[] => [
+  whole('CPU', cpuUnits),
+  whole('MEMORY', memoryMiB),
+  set('PORTS', PORTS),
+  set('PORTS_UDP', []),
+]
+
+const none = { doubleValue: 0, longValue: 0, integerValue: 0 }
+
+const whole = (name: string, value: number): Resource => ({
+  ...{ name, type: 'INTEGER' },
+  ...{ ...none, integerValue: value },
+})
+
+const set = (name: string, values: readonly string[]): Resource => ({
+  ...{ name, type: 'STRINGSET' },
+  ...{ ...none, stringSetValue: [...values] },
 })
 
 const attributes = ({ orders, architecture }: Api): Attribute[] => [

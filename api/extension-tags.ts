@@ -25,6 +25,8 @@ export type EniWish = {
 export type Extensions = {
   /** Of the task's first ENI. */
   readonly first?: EniWish
+  /** How long the task may wait for room on this host, milliseconds. */
+  readonly waitMs?: number
   /** Tags of the ENI alone. */
   readonly eniTags?: Readonly<Record<string, string>>
   /** The groups that a task's ENI is to wear from now on, by the ENI's number. */
@@ -73,6 +75,11 @@ export const EXTENSIONS: Readonly<Record<string, Extension>> = {
       checkIds([value], 'eni', key)
       return ofFirst(before, { eniId: value })
     },
+  },
+  wait: {
+    on: 'RunTask',
+    value: 'how many seconds the task may wait for room on this host, 1 to 86400',
+    read: ({ key, value }, before) => ({ ...before, waitMs: secondsOf(key, value) * 1000 }),
   },
   securityGroups: {
     on: 'TagResource',
@@ -149,6 +156,12 @@ function withGroups({ key, value }: Given, n: number, before: Extensions): Exten
 /** AWS allows no comma in a tag, a file may have them: words with either between them. */
 export const wordsOf = (value: string): string[] =>
   value.split(/[ ,]+/).filter((word) => word !== '')
+
+function secondsOf(key: string, value: string): number {
+  const seconds = /^\d{1,5}$/.test(value) ? Number(value) : 0
+  if (seconds >= 1 && seconds <= 86_400) return seconds
+  throw invalid(key, `${shown(value)}: whole seconds, from 1 to 86400`)
+}
 
 function wholeNumber({ key, rest }: Given): number {
   if (/^\d{1,2}$/.test(rest)) return Number(rest)

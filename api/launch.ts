@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { Failure, RunTaskRequest, RunTaskResponse } from '@aws-sdk/client-ecs'
 import type { Draining } from '../agent/orders.ts'
 import type { Definition } from '../state/catalog.ts'
-import type { HolderId, Spec } from '../state/spec.ts'
+import type { Spec } from '../state/spec.ts'
 import type { Api } from './api.ts'
 import { activeCluster, arnOf, findDefinition, tasksOf } from './api.ts'
 import { containerInstanceArn, taskArn } from './arn.ts'
@@ -47,6 +47,8 @@ type Plan = {
   readonly count: number
   readonly network: Network
   readonly spec: Spec
+  /** How long what does not fit now may wait. */
+  readonly waitMs: number | undefined
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -103,7 +105,8 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     asked,
   }
   const managed = input.enableECSManagedTags === true ? { 'aws:ecs:clusterName': cluster } : {}
-  return { cluster, count, network, spec, tags: { ...own, ...managed } }
+  const { waitMs } = extensions
+  return { cluster, count, network, spec, waitMs, tags: { ...own, ...managed } }
 }
 
 /** An ACTIVE definition. Throws AwsError, which says so of one that is not. */
@@ -170,31 +173,43 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   const { journal, catalog, orders } = api
   const draining = orders.draining()
   if (draining !== undefined) return refuse(api, plan, draining)
-  const room = orders.room(plan.spec.enis)
+  const room = orders.room(plan.spec)
   const count = Math.min(plan.count, Math.max(0, room.taskCount))
-  const ids: HolderId[] = Array.from({ length: count }, () => randomBytes(16).toString('hex'))
+  const { waitMs } = plan
+  const mayWait = waitMs !== undefined && !room.isTooBig && !orders.isQueueFull()
+  const begun = Array.from({ length: mayWait ? plan.count : count }, (_, n) => ({
+    id: randomBytes(16).toString('hex'),
+    spec: n < count ? plan.spec : { ...plan.spec, ...(waitMs && { waitMs }) },
+  }))
+  const ids = begun.map(({ id }) => id)
   journal.atOnce(() => {
-    for (const id of ids) {
-      journal.begin(id, plan.spec)
+    for (const { id, spec } of begun) {
+      journal.begin(id, spec)
       catalog.tag(taskArn(orders.host, plan.cluster, id), plan.tags)
     }
     // A token that made nothing is not kept: trying again later is right.
-    if (token !== undefined && count > 0) {
+    if (token !== undefined && ids.length > 0) {
       catalog.putRun(token.text, { request: token.request, holders: ids })
     }
   })
+  // As it is with those that did fit.
+  const { reason, detail, isTooBig } = orders.room(plan.spec)
+  const more = isTooBig
+    ? '. This host never has so much'
+    : waitMs === undefined
+      ? ''
+      : '. As many tasks wait as may'
   const failure: Failure = {
     arn: containerInstanceArn(orders.host, plan.cluster),
-    reason: 'RESOURCE:ENI',
-    // As it is with those that did fit.
-    detail: orders.room(plan.spec.enis).detail,
+    reason,
+    detail: `${detail}${more}`,
   }
   for (const id of ids) orders.start(id)
   return {
     tasks: tasksOf(api)
       .filter(({ entry }) => ids.includes(entry.id))
       .map((task) => taskView(api, task, { withTags: true })),
-    failures: Array.from({ length: plan.count - count }, () => failure),
+    failures: Array.from({ length: plan.count - ids.length }, () => failure),
   }
 }
 

@@ -220,6 +220,8 @@ export type Spec = {
   readonly roles?: RolesSpec
   /** The cgroup around all of it. Absent: none, as in tasks from before there was one. */
   readonly cgroup?: CgroupSpec
+  /** How long it may wait for room on this host. Absent: there was room when it began. */
+  readonly waitMs?: number
   /** Whether the instance metadata service is dropped on the task's links. */
   readonly blockImds: boolean
   /** The family, for names of containers and for logs. */

@@ -64,6 +64,8 @@ export type Event =
       readonly cause?: Cause
     }
   | { readonly type: 'assigned'; readonly spec: Spec; readonly rows: readonly RowId[] }
+  /** There is room for one that waited for it. */
+  | { readonly type: 'admitted' }
   | { readonly type: 'stopAsked'; readonly stop: Stop }
   | ({ readonly type: 'exited'; readonly container: string } & Exit)
   | { readonly type: 'restartAsked'; readonly container: string; readonly exitId: string }
@@ -104,6 +106,8 @@ export type Holder = {
   readonly desired: 'running' | 'stopped'
   readonly rows: Readonly<{ [id in RowId]?: RowState }>
   readonly facts: Readonly<Record<string, Facts>>
+  /** Whether there was room for it, where it waited for that. */
+  readonly isAdmitted?: boolean
   /** Whether it held everything once: from then on a doubt does not take RUNNING back. */
   readonly ran: boolean
   /** Until when nobody but StopTask may stop it, milliseconds since the epoch (protection.ts). */
@@ -215,8 +219,13 @@ const eni = (n: number): Need => ({ row: `eni:${n}` })
 const attachment = (n: number): Need => ({ row: `attachment:${n}` })
 const link = (n: number): Need => ({ row: `link:${n}` })
 
+/** Whether it waits for room: nothing of it begins before it is admitted. */
+export const isWaiting = ({ spec, desired, isAdmitted }: Holder): boolean =>
+  spec.waitMs !== undefined && desired === 'running' && isAdmitted !== true
+
 /** Everything that may be done for this holder now; independent steps come together. */
 export function nextSteps(holder: Holder, others: Others = alone): Step[] {
+  if (isWaiting(holder)) return []
   const all = rows(holder.spec)
   const verb: Verb = holder.desired === 'running' ? 'ensure' : 'release'
   const due = (row: Row): boolean =>
@@ -274,6 +283,8 @@ export function learn(holder: Holder, event: Event): Holder {
       return stopping(doubt(holder, event.row), failed(holder, event))
     case 'refused':
       return stopping(holder, failed(holder, event))
+    case 'admitted':
+      return { ...holder, isAdmitted: true }
     case 'stopAsked':
       return stopping(holder, event.stop)
     case 'amended':
@@ -293,6 +304,7 @@ export function learn(holder: Holder, event: Event): Holder {
 function began(holder: Holder, event: Event & { type: 'began' }): Holder {
   const wanted = holder.desired === 'running' ? 'ensure' : 'release'
   if (event.verb !== wanted) throw new Error(`${event.verb} ${event.row} of a holder to ${wanted}`)
+  if (isWaiting(holder)) throw new Error(`${event.row} began, but its task waits for room`)
   standsFirm(holder, event)
   const choice = event.choice === undefined ? {} : { choice: event.choice }
   return put(holder, event.row, { is: 'unsure', ...choice })

@@ -31,6 +31,7 @@ describe('settings', () => {
       retentionMs: 10_800_000,
       imagePullBehavior: 'default',
       registryAuth: undefined,
+      reservedMemory: 0,
       imageCleanup: 'pulled',
       imageCleanupIntervalMs: 1_800_000,
       imageMinimumAgeMs: 3_600_000,

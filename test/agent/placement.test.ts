@@ -8,7 +8,7 @@ import type { PlacementFacts } from '../../agent/placement.ts'
 import { choose, room, slotsUsed } from '../../agent/placement.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { Event } from '../../state/task.ts'
-import { spec } from '../state/specs.ts'
+import { container, spec } from '../state/specs.ts'
 import { memory, releaseAllBut, settleHolder } from './journals.ts'
 
 const stop: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
@@ -35,6 +35,7 @@ beforeEach(() => {
   facts = {
     host,
     journal,
+    capacity: { cpuUnits: 2048, memoryMiB: 1000 },
     foreignIndices: new Set([0]),
     subnet: (subnetId) => {
       const [availabilityZone, freeAddressCount] = free[subnetId] ?? []
@@ -54,14 +55,68 @@ const refusal = (work: () => unknown): Failure => {
   return expect.fail('nothing was refused')
 }
 
+/** A task whose ENI may be in these subnets. */
+const on = (...subnetIds: string[]) => spec({ enis: [eni(...subnetIds)] })
+
 describe('room', () => {
-  test('is the smaller of free slots and free addresses in the zone', () => {
-    expect(room(facts, [eni('subnet-a', 'subnet-c')]).taskCount).toBe(2)
+  // P387
+  test.each([
+    [
+      'RESOURCE:CPU',
+      { cpuUnits: 1024 },
+      'this host has 2048 CPU units for tasks, 1536 are in use; the task needs 1024',
+    ],
+    [
+      'RESOURCE:MEMORY',
+      { memoryMiB: 700 },
+      'this host has 1000 MiB for tasks, 400 are in use; the task needs 700',
+    ],
+  ])('is refused with %s and its numbers where that is short', (reason, cgroup, detail) => {
+    const there = spec({ cgroup: { cpuUnits: 1536, memoryMiB: 400 } })
+    journal.begin('a', there)
+    const asked = { ...on('subnet-a'), cgroup }
+    expect(room(facts, asked)).toEqual({ taskCount: 0, reason, detail, isTooBig: false })
+    // It is given back when the last container is gone, not when the stop is asked for.
+    settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
+    journal.append('a', stop)
+    expect(room(facts, asked).taskCount).toBe(0)
+    releaseAllBut(journal, 'a', 'eni:0')
+    expect(room(facts, asked).taskCount).toBe(1)
+  })
+
+  // P387
+  test('counts what the containers reserve where the task as a whole says nothing', () => {
+    const containers = [
+      container('web', {}, { cpuShares: 512, memoryMiB: 600, memoryReservationMiB: 300 }),
+      container('log', {}, { cpuShares: 2, memoryMiB: 100 }),
+    ]
+    const roomy = {
+      ...facts,
+      host: { ...host, eniCountMax: 50 },
+      capacity: { cpuUnits: 1535, memoryMiB: 4000 },
+    }
+    expect(room(roomy, { ...on('subnet-a'), containers })).toMatchObject({
+      taskCount: 2,
+      reason: 'RESOURCE:CPU',
+    })
     expect(
-      room({ ...facts, host: { ...host, eniCountMax: 50 } }, [eni('subnet-a')]).taskCount,
-    ).toBe(5)
-    expect(room(facts, [eni('subnet-c')])).toEqual({
-      taskCount: 0,
+      room(
+        { ...roomy, capacity: { cpuUnits: 9999, memoryMiB: 1199 } },
+        { ...on('subnet-a'), containers },
+      ),
+    ).toMatchObject({ taskCount: 2, reason: 'RESOURCE:MEMORY' })
+  })
+
+  test('says of a task that this host could never hold, that it is too big', () => {
+    expect(room(facts, { ...on('subnet-a'), cgroup: { cpuUnits: 2049 } }).isTooBig).toBe(true)
+    expect(room(facts, { ...on('subnet-a'), cgroup: { cpuUnits: 2048 } }).isTooBig).toBe(false)
+  })
+
+  test('is the smaller of free slots and free addresses in the zone', () => {
+    expect(room(facts, on('subnet-a', 'subnet-c')).taskCount).toBe(2)
+    expect(room({ ...facts, host: { ...host, eniCountMax: 50 } }, on('subnet-a')).taskCount).toBe(5)
+    expect(room(facts, on('subnet-c'))).toEqual({
+      ...{ taskCount: 0, reason: 'RESOURCE:ENI', isTooBig: false },
       detail:
         "m5.large carries 3 ENIs, 1 are in use; none of the subnets is in this host's zone z1",
     })
@@ -72,8 +127,8 @@ describe('room', () => {
     expect(slotsUsed(facts)).toBe(1)
     journal.begin('a', spec())
     journal.begin('b', spec())
-    expect(room(facts, [eni('subnet-a')])).toEqual({
-      taskCount: 0,
+    expect(room(facts, on('subnet-a'))).toEqual({
+      ...{ taskCount: 0, reason: 'RESOURCE:ENI', isTooBig: false },
       detail: 'm5.large carries 3 ENIs, 3 are in use; free addresses: subnet-a 5',
     })
     settleHolder(journal, 'a', { 'attachment:0': { choice: '1' } })
@@ -142,7 +197,7 @@ describe('choose', () => {
 
   test('a lent ENI takes a slot and no address, and has no subnet to choose', () => {
     const lent = { ...eni('subnet-none'), lentEniId: 'eni-1' }
-    expect(room(facts, [lent]).taskCount).toBe(2)
+    expect(room(facts, spec({ enis: [lent] })).taskCount).toBe(2)
     journal.begin('a', spec({ enis: [lent] }))
     expect(choose(facts, entry('a'), 'eni:0')).toBeUndefined()
     expect(slotsUsed(facts)).toBe(2)
@@ -150,13 +205,17 @@ describe('choose', () => {
 
   test('a task of several ENIs takes as many slots, and shares what its subnets have', () => {
     const wide = { ...facts, host: { ...host, eniCountMax: 9 } }
-    expect(room(wide, [eni('subnet-a'), eni('subnet-b')]).taskCount).toBe(4)
+    expect(room(wide, spec({ enis: [eni('subnet-a'), eni('subnet-b')] })).taskCount).toBe(4)
     expect(
-      room({ ...wide, host: { ...host, eniCountMax: 50 } }, [eni('subnet-a'), eni('subnet-a')])
-        .taskCount,
+      room(
+        { ...wide, host: { ...host, eniCountMax: 50 } },
+        spec({ enis: [eni('subnet-a'), eni('subnet-a')] }),
+      ).taskCount,
     ).toBe(2)
-    expect(room(facts, [eni('subnet-a'), eni('subnet-b'), eni('subnet-a')])).toEqual({
-      taskCount: 0,
+    expect(
+      room(facts, spec({ enis: [eni('subnet-a'), eni('subnet-b'), eni('subnet-a')] })),
+    ).toEqual({
+      ...{ taskCount: 0, reason: 'RESOURCE:ENI', isTooBig: true },
       detail:
         'm5.large carries 3 ENIs, 1 are in use, and the task takes 3; ' +
         'free addresses: subnet-a 5, subnet-b 9',

@@ -83,7 +83,10 @@ class Host {
       prepare: async () => {
         if (this.subnets !== 'known') throw this.subnets
       },
-      room: () => ({ taskCount: this.slots - this.held(), detail: 'm5.large carries 3 ENIs' }),
+      room: () => ({
+        ...{ taskCount: this.slots - this.held(), reason: 'RESOURCE:ENI', isTooBig: false },
+        detail: 'm5.large carries 3 ENIs',
+      }),
       draining: () => (this.drained ? { since: 0, why: 'a person wants it' } : undefined),
       log: { info: () => {}, warn: () => {} },
     }

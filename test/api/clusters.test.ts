@@ -86,6 +86,32 @@ describe('clusters', () => {
       value: '100',
     })
   })
+
+  // P387
+  test('this host has what it registers, and what is left of it', async () => {
+    const { containerInstanceArns = [] } = await rig.ecs.send(new ListContainerInstancesCommand({}))
+    const { containerInstances: [host] = [] } = await rig.ecs.send(
+      new DescribeContainerInstancesCommand({ containerInstances: containerInstanceArns }),
+    )
+    const none = { doubleValue: 0, integerValue: 0, longValue: 0 }
+    const ports = [
+      {
+        ...{ name: 'PORTS', type: 'STRINGSET', ...none },
+        stringSetValue: ['22', '2375', '2376', '51678', '51679'],
+      },
+      { name: 'PORTS_UDP', type: 'STRINGSET', ...none, stringSetValue: [] },
+    ]
+    expect(host?.registeredResources).toEqual([
+      { name: 'CPU', type: 'INTEGER', ...none, integerValue: 2048 },
+      { name: 'MEMORY', type: 'INTEGER', ...none, integerValue: 7680 },
+      ...ports,
+    ])
+    expect(host?.remainingResources).toEqual([
+      { name: 'CPU', type: 'INTEGER', ...none, integerValue: 1792 },
+      { name: 'MEMORY', type: 'INTEGER', ...none, integerValue: 7168 },
+      ...ports,
+    ])
+  })
 })
 
 test('tags are put on, read and taken off by ARN, and on nothing that is not there', async () => {

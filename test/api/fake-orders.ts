@@ -8,6 +8,7 @@ import type {
   Host,
   Noticed,
   Orders,
+  Room,
   Waiting,
 } from '../../agent/orders.ts'
 import type { Services } from '../../agent/services.ts'
@@ -37,6 +38,10 @@ export const HOST: Host = {
 export type FakeOrders = Orders & {
   /** How many tasks still fit. */
   slots: number
+  /** What is short, whether the host never has so much, and whether no more may wait. */
+  short: Room['reason']
+  isTooBig: boolean
+  isFull: boolean
   /** Which steps the runner may carry out; all of them unless a test says otherwise. */
   may: (step: Step) => boolean
   /** What prepare() throws, when it shall. */
@@ -62,6 +67,9 @@ export function fakeOrders(journal: Journal): FakeOrders {
   const orders: FakeOrders = {
     host: HOST,
     slots: 50,
+    short: 'RESOURCE:ENI',
+    isTooBig: false,
+    isFull: false,
     may: () => true,
     prepareFailure: undefined,
     whilePreparing: () => {},
@@ -79,7 +87,15 @@ export function fakeOrders(journal: Journal): FakeOrders {
       orders.whilePreparing()
       if (orders.prepareFailure !== undefined) throw orders.prepareFailure
     },
-    room: () => ({ taskCount: orders.slots, detail: `m5.large has 3 ENIs, ${orders.slots} free` }),
+    room: () => ({
+      ...{ taskCount: orders.slots, reason: orders.short, isTooBig: orders.isTooBig },
+      detail: `m5.large has 3 ENIs, ${orders.slots} free`,
+    }),
+    capacity: () => ({
+      registered: { cpuUnits: 2048, memoryMiB: 7680 },
+      remaining: { cpuUnits: 2048 - 256, memoryMiB: 7680 - 512 },
+    }),
+    isQueueFull: () => orders.isFull,
     slotsUsed: () => 1 + journal.all().filter(({ holder }) => holder.desired === 'running').length,
     start(id) {
       orders.slots -= 1

@@ -53,7 +53,7 @@ export async function openRig(): Promise<Rig> {
     ...{ journal, catalog, services, clock: machineClock },
     runner: { advance: orders.start, stop: orders.stop },
     prepare: orders.prepare,
-    room: () => orders.room([]),
+    room: orders.room,
     draining: orders.draining,
     log: { info: () => {}, warn: () => {} },
     onDefect: (error) => defects.push(error),

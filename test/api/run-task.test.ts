@@ -187,6 +187,47 @@ describe('RunTask', () => {
     expect((await run(rig, { clientToken: 'none' })).tasks).toHaveLength(1)
   })
 
+  // P392
+  test('what does not fit waits where the caller asks for that by tag, up to what may wait', async () => {
+    rig.orders.slots = 1
+    rig.orders.short = 'RESOURCE:CPU'
+    const wait = [
+      { key: 'enid:wait', value: '90' },
+      { key: 'team', value: 'x' },
+    ]
+    const { tasks = [], failures } = await run(rig, { count: 3, tags: wait })
+    expect(failures).toEqual([])
+    expect(tasks.map(({ lastStatus }) => lastStatus)).toEqual(Array(3).fill('PROVISIONING'))
+    const waits = () => rig.orders.started.map((id) => rig.journal.get(id)?.holder.spec.waitMs)
+    expect(waits()).toEqual([undefined, 90_000, 90_000])
+    expect(tasks[1]?.tags).toEqual([{ key: 'team', value: 'x' }])
+    const statuses = async () =>
+      Promise.all(
+        tasks.map(async ({ taskArn = '' }) => (await describeOne(rig, taskArn)).lastStatus),
+      )
+    expect(await statuses()).toEqual(['RUNNING', 'PROVISIONING', 'PROVISIONING'])
+    rig.journal.append(rig.orders.started[1] ?? '', { type: 'admitted' })
+    rig.orders.settle()
+    expect(await statuses()).toEqual(['RUNNING', 'RUNNING', 'PROVISIONING'])
+
+    rig.orders.slots = 0
+    rig.orders.isFull = true
+    expect((await run(rig, { tags: wait })).failures).toMatchObject([
+      { reason: 'RESOURCE:CPU', detail: 'm5.large has 3 ENIs, 0 free. As many tasks wait as may' },
+    ])
+    Object.assign(rig.orders, { isFull: false, isTooBig: true })
+    expect((await run(rig, { tags: wait })).failures).toMatchObject([
+      { detail: 'm5.large has 3 ENIs, 0 free. This host never has so much' },
+    ])
+    expect(rig.orders.started).toHaveLength(3)
+    for (const value of ['0', '86401', '1.5', 'soon']) {
+      const tags = [{ key: 'enid:wait', value }]
+      await expect(run(rig, { tags })).rejects.toThrow(
+        /^enid:wait: .*whole seconds, from 1 to 86400/,
+      )
+    }
+  })
+
   // P151
   test('gives the same tasks for the same token and request, and conflicts on another', async () => {
     const input = { clientToken: 'token-1', count: 2 }

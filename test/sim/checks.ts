@@ -52,6 +52,8 @@ export class Checks implements Watching {
   readonly #calls = new Map<string, number>()
   readonly #answeredExits = new Set<string>()
   #bornAt: number
+  /** Since when the first of those that wait could begin. */
+  #idleSince: number | undefined
   released = 0
   /** Containers that were started again by their policy. */
   restarts = 0
@@ -197,8 +199,43 @@ export class Checks implements Watching {
     }
   }
 
+  /** What tasks that were placed may use together is there. */
+  #commit(cpuUnits: number): void {
+    const placed = this.#all().filter(({ holder }) => {
+      const begun = rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
+      const isDown = holder.spec.containers.every(
+        ({ name }) => rowState(holder, `container:${name}`).is === 'none',
+      )
+      return holder.desired === 'running' ? begun : !isDown
+    })
+    const sum = placed.reduce((all, { holder }) => all + (holder.spec.cgroup?.cpuUnits ?? 0), 0)
+    if (sum > cpuUnits) throw new Broken(`placement: ${sum} of ${cpuUnits} CPU units are given out`)
+  }
+
+  /** In peace: whoever came first does not go on waiting beside room that is enough for it. */
+  waitsInVain(cpuUnits: number, slots: number): void {
+    const waiting = this.#all().filter(({ holder }) => {
+      const isBegun = rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
+      return holder.desired === 'running' && holder.spec.waitMs !== undefined && !isBegun
+    })
+    const first = waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)[0]
+    const others = this.#all().filter((entry) => !waiting.includes(entry))
+    const isUp = ({ holder }: Entry) =>
+      holder.desired === 'running' ||
+      rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
+    const taken = others.filter(isUp).map(({ holder }) => holder.spec)
+    const free = cpuUnits - taken.reduce((sum, { cgroup }) => sum + (cgroup?.cpuUnits ?? 0), 0)
+    const need = first?.holder.spec.cgroup?.cpuUnits ?? 0
+    const fits = first !== undefined && need <= free && taken.length < slots
+    if (!fits) this.#idleSince = undefined
+    else this.#idleSince ??= this.#timeline.now
+    if (this.#timeline.now - (this.#idleSince ?? this.#timeline.now) <= 5_000) return
+    throw new Broken(`waiting: ${first?.id} waits beside ${free} CPU units that are free`)
+  }
+
   /** I1, I3: at any moment. */
-  always(): void {
+  always(cpuUnits: number): void {
+    this.#commit(cpuUnits)
     const enis = [...this.#world.enis.values()]
     this.#quarantine(enis)
     const owners = new Set([...this.#all().map(({ id }) => id), ...this.#quarantined])
@@ -238,7 +275,9 @@ export class Checks implements Watching {
     const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
     const wanted = asked.length === 0 ? OWN_GROUPS : asked
     if (wanted.includes(NO_GROUP)) return 'a group that there is'
-    const isLeft = !this.#world.keepGroups && eni.groups === QUARANTINE
+    // What a dead life's late call undid is told and left, as anybody's change is.
+    const isTold = eni.groups === QUARANTINE || this.#world.overtaken.has(eni.eniId)
+    const isLeft = !this.#world.keepGroups && isTold
     if (!isLeft && !isSame(eni.groups, wanted)) return `its own groups, ${wanted}`
     const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
     const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)

@@ -9,8 +9,8 @@ import type { Drain } from '../../agent/drain.ts'
 import { watchLinks } from '../../agent/drift.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Host } from '../../agent/orders.ts'
-import type { PlacementFacts } from '../../agent/placement.ts'
-import { choose, room } from '../../agent/placement.ts'
+import { choose } from '../../agent/placement.ts'
+import { Queue } from '../../agent/queue.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
 import { eventOf } from '../../agent/watch.ts'
@@ -21,7 +21,7 @@ import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
 import type { Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
-import { holdsNothing, rowState, rows } from '../../state/task.ts'
+import { holdsNothing, isWaiting, rowState, rows } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
 import { Ending } from './ending.ts'
@@ -45,6 +45,8 @@ const deadlineMs = {
   container: 120_000,
 }
 const HOUR_MS = 3_600_000
+/** What the simulated machine has. */
+const CAPACITY = { cpuUnits: 2048, memoryMiB: 100_000 }
 /** It must settle within this many steps of time, and within a day of it. */
 const SETTLE_STEPS_MAX = 20_000
 
@@ -103,7 +105,7 @@ type Life = {
   readonly journal: Journal
   readonly runner: Runner
   readonly drain: Drain
-  readonly placement: PlacementFacts
+  readonly queue: Queue
   start(): void
 }
 
@@ -248,7 +250,7 @@ class Simulation {
 
   /** As RunTask does: only what fits begins. */
   #begin(n: number): void {
-    const { journal, placement, runner, drain } = this.#life
+    const { journal, queue, runner, drain } = this.#life
     const id = n.toString(16).padStart(32, '0')
     const eni = { subnetIds, securityGroupIds: [], tags: {} }
     const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
@@ -266,12 +268,19 @@ class Simulation {
     const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
     const lent = this.#chance.happens(0.15) && lentEniId !== undefined ? { lentEniId } : {}
     // One that began before there were cgroups has none.
-    const around = this.#chance.happens(0.9) ? { cgroup: {} } : {}
+    const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
+    const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
     const given = spec({ enis: [{ ...eni, ...lent }], containers, ...around })
-    if (room(placement, [eni]).taskCount === 0 || drain.view() !== undefined) return
+    if (drain.view() !== undefined) return
+    // What does not fit waits, where whoever asks is willing to.
+    const fits = queue.room(given).taskCount > 0
+    const waitMs = this.#chance.pick([undefined, 20_000, 600_000])
+    if (!fits && (waitMs === undefined || queue.room(given).isTooBig)) return
+    const begun = fits || waitMs === undefined ? given : { ...given, waitMs }
     asked(() => {
-      journal.begin(id, this.#chance.happens(0.3) ? withVolume(given) : given)
+      journal.begin(id, this.#chance.happens(0.3) ? withVolume(begun) : begun)
       this.#begun += 1
+      queue.look()
       runner.advance(id)
     })
   }
@@ -308,6 +317,10 @@ class Simulation {
     const until = this.#timeline.now + 24 * HOUR_MS
     for (let step = 0; step < SETTLE_STEPS_MAX; step++) {
       await this.#turn()
+      if (this.#life.drain.view() === undefined) {
+        // Somebody else may plug in an ENI of his own.
+        this.#checks.waitsInVain(CAPACITY.cpuUnits, this.#host.eniCountMax - 4)
+      }
       if (this.#isSettled()) return
       this.#timeline.step()
       if (this.#timeline.now > until) break
@@ -333,7 +346,7 @@ class Simulation {
     if (!this.#life.clock.isOver) asked(() => this.#ending.look(this.#life))
     await drain()
     if (this.#defect !== undefined) throw this.#defect
-    this.#checks.always()
+    this.#checks.always(CAPACITY.cpuUnits)
   }
 
   /** Docker's events: told as they are seen, to a life that hears them. */
@@ -417,6 +430,7 @@ class Simulation {
     const placement = {
       host: this.#host,
       journal,
+      capacity: CAPACITY,
       foreignIndices: new Set([0, ...foreign]),
       subnet: (subnetId: string) => ({ subnetId, availabilityZone: 'z', freeAddressCount: 50 }),
     }
@@ -449,11 +463,16 @@ class Simulation {
       onDefect,
       keepGroups: this.#world.keepGroups,
     })
+    const queue = new Queue({
+      ...{ journal, facts: placement, runner, clock, onDefect },
+      isDraining: () => ending.view() !== undefined,
+    })
     const start = () => {
+      queue.look()
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, placement, start }
+    return { clock, journal, runner, drain: ending, queue, start }
   }
 
   #stopOne(): void {
@@ -508,7 +527,7 @@ class Simulation {
     if (this.#toBegin > 0 || this.#leaks().length > 0) return false
     return this.#life.journal.all().every((entry) => {
       const { id, holder } = entry
-      if (this.#life.runner.waiting(id).length > 0) return false
+      if (this.#life.runner.waiting(id).length > 0 || isWaiting(holder)) return false
       const all = rows(holder.spec).map(({ id: row }) => rowState(holder, row).is)
       if (holder.desired === 'stopped') return all.every((is) => is === 'none')
       return all.every((is) => is === 'held') && this.#checks.lacks(entry) === undefined

@@ -102,6 +102,9 @@ export class SimWorld {
   onRestart: (container: Container) => void = () => {}
   /** ENIs whose delete-on-termination somebody took back. */
   readonly unguarded = new Set<string>()
+  /** ENIs whose last order a dead life's call has undone, which landed after it. */
+  readonly overtaken = new Set<string>()
+  readonly #orders = new Map<string, number>()
   readonly #declined = new Set<string>()
   #serial = 0
   readonly #timeline: Timeline
@@ -160,6 +163,10 @@ export class SimWorld {
       throw new Failure('refused', 'InvalidGroup.NotFound', 'no such group')
     }
     if (isOrdered) this.ordered.add(eni.eniId)
+    const latest = this.#orders.get(eni.eniId) ?? 0
+    if (isOrdered && groupsOrder < latest) this.overtaken.add(eni.eniId)
+    else if (isOrdered) this.overtaken.delete(eni.eniId)
+    this.#orders.set(eni.eniId, Math.max(latest, groupsOrder))
     if (isOrdered || this.keepGroups) eni.groups = wanted
     return { ...known, securityGroupIds: wanted, ...(groupsOrder > 0 && { groupsOrder }) }
   }
