@@ -67,7 +67,7 @@ describe('enid exec', () => {
     expect(user.stdout.toString()).toBe('1234\n')
   })
 
-  // P439
+  // P437
   test('gives it no locked memory either: AF_XDP would send past the metadata block', async () => {
     const { stdout } = await inBox('ulimit -l')
     expect(stdout.toString()).toBe('0\n')
