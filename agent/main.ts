@@ -26,6 +26,7 @@ import { dieAt } from './fault-point.ts'
 import { checkAddresses } from './fixed-address.ts'
 import type { Hands, Told } from './hands.ts'
 import { openHands } from './hands.ts'
+import { insideOrders } from './inside-orders.ts'
 import { inspectTask, statsOf } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
 import { watchNotices } from './notice.ts'
@@ -149,6 +150,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     serviceChanged: () => services.changed(),
     serviceWaiting: (key) => services.waiting(key),
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
+    ...insideOrders({ journal, docker, log }),
     inspect: (id) => inspectTask({ journal, docker }, id),
     stats: (id, container) => statsOf({ journal, docker, kernel }, id, container),
     ...taskOrders({ journal, roles: parts.roles, log }),

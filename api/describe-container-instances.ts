@@ -3,6 +3,7 @@
 import type {
   Attribute,
   ContainerInstance,
+  ContainerInstanceHealthStatus,
   DescribeContainerInstancesRequest,
   DescribeContainerInstancesResponse,
   Resource,
@@ -20,8 +21,22 @@ export function describeContainerInstances(
   { cluster: named, containerInstances: texts = [], include }: DescribeContainerInstancesRequest,
 ): DescribeContainerInstancesResponse {
   const cluster = activeCluster(api, named)
-  const withTags = includesTags(include, ['TAGS', 'CONTAINER_INSTANCE_HEALTH'])
-  return thisHostAmong(api, texts, { cluster, withTags })
+  const withTags = includesTags(include, ['TAGS', HEALTH])
+  const answer = thisHostAmong(api, texts, { cluster, withTags })
+  if (include?.includes(HEALTH) !== true) return answer
+  const { containerInstances } = answer
+  return {
+    ...answer,
+    containerInstances: containerInstances.map((one) => ({ ...one, healthStatus })),
+  }
+}
+
+const HEALTH = 'CONTAINER_INSTANCE_HEALTH'
+
+/** ECS's word for what nobody watches: Docker is asked when a task needs it, not all the time. */
+const healthStatus: ContainerInstanceHealthStatus = {
+  overallStatus: 'INSUFFICIENT_DATA',
+  details: [{ type: 'CONTAINER_RUNTIME', status: 'INSUFFICIENT_DATA' }],
 }
 
 /** This host where it is among those named, and a failure for each that it is not. */

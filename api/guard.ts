@@ -10,11 +10,15 @@ import { AWS_JSON } from './ecs-route.ts'
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
 
+/** Whether the Host header names the loopback. */
+export function isLoopbackHost({ headers: { host = '' } }: IncomingMessage): boolean {
+  return LOOPBACK_NAMES.includes(host.replace(/:[0-9]{1,5}$/, '').toLowerCase())
+}
+
 /** Throws AwsError unless the Host header names the loopback. Only for requests over TCP. */
-export function checkHost({ headers }: IncomingMessage): void {
-  const host = headers.host ?? ''
-  const name = host.replace(/:[0-9]{1,5}$/, '').toLowerCase()
-  if (LOOPBACK_NAMES.includes(name)) return
+export function checkHost(request: IncomingMessage): void {
+  if (isLoopbackHost(request)) return
+  const { host = '' } = request.headers
   throw new AwsError(
     'AccessDeniedException',
     `Host ${shown(host)} is not this machine's loopback`,

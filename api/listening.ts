@@ -6,6 +6,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import { dirname } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { isLoopbackHost } from './guard.ts'
 
 /** Owner and group may use the socket; whoever can is root. */
 const SOCKET_UMASK = 0o117
@@ -23,13 +25,26 @@ export type Listening = {
   close(): Promise<void>
 }
 
-/** Every request goes to `route`; `isTcp` says how it came. */
+/**
+ * Every request goes to `route`; `isTcp` says how it came. One that upgrades its connection goes to
+ * `upgrade`, once it is known that a page in a browser did not send it: over TCP by its Host.
+ */
 export function openListening(
   route: (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => void,
+  upgrade: (request: IncomingMessage, socket: Duplex) => void,
 ): Listening {
   const servers: Server[] = []
   const open = async (isTcp: boolean, listenOptions: ListenOptions): Promise<Server> => {
     const server = createServer((request, response) => route(request, response, isTcp))
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (isTcp && !isLoopbackHost(request)) {
+        socket.destroy()
+        return
+      }
+      // What came behind the headers is read like what comes after.
+      socket.unshift(head)
+      upgrade(request, socket)
+    })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(listenOptions, resolve)

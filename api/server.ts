@@ -4,7 +4,7 @@
 //   request ─▶ guard (Host, Content-Type) ─┬▶ POST /      ECS protocol ─▶ actions.ts
 //                                          └▶ /tasks, …   REST         ─▶ rest/routes.ts
 
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
@@ -27,6 +27,7 @@ import type { Listening } from './listening.ts'
 import { openListening } from './listening.ts'
 import { openMetrics } from './metrics.ts'
 import { addDrainRoutes } from './rest/drain.ts'
+import { openExec } from './rest/exec.ts'
 import type { Validation } from './rest/rest-error.ts'
 import { sendRestError, validationError } from './rest/rest-error.ts'
 import type { App } from './rest/routes.ts'
@@ -67,6 +68,7 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   const cameOverTcp = new WeakSet<IncomingMessage>()
   const metrics = openMetrics(api)
   const events = openEvents(journal)
+  const exec = openExec(api)
   const app = Fastify({ bodyLimit: BODY_MAX, exposeHeadRoutes: false })
     .setValidatorCompiler(TypeBoxValidatorCompiler)
     .withTypeProvider<TypeBoxTypeProvider>()
@@ -92,6 +94,7 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
   addTaskRoutes(app, api)
   addHostRoutes(app, api, { metrics, events })
   addServiceRoutes(app, api)
+  exec.addRoute(app)
   addSweepRoutes(app, orders)
   addDrainRoutes(app, orders)
   addGroupsRoute(app, api)
@@ -104,15 +107,17 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
     onCredentials: (outcome) => metrics.credentials(outcome),
   })
 
-  const listening = openListening((request, response, isTcp) => {
+  const route = (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => {
     if (isTcp) cameOverTcp.add(request)
     app.routing(request, response)
-  })
+  }
+  const listening = openListening(route, (request, socket) => exec.connect(request, socket))
   return {
     ...listening,
     answerInside: inside.answer,
     async close() {
       events.close()
+      exec.close()
       await listening.close()
       metrics.close()
       await inside.close()

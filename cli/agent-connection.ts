@@ -5,6 +5,7 @@
 //   --socket, ENID_SOCKET ─────┴▶ where to connect ─▶ request ─▶ JSON, or a CommandError
 
 import { request } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Call } from './command.ts'
 import { CommandError, EXIT } from './command.ts'
 
@@ -99,6 +100,46 @@ export function connectAgent(address: Address): AgentConnection {
       return understood(answer) as Record<string, unknown>
     },
   }
+}
+
+/** The connection of a request that the agent upgrades. Throws where it does not. */
+export function upgrade(address: Address, path: string, protocol: string): Promise<Duplex> {
+  const headers = { connection: 'Upgrade', upgrade: protocol }
+  const asked = new Promise<Duplex>((resolve, reject) => {
+    const outgoing = request({ ...address, method: 'GET', path, headers })
+    outgoing.once('upgrade', (_incoming, socket, head) => {
+      socket.unshift(head)
+      resolve(socket)
+    })
+    outgoing.once('response', ({ statusCode }) => {
+      outgoing.destroy()
+      reject(new Error(`HTTP ${statusCode}`))
+    })
+    outgoing.once('error', reject)
+    outgoing.end()
+  })
+  return asked.catch(unreachable(address))
+}
+
+/** Hands on what the agent answers as it comes, until it ends. Throws where that breaks off. */
+export function stream(address: Address, path: string, take: (chunk: Buffer) => void) {
+  const read = new Promise<Answer>((resolve, reject) => {
+    const outgoing = request({ ...address, method: 'GET', path }, (incoming) => {
+      const status = incoming.statusCode ?? 0
+      const refusal: Buffer[] = []
+      incoming.on('data', (chunk: Buffer) => {
+        if (status < 400) take(chunk)
+        else refusal.push(chunk)
+      })
+      incoming.once('end', () => resolve({ status, body: Buffer.concat(refusal).toString() }))
+      incoming.once('error', reject)
+    })
+    outgoing.once('error', reject)
+    outgoing.end()
+  })
+  return read.catch(unreachable(address)).then((answer) => {
+    if (answer.status >= 400) understood(answer)
+  })
 }
 
 type Question = { method: string; path: string; headers?: Record<string, string>; body?: string }

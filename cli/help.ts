@@ -32,7 +32,7 @@ async function overview(): Promise<string> {
     '(/run/enid/enid.sock), --endpoint or ENID_ENDPOINT (http://127.0.0.1:51680).',
     '',
     'exit codes: 0 done, 1 refused or failed, 2 wrong command line or file, 3 nobody answers,',
-    '4 waited too long. `enid lab exec` exits as its command does.',
+    '4 waited too long. `enid exec` and `enid lab exec` exit as their command does.',
   ].join('\n')
 }
 

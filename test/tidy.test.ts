@@ -136,6 +136,7 @@ describe('what touches the world stays where it is looked for', () => {
       /^dockerode$/,
       [
         'agent/drivers/docker.ts',
+        'agent/drivers/docker-exec.ts',
         'agent/drivers/docker-failure.ts',
         'agent/drivers/docker-images.ts',
       ],

@@ -3,6 +3,8 @@
 // A container with a terminal has one stream, and no frames.
 
 import type { ContainerFacts, Docker } from './docker.ts'
+import type { Written } from './docker-frames.ts'
+import { framesOf, plainOf } from './docker-frames.ts'
 
 /** What is kept of a container's log once the container is gone, bytes. */
 export const LOG_TAIL_BYTES = 64 * 1024
@@ -19,6 +21,18 @@ export async function containerLogs(
 ): Promise<string | undefined> {
   const facts = await docker.inspect(containerId, signal)
   return facts && (await textOf(docker, facts, lines, signal))?.toString('utf8')
+}
+
+/** The last `lines` and what follows until it ends, or undefined where there is no such container. */
+export async function followContainer(
+  docker: Docker,
+  containerId: string,
+  lines: number,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Written> | undefined> {
+  const facts = await docker.inspect(containerId, signal)
+  const stream = facts && (await docker.followLogs(containerId, lines, signal))
+  return stream && (facts.Config.Tty ? plainOf(stream) : framesOf(stream))
 }
 
 /** The last 64 KiB of a container's log, cut at the start of a line. */

@@ -2,13 +2,15 @@
 // takes the step's signal and fails with a Failure; "it is not there" is an answer, not an error.
 //
 //   sandbox.ts, container.ts, image.ts, container-events.ts ──▶ docker.ts ──▶ dockerode ──▶ socket
-//                                                  docker-images.ts ──┘
+//                                                  docker-images.ts ──┤
+//                                                    docker-exec.ts ──┘
 
 import Dockerode from 'dockerode'
 import type { Json } from '../../state/spec.ts'
 import type { VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
 import { CALL_MS, call, finish } from './docker-call.ts'
+import { type ExecCalls, execCalls } from './docker-exec.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'
 import { type ImageCalls, imageCalls } from './docker-images.ts'
 
@@ -18,36 +20,37 @@ export type ContainerPlan = Omit<Dockerode.ContainerCreateOptions, 'name' | 'abo
 export type VolumeFacts = Dockerode.VolumeInspectInfo
 
 /** dockerd, as far as we need it. */
-export type Docker = ImageCalls & {
-  /** The container, or undefined where there is none. */
-  inspect(containerId: string, signal: AbortSignal): Promise<ContainerFacts | undefined>
-  /** All containers, running or not, that carry these labels. */
-  list(labels: readonly string[], signal: AbortSignal): Promise<ContainerSummary[]>
-  /** Makes a container and returns its id. Throws `refused`; see `isNameTaken`, `isImageMissing`. */
-  create(name: string, plan: ContainerPlan, signal: AbortSignal): Promise<string>
-  /** Starts it. One that runs already is success. */
-  start(containerId: string, signal: AbortSignal): Promise<void>
-  /** SIGTERM (or its own stop signal), then SIGKILL after `graceMs`. Stopped or gone is success. */
-  stop(containerId: string, graceMs: number, signal: AbortSignal): Promise<void>
-  /** Kills and removes it with its anonymous volumes. Gone is success. */
-  remove(containerId: string, signal: AbortSignal): Promise<void>
-  /** The last `lines` of its output, in frames unless it has a terminal; undefined where it is gone. */
-  rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
-  /** One sample of its statistics as Docker words them, or undefined where it does not run. */
-  stats(containerId: string, signal: AbortSignal): Promise<Json | undefined>
-  /** The volume, or undefined where there is none. */
-  inspectVolume(name: string, signal: AbortSignal): Promise<VolumeFacts | undefined>
-  /** All volumes that carry these labels. */
-  listVolumes(labels: readonly string[], signal: AbortSignal): Promise<VolumeFacts[]>
-  /** Makes a volume; one of this name and driver that is there is success. */
-  createVolume(name: string, plan: VolumePlan, signal: AbortSignal): Promise<void>
-  /** Removes it with what is in it. Gone is success. */
-  removeVolume(name: string, signal: AbortSignal): Promise<void>
-  /** How dockerd makes cgroups, and whether at all. */
-  cgroupDriver(signal: AbortSignal): Promise<'cgroupfs' | 'systemd' | 'none'>
-  /** What happens from now on to containers with this label; it ends when the connection does. */
-  events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
-}
+export type Docker = ImageCalls &
+  ExecCalls & {
+    /** The container, or undefined where there is none. */
+    inspect(containerId: string, signal: AbortSignal): Promise<ContainerFacts | undefined>
+    /** All containers, running or not, that carry these labels. */
+    list(labels: readonly string[], signal: AbortSignal): Promise<ContainerSummary[]>
+    /** Makes a container and returns its id. Throws `refused`; see `isNameTaken`, `isImageMissing`. */
+    create(name: string, plan: ContainerPlan, signal: AbortSignal): Promise<string>
+    /** Starts it. One that runs already is success. */
+    start(containerId: string, signal: AbortSignal): Promise<void>
+    /** SIGTERM (or its own stop signal), then SIGKILL after `graceMs`. Stopped or gone is success. */
+    stop(containerId: string, graceMs: number, signal: AbortSignal): Promise<void>
+    /** Kills and removes it with its anonymous volumes. Gone is success. */
+    remove(containerId: string, signal: AbortSignal): Promise<void>
+    /** The last `lines` of its output, in frames unless it has a terminal; undefined where it is gone. */
+    rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
+    /** One sample of its statistics as Docker words them, or undefined where it does not run. */
+    stats(containerId: string, signal: AbortSignal): Promise<Json | undefined>
+    /** The volume, or undefined where there is none. */
+    inspectVolume(name: string, signal: AbortSignal): Promise<VolumeFacts | undefined>
+    /** All volumes that carry these labels. */
+    listVolumes(labels: readonly string[], signal: AbortSignal): Promise<VolumeFacts[]>
+    /** Makes a volume; one of this name and driver that is there is success. */
+    createVolume(name: string, plan: VolumePlan, signal: AbortSignal): Promise<void>
+    /** Removes it with what is in it. Gone is success. */
+    removeVolume(name: string, signal: AbortSignal): Promise<void>
+    /** How dockerd makes cgroups, and whether at all. */
+    cgroupDriver(signal: AbortSignal): Promise<'cgroupfs' | 'systemd' | 'none'>
+    /** What happens from now on to containers with this label; it ends when the connection does. */
+    events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
+  }
 
 /** A stream of JSON lines. */
 export type Lines = AsyncIterable<Buffer>
@@ -122,6 +125,7 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       return sample?.pids_stats?.current === undefined ? undefined : (sample as unknown as Json)
     },
     ...imageCalls(api),
+    ...execCalls(api),
     inspectVolume(name, signal) {
       const facts = call(signal, CALL_MS, () => api.getVolume(name).inspect())
       return unlessGone(facts, 'CannotInspectVolumeError')

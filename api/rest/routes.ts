@@ -5,15 +5,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import { lastStatus } from '../../state/status.ts'
-import type { Api, Task } from '../api.ts'
-import { findTask, tasksOf } from '../api.ts'
-import { AwsError, invalid, shown } from '../aws-error.ts'
+import type { Api } from '../api.ts'
+import { tasksOf } from '../api.ts'
 import type { Events } from '../events.ts'
 import type { Metrics } from '../metrics.ts'
 import { countByStatus } from '../metrics.ts'
 import { stopTask } from '../stop-task.ts'
 import { drainView } from './drain.ts'
-import { EventsQuery, LogsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
+import { known } from './known-task.ts'
+import { addLogRoute } from './logs.ts'
+import { EventsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
 import { serviceSummary } from './services.ts'
 import { startTasks } from './start-tasks.ts'
 import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
@@ -26,8 +27,6 @@ export type App = FastifyInstance<
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >
-
-const LINES_DEFAULT = 100
 
 export function addTaskRoutes(app: App, api: Api): void {
   app.get(
@@ -71,38 +70,7 @@ export function addTaskRoutes(app: App, api: Api): void {
       return reply.code(202).send(taskSummary(api, known(api, entry.id)))
     },
   )
-  app.get(
-    '/tasks/:taskId/logs',
-    { schema: { summary: "A container's log", params: TaskParams, querystring: LogsQuery } },
-    async ({ params, query: { container, lines = LINES_DEFAULT } }, reply) => {
-      const task = known(api, params.taskId)
-      const name = containerName(task, container)
-      const log = await api.orders.logs(task.entry.id, name, lines)
-      return reply.type('text/plain; charset=utf-8').send(log)
-    },
-  )
-}
-
-/** The task of this id or ARN. Throws AwsError, status 404. */
-export function known(api: Api, text: string): Task {
-  const task = findTask(api, { text, field: 'taskId' })
-  if (task !== undefined) return task
-  const unread = api.journal.quarantined.find(({ id }) => text.endsWith(id))
-  const rule = unread ? `its record cannot be read: ${unread.why}` : 'no such task is known'
-  throw new AwsError('InvalidParameterException', `${shown(text)}: ${rule}`, {
-    field: 'taskId',
-    hint: unread ? 'It is left alone; see GET /status' : 'GET /tasks lists them',
-    restStatus: 404,
-  })
-}
-
-function containerName({ entry }: Task, given: string | undefined): string {
-  const names = entry.holder.spec.containers.map(({ name }) => name)
-  if (given === undefined && names.length === 1) return names[0] ?? ''
-  if (given !== undefined && names.includes(given)) return given
-  const rule =
-    given === undefined ? 'is required, as the task has several' : `${shown(given)} is not in it`
-  throw invalid('container', rule, `The task has: ${names.join(', ')}`)
+  addLogRoute(app, api)
 }
 
 /** What is asked about the host and the agent itself. */

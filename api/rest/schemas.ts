@@ -35,6 +35,9 @@ export const LogsQuery = Type.Object(
     lines: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'The last lines' }),
     ),
+    follow: Type.Optional(
+      Type.Boolean({ default: false, description: 'Go on with what it writes, until it ends' }),
+    ),
   },
   strict,
 )
@@ -46,6 +49,20 @@ export const GroupsBody = Type.Object(
     eni: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 99, default: 0, description: 'Which ENI of the task' }),
     ),
+  },
+  strict,
+)
+
+export const ExecBody = Type.Object(
+  {
+    command: Type.Array(Type.String(), {
+      minItems: 1,
+      maxItems: 1000,
+      description: 'The program and its arguments; no shell reads them',
+    }),
+    container: Type.Optional(text('The container; needed where the task has several')),
+    tty: Type.Optional(Type.Boolean({ default: false, description: 'Whether it has a terminal' })),
+    user: Type.Optional(text('As whom; by default as the container’s own program')),
   },
   strict,
 )

@@ -3,8 +3,8 @@
 
 import type { Api } from '../api.ts'
 import { changeGroups } from '../change-groups.ts'
+import { known } from './known-task.ts'
 import type { App } from './routes.ts'
-import { known } from './routes.ts'
 import { GroupsBody, TaskParams } from './schemas.ts'
 import { taskSummary } from './task-view.ts'
 

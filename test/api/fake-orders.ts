@@ -1,9 +1,12 @@
 // An agent of memory: real journal and core, and a runner that carries out every step at once, or
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
+import { PassThrough } from 'node:stream'
 import type { Failure } from '../../agent/failure.ts'
 import type {
   Draining,
+  ExecOrder,
+  ExecSession,
   GivenCredentials,
   Host,
   Noticed,
@@ -50,6 +53,9 @@ export type FakeOrders = Orders & {
   whilePreparing: () => void
   readonly prepared: string[][]
   readonly started: HolderId[]
+  readonly executed: { container: string; order: ExecOrder }[]
+  /** What exec() throws, when it shall. */
+  execFailure: Failure | undefined
   /** What keeps the services, where a test has one. */
   keeper: Services | undefined
   waits: Waiting[]
@@ -75,6 +81,8 @@ export function fakeOrders(journal: Journal): FakeOrders {
     whilePreparing: () => {},
     prepared: [],
     started: [],
+    executed: [],
+    execFailure: undefined,
     keeper: undefined,
     waits: [],
     finds: [],
@@ -158,6 +166,15 @@ export function fakeOrders(journal: Journal): FakeOrders {
     async stats() {
       return undefined
     },
+    async *follow(id, container, { lines, signal }) {
+      yield Buffer.from(`${lines} lines of ${container} of ${id}\n`)
+      if (!signal.aborted) yield Buffer.from('and one more\n')
+    },
+    async exec(_id, container, order) {
+      orders.executed.push({ container, order })
+      if (orders.execFailure !== undefined) throw orders.execFailure
+      return echo(order.tty)
+    },
     async logs(id, container, lines) {
       return `${lines} lines of ${container} of ${id}\n`
     },
@@ -173,6 +190,26 @@ export function fakeOrders(journal: Journal): FakeOrders {
     },
   }
   return orders
+}
+
+/** A program that says its input back, its size as an error, and exits with 7 when its input is over. */
+function echo(tty: boolean): ExecSession {
+  const said = new PassThrough()
+  const sizes: string[] = []
+  async function* written() {
+    for await (const data of said) yield { channel: 1 as const, data: data as Buffer }
+    yield { channel: 2 as const, data: Buffer.from(`${tty ? 'tty' : 'no tty'} ${sizes.join()}`) }
+  }
+  return {
+    written: written(),
+    async write(data) {
+      said.write(data)
+    },
+    end: () => said.end(),
+    resize: (columns, rows) => sizes.push(`${columns}x${rows}`),
+    exitCode: async () => 7,
+    close: () => said.end(),
+  }
 }
 
 function carryOut(journal: Journal, id: HolderId, { verb, row }: Step): void {

@@ -291,6 +291,7 @@ test('the OpenAPI document has every route with its schema', async () => {
     '/sweep',
     '/tasks',
     '/tasks/{taskId}',
+    '/tasks/{taskId}/exec',
     '/tasks/{taskId}/logs',
     '/tasks/{taskId}/security-groups',
   ])
