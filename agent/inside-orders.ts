@@ -11,8 +11,8 @@ import { followContainer } from './drivers/container-logs.ts'
 import type { Docker } from './drivers/docker.ts'
 import type { Executing } from './drivers/docker-exec.ts'
 import { framesOf, plainOf } from './drivers/docker-frames.ts'
+import type { ExecSession, InsideOrders } from './exec-orders.ts'
 import { Failure } from './failure.ts'
-import type { ExecSession, InsideOrders } from './orders.ts'
 
 /** How often a container is looked for that is not there yet, milliseconds. */
 const LOOK_MS = 200

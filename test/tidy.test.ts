@@ -75,7 +75,7 @@ describe('dependencies point one way', () => {
   })
 
   test('the api uses of the agent only what it may ask for', () => {
-    const allowed = /^agent\/(orders|failure)\.ts$|^agent\/drivers\/driver\.ts$/
+    const allowed = /^agent\/(orders|exec-orders|failure)\.ts$|^agent\/drivers\/driver\.ts$/
     const found = sources
       .filter(({ path }) => under('api')(path))
       .flatMap(({ path, imports }) =>

@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ExecOrder, ExecSession } from '../../agent/orders.ts'
+import type { ExecOrder, ExecSession } from '../../agent/exec-orders.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Api } from '../api.ts'
 import { awsErrorOf } from '../aws-error.ts'

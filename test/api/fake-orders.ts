@@ -2,11 +2,10 @@
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
 import { PassThrough } from 'node:stream'
+import type { ExecOrder, ExecSession } from '../../agent/exec-orders.ts'
 import type { Failure } from '../../agent/failure.ts'
 import type {
   Draining,
-  ExecOrder,
-  ExecSession,
   GivenCredentials,
   Host,
   Noticed,
