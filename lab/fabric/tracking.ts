@@ -70,7 +70,10 @@ export function agreedChains(): Command[] {
   })
 }
 
-/** A gate's first rules: what its own ENI tracks passes, whichever way it goes. */
+/**
+ * A gate's first rules: what its own ENI tracks passes, whichever way it goes. First of all what both
+ * ENIs track, since that is all of a flow between most, and its way need not be asked.
+ */
 export function passTracked(gate: string, direction: Direction): Command[] {
   const way = (going: 'original' | 'reply', bit: number): Command =>
     addRule('inet', gate, [
@@ -79,7 +82,12 @@ export function passTracked(gate: string, direction: Direction): Command[] {
       match(bits('&', ct('mark'), bit), bit),
       accept,
     ])
-  return [way('original', TRACKED[direction]), way('reply', TRACKED[OTHER[direction]])]
+  const byBoth = match(ct('mark'), TRACKED.egress | TRACKED.ingress)
+  return [
+    addRule('inet', gate, [byBoth, flowIs('new', 'established'), accept]),
+    way('original', TRACKED[direction]),
+    way('reply', TRACKED[OTHER[direction]]),
+  ]
 }
 
 /** The chains of one group that tell untracked flows. */

@@ -10,6 +10,10 @@ const ACL = 'lab/fabric/network-acl.ts'
 const BORDER = 'lab/fabric/border.ts'
 const RULESET = 'lab/fabric/ruleset.ts'
 const TRACKING = 'lab/fabric/tracking.ts'
+/** What passes because its flow is tracked. */
+const TRACKED_RULES = `    addRule('inet', gate, [byBoth, flowIs('new', 'established'), accept]),
+    way('original', TRACKED[direction]),
+    way('reply', TRACKED[OTHER[direction]]),`
 const FABRIC = 'lab/fabric/namespace-fabric.ts'
 const SERVICES = 'lab/fabric/services.ts'
 const IMDS_4 = "rule(chain, match(payload('ip', address), IMDS.ipv4),"
@@ -450,8 +454,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: TRACKING,
-        find: "return [way('original', TRACKED[direction]), way('reply', TRACKED[OTHER[direction]])]",
-        put: "return [way('reply', TRACKED[OTHER[direction]])]",
+        find: TRACKED_RULES,
+        put: "    way('reply', TRACKED[OTHER[direction]]),",
       },
     ],
     caughtBy: ['tracked-tcp-goes-on', 'tracked-udp-by-group', 'tracked-ping-always'],
@@ -461,8 +465,8 @@ const OTHERS: readonly Mutant[] = [
     patches: [
       {
         file: TRACKING,
-        find: "return [way('original', TRACKED[direction]), way('reply', TRACKED[OTHER[direction]])]",
-        put: "return [way('original', TRACKED[direction])]",
+        find: TRACKED_RULES,
+        put: "    way('original', TRACKED[direction]),",
       },
     ],
     caughtBy: ['stateful-tcp', 'stateful-udp', 'stateful-ping', 'stateful-protocol'],
