@@ -6,6 +6,7 @@
  */
 export const DEADLINE_MS = {
   eni: 120_000,
+  publicIp: 120_000,
   image: 1_800_000,
   volume: 120_000,
   cgroup: 120_000,

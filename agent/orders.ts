@@ -53,7 +53,7 @@ export type Waiting = {
 /** One thing on which the world and the journal do not agree, and what follows from it. */
 export type Finding = {
   /** `row`: something that a task should hold, and that is not shown. */
-  readonly what: 'eni' | 'container' | 'volume' | 'link' | 'cgroup' | 'row'
+  readonly what: 'eni' | 'container' | 'volume' | 'link' | 'cgroup' | 'address' | 'row'
   /** The id of an ENI or a container, the name of a volume, the MAC of a link, the path of a cgroup. */
   readonly id: string
   /** Whose mark it wears, or whose row it is; absent where the mark was taken off. */

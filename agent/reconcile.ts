@@ -8,6 +8,7 @@
 
 import type { HolderId } from '../state/spec.ts'
 import type { Event } from '../state/task.ts'
+import { awayFrom, awayOf } from './away.ts'
 import type { Clock } from './clock.ts'
 import type { Orphans } from './drivers/orphans.ts'
 import type { TakeSurvey } from './drivers/survey.ts'
@@ -15,10 +16,18 @@ import { Failure, sentence } from './failure.ts'
 import type { Finding, Noticed, Sweep } from './orders.ts'
 import type { OnDefect } from './runner.ts'
 import type { Claims, Suspect } from './suspects.ts'
-import { claimedEniIds, isOfRow, isSteady, steady, suspectsOf, unclaimed } from './suspects.ts'
+import {
+  claimedEniIds,
+  hasAddresses,
+  isOfRow,
+  isSteady,
+  steady,
+  suspectsOf,
+  unclaimed,
+} from './suspects.ts'
 import type { Thing } from './thing.ts'
 import type { Judged, Sighting, Sightings, SweepTimes } from './verdict.ts'
-import { asksInstances, awayFrom, awayOf, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
+import { asksInstances, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
 
 /** Where the sweep says what it found. pino fits. */
 export type SweepLog = {
@@ -140,7 +149,8 @@ export class Reconcile {
     const now = clock.now()
     const begunAt = clock.elapsed()
     const before = steady(journal)
-    const survey = await this.#options.survey(claimedEniIds(journal), this.#end.signal)
+    const whatElse = { addresses: hasAddresses(journal) }
+    const survey = await this.#options.survey(claimedEniIds(journal), this.#end.signal, whatElse)
     const suspects = suspectsOf({ journal, instanceId, journalSince }, survey, before)
     const asked = await this.#instances(suspects)
     const { instances } = asked
@@ -198,6 +208,7 @@ export class Reconcile {
     }
     if (thing.what === 'container') await orphans.releaseContainer(thing, signal)
     else if (thing.what === 'volume') await orphans.releaseVolume(thing, signal)
+    else if (thing.what === 'address') await orphans.releaseAddress(thing, signal)
     else if (thing.what === 'cgroup') await orphans.releaseCgroup(thing, signal)
     else await orphans.releaseLink(thing, signal)
     return 'released'

@@ -32,7 +32,13 @@ export type Suspect =
   | { readonly is: 'changed'; readonly owner: Steady; readonly why: string }
 
 /** A row that a running holder holds, and the id of what it holds: an ENI's, a container's. */
-export type Steady = { readonly holderId: HolderId; readonly row: RowId; readonly id: string }
+export type Steady = {
+  readonly holderId: HolderId
+  readonly row: RowId
+  readonly id: string
+  /** Of a public address: its allocation id. */
+  readonly address?: string
+}
 
 /** The journal, as far as the sweep reads it. */
 export type Claims = Pick<Journal, 'all' | 'get' | 'quarantined'>
@@ -46,9 +52,9 @@ export type Asking = {
 
 /** Everything that does not agree. `before`: what was steady before the survey was begun. */
 export function suspectsOf(asking: Asking, survey: Survey, before: readonly Steady[]): Suspect[] {
-  const { enis, containers, volumes, links, cgroups } = survey
+  const { enis, containers, volumes, links, cgroups, addresses } = survey
   const claims = enisClaimed(asking.journal)
-  const own = [containers, volumes, links, cgroups].flatMap((place): readonly Thing[] =>
+  const own = [containers, volumes, links, cgroups, addresses].flatMap((place): readonly Thing[] =>
     'seen' in place ? place.seen : [],
   )
   // What came to be, or was doubted, while the survey was under way is not missing from it.
@@ -77,10 +83,15 @@ export function steady(journal: Claims): Steady[] {
       const isShown = holder.ran || ['sandbox', 'container'].includes(kindOf(row))
       const isHeld = isShown && rowState(holder, row).is === 'held'
       const id = isHeld ? heldId(holder, row) : undefined
-      return id === undefined ? [] : [{ holderId, row, id }]
+      const address = kindOf(row) === 'publicIp' ? knownId(holder, row) : undefined
+      return id === undefined ? [] : [{ holderId, row, id, ...(address && { address }) }]
     })
   })
 }
+
+/** Whether a task has, or had, a public address that was allocated for it. */
+export const hasAddresses = (journal: Claims): boolean =>
+  journal.all().some(({ holder }) => holder.spec.enis.some(({ publicIp }) => publicIp === 'new'))
 
 /** The id of what a row holds: of an attachment or a guard that of its ENI. */
 function heldId(holder: Holder, row: RowId): string | undefined {
@@ -90,13 +101,13 @@ function heldId(holder: Holder, row: RowId): string | undefined {
     const hasExited = holder.facts[row.slice('container:'.length)]?.exitCode !== undefined
     return hasExited ? undefined : knownId(holder, row)
   }
-  if (kind !== 'eni' && kind !== 'attachment' && kind !== 'guard') return undefined
+  if (!['eni', 'publicIp', 'attachment', 'guard'].includes(kind)) return undefined
   return knownId(holder, `eni:${Number(row.split(':')[1])}`)
 }
 
 function knownId(holder: Holder, row: RowId): string | undefined {
   const details = rowState(holder, row).details as Readonly<Record<string, string>> | undefined
-  return details?.eniId ?? details?.containerId ?? details?.volumeName
+  return details?.eniId ?? details?.containerId ?? details?.volumeName ?? details?.allocationId
 }
 
 /** The ids of all ENIs that some holder still claims, for a survey that looks for them by id. */
@@ -202,6 +213,10 @@ function missing({ instanceId }: Asking, { enis, containers }: Survey, owner: St
   const { attachment } = eni
   const isHere = attachment?.instanceId === instanceId && !LEFT.includes(attachment.status)
   if (kind === 'attachment' && !isHere) return suspect(`EC2 shows ${id} not attached here`)
+  const address = kind === 'publicIp' ? owner.address : undefined
+  if (address !== undefined && eni.allocationId !== address) {
+    return suspect(`EC2 shows ${id} without ${address}`)
+  }
   const isOpen = kind === 'guard' && isHere && !attachment.isGuarded
   return isOpen ? suspect(`EC2 would not delete ${id} with this instance`) : []
 }

@@ -3,9 +3,9 @@
 // may be under way, and a survey that does not even show this instance is of some other world.
 
 import { kindOf } from '../state/task.ts'
+import { awayFrom } from './away.ts'
 import type { Survey } from './drivers/survey.ts'
-import { type Failure, sentence } from './failure.ts'
-import type { Finding, Sweep } from './orders.ts'
+import type { Finding } from './orders.ts'
 import type { Suspect } from './suspects.ts'
 import { isOfRow, ownerOf } from './suspects.ts'
 import { idOf, type Thing } from './thing.ts'
@@ -83,6 +83,7 @@ const PLACES: { readonly [W in Thing['what']]: Place } = {
   volume: 'docker',
   link: 'kernel',
   cgroup: 'kernel',
+  address: 'ec2',
 }
 
 /** The name under which a suspect is remembered from one look to the next. It begins with its place. */
@@ -219,29 +220,14 @@ export function stagesOf(judged: readonly Judged[]): Judged[][] {
   return STAGES.map((name) => judged.filter((each) => stage(each) === name))
 }
 
-const STAGES = ['row', 'container', 'volume', 'sandbox', 'cgroup', 'link', 'eni'] as const
+const STAGES = [
+  'row',
+  'container',
+  'volume',
+  'sandbox',
+  'cgroup',
+  'link',
+  'address',
+  'eni',
+] as const
 type Stage = (typeof STAGES)[number]
-
-/** A place that did not answer, in words. */
-export const awayOf = (place: Place, failure: Failure): Sweep['away'][number] => ({
-  place,
-  code: failure.code,
-  reason: sentence(failure),
-})
-
-/** The places that did not answer a survey. */
-export function awayFrom({
-  enis,
-  containers,
-  volumes,
-  links,
-  cgroups,
-}: Survey): Sweep['away'][number][] {
-  const places = [
-    ['ec2', enis],
-    // One dockerd: said once.
-    ['docker', 'away' in containers ? containers : volumes],
-    ['kernel', 'away' in links ? links : cgroups],
-  ] as const
-  return places.flatMap(([place, seen]) => ('away' in seen ? [awayOf(place, seen.away)] : []))
-}

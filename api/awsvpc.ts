@@ -16,6 +16,8 @@ export const AWSVPC = 'networkConfiguration.awsvpcConfiguration'
 export type Network = {
   readonly subnetIds: readonly string[]
   readonly securityGroupIds: readonly string[]
+  /** Whether it is to have a public address of its own. */
+  readonly assignPublicIp?: true
 }
 
 /** Throws AwsError for what EC2 would not take, and for what ECS on EC2 does not. */
@@ -43,18 +45,15 @@ export function readNetwork(configuration: NetworkConfiguration | undefined): Ne
   }
   checkIds(subnets, 'subnet', `${AWSVPC}.subnets`)
   checkIds(securityGroups, 'sg', `${AWSVPC}.securityGroups`)
-  if (assignPublicIp === 'ENABLED') {
-    throw invalid(
-      `${AWSVPC}.assignPublicIp`,
-      'Assign public IP is not supported for this launch type',
-      'Leave it out; a NAT gateway gives the subnet a way out',
-    )
-  }
-  if (assignPublicIp !== 'DISABLED') {
-    const rule = `${shown(assignPublicIp)}: only DISABLED is allowed`
+  if (!['ENABLED', 'DISABLED'].includes(assignPublicIp)) {
+    const rule = `${shown(assignPublicIp)}: ENABLED or DISABLED is allowed`
     throw invalid(`${AWSVPC}.assignPublicIp`, rule)
   }
-  return { subnetIds: subnets, securityGroupIds: securityGroups }
+  return {
+    subnetIds: subnets,
+    securityGroupIds: securityGroups,
+    ...(assignPublicIp === 'ENABLED' && { assignPublicIp: true }),
+  }
 }
 
 /** The groups that a running task is to wear. Whether they are there, and how many may be, EC2 says. */

@@ -48,7 +48,7 @@ export async function changeGroups(
     const rule = 'the ENI of this task is not made yet'
     throw new AwsError('ConflictException', rule, { field, hint: 'Ask again in a moment' })
   }
-  const spec = withGroups(holder.spec, n, groups)
+  const spec = withGroups(holder, n, groups)
   const order = spec.enis[n]?.groupsOrder ?? 0
   const outcome = settled(api, id, row, (is) => {
     const now = rowState(is, row)

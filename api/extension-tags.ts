@@ -19,6 +19,8 @@ export type EniWish = {
   readonly ipv6?: string
   /** An ENI that is there already. */
   readonly eniId?: string
+  /** `new`, or an allocation id. */
+  readonly publicIp?: string
 }
 
 /** What was asked for by tags, read and checked. Absent: not asked for. */
@@ -80,6 +82,14 @@ export const EXTENSIONS: Readonly<Record<string, Extension>> = {
     on: 'RunTask',
     value: 'how many seconds the task may wait for room on this host, 1 to 86400',
     read: ({ key, value }, before) => ({ ...before, waitMs: secondsOf(key, value) * 1000 }),
+  },
+  publicIp: {
+    on: 'RunTask',
+    value: '`new`, or the allocation id of an Elastic IP',
+    read: ({ key, value }, before) => {
+      if (value !== 'new') checkIds([value], 'eipalloc', key)
+      return ofFirst(before, { publicIp: value })
+    },
   },
   securityGroups: {
     on: 'TagResource',

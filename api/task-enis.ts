@@ -34,20 +34,26 @@ export function enisOf(api: Api, { network, extensions, tags, count }: EniReques
 
 function eniSpec(
   network: Network,
-  { eniId, ipv4, ipv6 }: EniWish,
+  { eniId, ipv4, ipv6, publicIp: asked }: EniWish,
   tags: Readonly<Record<string, string>>,
 ): EniSpec {
+  const { assignPublicIp, ...places } = network
+  const publicIp = asked ?? (assignPublicIp ? 'new' : undefined)
+  const more = { ...places, ...(publicIp && { publicIp }) }
   if (eniId === undefined) {
-    return { ...network, tags, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) }
+    return { ...more, tags, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) }
   }
-  if (ipv4 === undefined && ipv6 === undefined) return { ...network, tags: {}, lentEniId: eniId }
+  if (ipv4 === undefined && ipv6 === undefined) return { ...more, tags: {}, lentEniId: eniId }
   const field = ipv4 === undefined ? 'enid:ipv6' : 'enid:privateIpv4'
   throw invalid(field, `${eniId} has its addresses already`, 'Leave one of the two out')
 }
 
 /** One address, and one ENI, is for one task. */
 function checkCount(enis: readonly EniSpec[], count: number): void {
-  const only = enis.flatMap((eni) => eni.lentEniId ?? eni.ipv4 ?? eni.ipv6 ?? [])[0]
+  const only = enis.flatMap(({ lentEniId, ipv4, ipv6, publicIp }) => {
+    const given = publicIp === 'new' ? undefined : publicIp
+    return lentEniId ?? ipv4 ?? ipv6 ?? given ?? []
+  })[0]
   if (count === 1 || only === undefined) return
   throw invalid('count', `${count} tasks cannot share ${only}`, 'Run them one by one')
 }

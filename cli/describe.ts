@@ -62,6 +62,7 @@ const eniInWords = (eni: EniView): string =>
   pairs([
     ['eni', `${eni.eniId ?? '-'} (${eni.status})`],
     ['address', [eni.ipv4, eni.ipv6].filter(Boolean).join(' ')],
+    ['public', eni.publicIpv4],
     ['mac', eni.mac],
     ['subnet', eni.subnetId],
     ['groups', eni.securityGroupIds.join(' ')],

@@ -12,6 +12,7 @@ export type EniView = {
   readonly subnetId?: string
   readonly ipv4?: string
   readonly ipv6?: string
+  readonly publicIpv4?: string
   readonly privateDnsName?: string
   readonly securityGroupIds: readonly string[]
   /** Ordered, and not in force yet. */

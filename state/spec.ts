@@ -27,9 +27,15 @@ export type EniSpec = {
   readonly securityGroupIds: readonly string[]
   /** How often its groups were ordered since it began; absent: never. */
   readonly groupsOrder?: number
+  /** Groups that were ordered and never heard of: they may have been put on all the same. */
+  readonly unheard?: readonly (readonly string[])[]
+  /** The last order was refused, and this is the one before: only what is `unheard` is undone for it. */
+  readonly isWithdrawn?: boolean
   /** The address it is to have and no other. Absent: EC2 chooses. */
   readonly ipv4?: string
   readonly ipv6?: string
+  /** Its public address: `new`, allocated for the task, or the allocation id of one that is there. */
+  readonly publicIp?: string
   /** An ENI of somebody else, lent for the task's life: never made, marked or deleted by us. */
   readonly lentEniId?: string
   /** Tags beside our mark. */

@@ -14,6 +14,7 @@ export type RowId =
   | `attachment:${number}`
   | `guard:${number}`
   | `link:${number}`
+  | `publicIp:${number}`
   | `image:${string}`
   | `volume:${string}`
   | `container:${string}`
@@ -168,7 +169,10 @@ function layOut(spec: Spec): readonly Row[] {
   if (spec.sharedEni) {
     all.push({ id: 'address', needs: [{ row: 'link:0', holder: spec.sharedEni }] })
   }
+  const addressed = numbers.filter((n) => spec.enis[n]?.publicIp !== undefined)
+  const publicIps = addressed.map((n): Need => ({ row: `publicIp:${n}` }))
   for (const n of numbers) all.push({ id: `eni:${n}`, needs: [] })
+  for (const n of addressed) all.push({ id: `publicIp:${n}`, needs: [eni(n)] })
   for (const { name } of spec.containers) all.push({ id: `image:${name}`, needs: [] })
   for (const { kind, name } of spec.volumes ?? []) {
     // A place of the host is nobody's to make or to remove.
@@ -190,6 +194,7 @@ function layOut(spec: Spec): readonly Row[] {
       needs: [
         ...ground,
         ...links,
+        ...publicIps,
         { row: `image:${container.name}` },
         ...ownNeeds(spec, container),
       ],

@@ -24,6 +24,8 @@ export type Details = {
     groupsOrder?: number
   }
   /** `pullFailure`: why what was on this host already is used, and not what its registry has. */
+  /** Of an Elastic IP. */
+  publicIp: { allocationId: string; publicIpv4: string }
   image: { imageId: string; digest?: string; pullFailure?: string }
   /** Docker's name for it. */
   volume: { volumeName: string }
@@ -91,7 +93,7 @@ export function volumeOf({ spec, row }: Job): VolumeSpec {
   return found
 }
 
-/** The number n of a row `eni:<n>`, `attachment:<n>`, `guard:<n>` or `link:<n>`. */
+/** The number n of a row `eni:<n>`, `publicIp:<n>`, `attachment:<n>`, `guard:<n>` or `link:<n>`. */
 export const numberOf = ({ row }: Job): number => Number(row.slice(row.indexOf(':') + 1))
 
 /** The ENI's spec that a numbered row is about. */

@@ -14,6 +14,7 @@ import { guardDriver } from './guard.ts'
 import { type ImageOptions, imageDriver } from './image.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
+import { publicIpDriver } from './public-ip.ts'
 import type { Roles } from './roles/roles.ts'
 import { routersBelow } from './router-folder.ts'
 import { sandboxDriver } from './sandbox.ts'
@@ -53,6 +54,7 @@ export function openDrivers(options: DriverOptions): Drivers {
   const lookup = openEniLookup(ec2)
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
+    publicIp: publicIpDriver({ ec2, host }),
     attachment: attachmentDriver({ ec2, lookup, host, onTaken }),
     guard: guardDriver({ ec2 }),
     image: imageDriver({ docker, ...images }),

@@ -75,6 +75,19 @@ export const EC2_MEANINGS: Readonly<Record<string, Ec2Meaning>> = {
     hint: "Check the security group ids: each must exist and be in the subnet's VPC.",
   },
 
+  AddressLimitExceeded: quota,
+  'InvalidAllocationID.NotFound': {
+    kind: 'refused',
+    hint: 'Check the allocation id, and that the address is of this region and account.',
+  },
+  'Resource.AlreadyAssociated': {
+    kind: 'refused',
+    hint: 'The address stands for another interface: disassociate it there, or name another one.',
+  },
+  'Gateway.NotAttached': {
+    kind: 'refused',
+    hint: 'A public address needs an internet gateway attached to the VPC.',
+  },
   'InvalidIPAddress.InUse': {
     kind: 'refused',
     hint: 'Somebody has that address: free it, or ask for another one, or for none.',

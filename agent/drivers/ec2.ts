@@ -25,8 +25,17 @@ export type Ec2Actions = {
   DescribeVpcs: [Sdk.DescribeVpcsRequest, Sdk.DescribeVpcsResult]
   DetachNetworkInterface: [Sdk.DetachNetworkInterfaceRequest, unknown]
   ModifyNetworkInterfaceAttribute: [Sdk.ModifyNetworkInterfaceAttributeRequest, unknown]
-}
+} & PublicIpActions
 export type Ec2Action = keyof Ec2Actions
+
+/** Called only for tasks with a public address: docs/extensions.md has the policy for these. */
+type PublicIpActions = {
+  AllocateAddress: [Sdk.AllocateAddressRequest, Sdk.AllocateAddressResult]
+  AssociateAddress: [Sdk.AssociateAddressRequest, Sdk.AssociateAddressResult]
+  DescribeAddresses: [Sdk.DescribeAddressesRequest, Sdk.DescribeAddressesResult]
+  DisassociateAddress: [Sdk.DisassociateAddressRequest, unknown]
+  ReleaseAddress: [Sdk.ReleaseAddressRequest, unknown]
+}
 
 /** One call as it went. `code` is absent when it succeeded. */
 export type Ec2Call = {
@@ -130,9 +139,12 @@ async function openClient(region: string | undefined, timeoutScale: number): Pro
     },
   })
   const commands = {
+    AllocateAddress: sdk.AllocateAddressCommand,
+    AssociateAddress: sdk.AssociateAddressCommand,
     AttachNetworkInterface: sdk.AttachNetworkInterfaceCommand,
     CreateNetworkInterface: sdk.CreateNetworkInterfaceCommand,
     DeleteNetworkInterface: sdk.DeleteNetworkInterfaceCommand,
+    DescribeAddresses: sdk.DescribeAddressesCommand,
     DescribeDhcpOptions: sdk.DescribeDhcpOptionsCommand,
     DescribeInstances: sdk.DescribeInstancesCommand,
     DescribeInstanceTypes: sdk.DescribeInstanceTypesCommand,
@@ -140,6 +152,8 @@ async function openClient(region: string | undefined, timeoutScale: number): Pro
     DescribeSubnets: sdk.DescribeSubnetsCommand,
     DescribeVpcs: sdk.DescribeVpcsCommand,
     DetachNetworkInterface: sdk.DetachNetworkInterfaceCommand,
+    DisassociateAddress: sdk.DisassociateAddressCommand,
+    ReleaseAddress: sdk.ReleaseAddressCommand,
     ModifyNetworkInterfaceAttribute: sdk.ModifyNetworkInterfaceAttributeCommand,
   }
   return {

@@ -25,7 +25,7 @@ export async function recheck(
   signal: AbortSignal,
 ): Promise<Details['eni']> {
   const { eniId, securityGroupIds: own } = known
-  const { securityGroupIds: asked, groupsOrder = 0 } = eniOf(job)
+  const { securityGroupIds: asked, groupsOrder = 0, unheard = [], isWithdrawn } = eniOf(job)
   const wanted = asked.length === 0 ? own : [...asked]
   // An order counts also for groups that are the task's already: somebody may have changed them.
   const isAmended = groupsOrder !== (known.groupsOrder ?? 0) || !sameSet(wanted, own)
@@ -36,7 +36,11 @@ export async function recheck(
   }
   const ordered = groupsOrder === 0 ? {} : { groupsOrder }
   const details = { ...known, securityGroupIds: wanted, ...ordered }
-  if (sameSet(wanted, await wears()) || !(isAmended || keepGroups)) return details
+  const now = await wears()
+  if (sameSet(wanted, now) || !(isAmended || keepGroups)) return details
+  // What is neither the task's nor of an order that failed is somebody else's doing.
+  const isStrange = isWithdrawn && !unheard.some((groups) => sameSet(groups, now))
+  if (isStrange && !keepGroups) return details
   await wear({ ec2, job, eniId }, wanted, signal)
   const worn = isAmended ? wanted : await wears()
   if (!sameSet(wanted, worn)) throw notShownYet(eniId, worn)

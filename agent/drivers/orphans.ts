@@ -9,7 +9,14 @@ import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import { removeRouterFolder, routersBelow } from './router-folder.ts'
-import type { SeenCgroup, SeenContainer, SeenEni, SeenLink, SeenVolume } from './survey.ts'
+import type {
+  SeenAddress,
+  SeenCgroup,
+  SeenContainer,
+  SeenEni,
+  SeenLink,
+  SeenVolume,
+} from './survey.ts'
 
 /** What the sweep may do to the world, and the one thing that it may ask. */
 export type Orphans = {
@@ -19,6 +26,8 @@ export type Orphans = {
   releaseVolume(seen: SeenVolume, signal: AbortSignal): Promise<void>
   /** All that runs in it ended, and removed. Gone is success. */
   releaseCgroup(seen: SeenCgroup, signal: AbortSignal): Promise<void>
+  /** Disassociated, and released. Gone is success. */
+  releaseAddress(seen: SeenAddress, signal: AbortSignal): Promise<void>
   /** Down, without addresses or mark. Gone is success. */
   releaseLink(seen: SeenLink, signal: AbortSignal): Promise<void>
   /**
@@ -78,6 +87,15 @@ export function openOrphans(options: OrphansOptions): Orphans {
     async releaseCgroup({ path }) {
       await cgroups.end(path)
       await cgroups.remove(path)
+    },
+
+    async releaseAddress({ allocationId, associationId }, signal) {
+      if (associationId !== undefined) {
+        const input = { AssociationId: associationId }
+        await ec2.call('DisassociateAddress', input, signal).catch(unlessGone)
+      }
+      const input = { AllocationId: allocationId }
+      await ec2.call('ReleaseAddress', input, signal).catch(unlessGone)
     },
 
     async releaseLink({ mac }, signal) {

@@ -62,6 +62,7 @@ function seenEni(eni: NetworkInterface): SeenEni {
     status,
     ...(wears === undefined ? {} : { wears }),
     ...(securityGroupIds === undefined ? {} : { securityGroupIds }),
+    ...(eni.Association?.AllocationId ? { allocationId: eni.Association.AllocationId } : {}),
   }
   if (at === undefined || at.Status === 'detached') return seen
   const attachment = {

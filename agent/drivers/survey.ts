@@ -17,6 +17,7 @@ import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import type { Wearer } from './mark.ts'
+import { addressesOf } from './survey-addresses.ts'
 import { type Describe, enisOf } from './survey-enis.ts'
 
 /** An ENI as EC2 shows it. */
@@ -30,6 +31,17 @@ export type SeenEni = {
   /** The groups it wears, in EC2's order; absent where EC2 did not tell. */
   readonly securityGroupIds?: readonly string[]
   readonly attachment?: SeenAttachment
+  /** The Elastic IP that stands for its primary address. */
+  readonly allocationId?: string
+}
+
+/** An Elastic IP with this instance's mark. */
+export type SeenAddress = {
+  readonly what: 'address'
+  readonly allocationId: string
+  /** Absent: it stands for no interface. */
+  readonly associationId?: string
+  readonly wears: Wearer
 }
 
 /** Where an ENI is attached. */
@@ -91,6 +103,8 @@ export type Survey = {
   readonly volumes: Looked<SeenVolume>
   readonly links: Looked<SeenLink>
   readonly cgroups: Looked<SeenCgroup>
+  /** Empty where nobody asked for them. */
+  readonly addresses: Looked<SeenAddress>
   /** How many calls EC2 was asked for it. */
   readonly ec2CallCount: number
 }
@@ -99,7 +113,14 @@ export type Survey = {
  * Takes one look. `knownEniIds` are looked for by id where the mark does not show them, so that
  * tags which were taken off are told from an ENI that is gone. Rejects with a defect only.
  */
-export type TakeSurvey = (knownEniIds: readonly string[], signal: AbortSignal) => Promise<Survey>
+export type TakeSurvey = (
+  knownEniIds: readonly string[],
+  signal: AbortSignal,
+  asked?: Asked,
+) => Promise<Survey>
+
+/** What is looked at only where there may be any: a host without public addresses need not be allowed to. */
+export type Asked = { readonly addresses: boolean }
 
 export type SurveyOptions = {
   readonly ec2: Pick<Ec2, 'call'>
@@ -160,8 +181,8 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
     })
   }
 
-  return async (knownEniIds, signal) => {
-    let ec2CallCount = 0
+  return async (knownEniIds, signal, asked = { addresses: false }) => {
+    let ec2CallCount = asked.addresses ? 1 : 0
     const counted: Describe = (filter, token) => {
       ec2CallCount += 1
       const page = token === undefined ? {} : { NextToken: token }
@@ -174,14 +195,16 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
       looked(volumes(signal)),
       looked(links()),
       looked(taskCgroups()),
+      looked(asked.addresses ? addressesOf(options, signal) : Promise.resolve([])),
     ] as const
-    const [enis, inDocker, ofDocker, onHost, ofTasks] = await Promise.all(looks)
+    const [enis, inDocker, ofDocker, onHost, ofTasks, addresses] = await Promise.all(looks)
     return {
       enis,
       containers: inDocker,
       volumes: ofDocker,
       links: onHost,
       cgroups: ofTasks,
+      addresses,
       ec2CallCount,
     }
   }
@@ -200,7 +223,7 @@ async function looked<T>(look: Promise<T[]>): Promise<Looked<T>> {
 const FORM = {
   instanceId: /^i-[0-9a-f]{8,17}$/,
   holderId: /^[0-9a-f]{32}$/,
-  row: /^(cgroup|sandbox|address|(eni|attachment|guard|link|image|volume|container):.+)$/,
+  row: /^(cgroup|sandbox|address|(eni|publicIp|attachment|guard|link|image|volume|container):.+)$/,
 }
 
 /** The mark among these tags or labels, undefined unless it is whole. The other way of labelsOf. */

@@ -37,6 +37,7 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
         ...eni,
         // What EC2 put on it: the VPC's default group where none was asked for.
         securityGroupIds: eni?.securityGroupIds ?? spec.securityGroupIds,
+        ...publicIpv4Of(holder, n),
         // Ordered, and not in force yet.
         ...(eni !== undefined && (spec.groupsOrder ?? 0) !== (eni.groupsOrder ?? 0)
           ? { securityGroupIdsWanted: spec.securityGroupIds }
@@ -64,6 +65,11 @@ export function taskSummary(api: Api, { entry, asked }: Task) {
     })),
     findings: findingsOf(api, id),
   }
+}
+
+function publicIpv4Of(holder: Task['entry']['holder'], n: number): { publicIpv4?: string } {
+  const publicIpv4 = detailsOf(holder, 'publicIp', `publicIp:${n}`)?.publicIpv4
+  return publicIpv4 === undefined ? {} : { publicIpv4 }
 }
 
 /** What the sweep last found about a task that does not agree with what it should hold. */

@@ -58,8 +58,7 @@ beforeEach(async () => {
 })
 
 const holder = () => journal.get('a')?.holder ?? expect.fail('no a')
-const want = (...groups: string[]) =>
-  runner.amend('a', withGroups(holder().spec, 0, groups), ['eni:0'])
+const want = (...groups: string[]) => runner.amend('a', withGroups(holder(), 0, groups), ['eni:0'])
 const known = () => rowState(holder(), 'eni:0')
 const settled = (groups: string[], order: number) => {
   expect(known()).toMatchObject({
@@ -122,7 +121,7 @@ test('a wish that is refused is withdrawn to what EC2 took last, with the cause,
   })
   want('sg-9')
   await settle()
-  settled(['sg-2'], 1)
+  settled(['sg-2'], 3)
   expect(causes).toEqual([{ code: 'InvalidGroup.NotFound', message: 'no sg-9' }])
 })
 

@@ -5,6 +5,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
 import type {
+  SeenAddress,
   SeenAttachment,
   SeenCgroup,
   SeenContainer,
@@ -86,6 +87,8 @@ class Stage {
   volumes: SeenVolume[] = []
   links: SeenLink[] = []
   cgroups: SeenCgroup[] = []
+  addresses: SeenAddress[] = []
+  readonly asksAddresses: boolean[] = []
   instances = [HERE]
   asked: string[][] = []
   known: (readonly string[])[] = []
@@ -102,6 +105,7 @@ class Stage {
     releaseContainer: async ({ containerId }) => this.#release('container', containerId),
     releaseVolume: async ({ volumeName }) => this.#release('volume', volumeName),
     releaseCgroup: async ({ path }) => this.#release('cgroup', path),
+    releaseAddress: async ({ allocationId }) => this.#release('address', allocationId),
     releaseLink: async ({ mac }) => this.#release('link', mac),
     releaseEni: async ({ eniId }) => {
       if (this.going.delete(eniId)) {
@@ -127,6 +131,7 @@ class Stage {
     this.volumes = this.volumes.filter(({ volumeName }) => volumeName !== id)
     this.links = this.links.filter(({ mac }) => mac !== id)
     this.cgroups = this.cgroups.filter(({ path }) => path !== id)
+    this.addresses = this.addresses.filter(({ allocationId }) => allocationId !== id)
   }
 
   #say(text: string, fields: object): void {
@@ -141,9 +146,10 @@ class Stage {
       journal: this.journal,
       instanceId: HERE,
       journalSince: this.journalSince,
-      survey: async (known) => {
+      survey: async (known, _signal, asked) => {
+        this.asksAddresses.push(asked?.addresses === true)
         this.known.push(known)
-        const { enis, containers, volumes, links, cgroups, away } = this
+        const { enis, containers, volumes, links, cgroups, addresses, away } = this
         this.during()
         return {
           enis: look(enis, away.ec2),
@@ -151,6 +157,7 @@ class Stage {
           volumes: look(volumes, away.docker),
           links: look(links, away.kernel),
           cgroups: look(cgroups, away.kernel),
+          addresses: look(asked?.addresses ? addresses : [], away.ec2),
           ec2CallCount: this.ec2CallCount,
         }
       },
@@ -170,8 +177,10 @@ class Stage {
   }
 
   /** A task that runs and holds everything, and shows it. */
-  run(id = TASK): void {
-    this.journal.begin(id, spec())
+  run(id = TASK, publicIp?: string): void {
+    const [first] = spec().enis
+    const enis = first && publicIp ? [{ ...first, publicIp }] : spec().enis
+    this.journal.begin(id, spec({ enis }))
     settleHolder(this.journal, id, ROWS)
     this.enis = [eni('eni-1', { wears: wears('eni:0', id), attachment: attached() })]
     this.containers = [
@@ -188,6 +197,7 @@ class Stage {
 
 const ROWS = {
   'eni:0': { choice: 'subnet-a', details: { eniId: 'eni-1' } },
+  'publicIp:0': { details: { allocationId: 'eipalloc-1', publicIpv4: '198.51.100.7' } },
   'attachment:0': { choice: '1', details: { attachmentId: 'eni-attach-1', deviceIndex: 1 } },
   sandbox: { details: { containerId: 'pause-1', netns: '/n' } },
   'container:web': { details: { containerId: 'web-1' } },
@@ -295,6 +305,27 @@ describe('an orphan', () => {
     stage.containers = [box('p-late', { wears: wears('sandbox') }), box('c-late')]
     await twoLooks()
     expect(stage.done).toEqual(['container c-late', 'volume v-late', 'container p-late'])
+  })
+
+  // P411
+  test('is a public address that was allocated after its row was given back', async () => {
+    stage.run(TASK, 'new')
+    stage.stop()
+    settleHolder(stage.journal, TASK, ROWS)
+    const late = { what: 'address', allocationId: 'eipalloc-late' } as const
+    stage.addresses = [{ ...late, wears: wears('publicIp:0') }]
+    stage.enis = []
+    stage.containers = []
+    await twoLooks()
+    await stage.clock.pass(SOON_MS)
+    expect(stage.done).toEqual(['address eipalloc-late'])
+    expect(stage.asksAddresses.every((asked) => asked)).toBe(true)
+  })
+
+  test('where no task ever had one, public addresses are not asked for', async () => {
+    stage.run()
+    await twoLooks()
+    expect(stage.asksAddresses).not.toContain(true)
   })
 
   // P382
@@ -859,6 +890,20 @@ describe('what a running task should hold and is not shown', () => {
     expect(stage.told).toEqual([])
   })
 
+  // P411
+  test('a public address that EC2 does not show at its ENI is put back', async () => {
+    stage.run(TASK, 'new')
+    const [seen] = stage.enis
+    stage.enis = [{ ...(seen ?? eni('eni-1')), allocationId: 'eipalloc-1' }]
+    await twoLooks()
+    expect(stage.told).toEqual([])
+    stage.enis = seen === undefined ? [] : [seen]
+    await stage.clock.pass(REST_MS)
+    await twoLooks()
+    const why = 'EC2 shows eni-1 without eipalloc-1'
+    expect(stage.told).toEqual([[TASK, { type: 'doubted', row: 'publicIp:0', why }]])
+  })
+
   test('the guard that somebody took away', async () => {
     stage.run()
     stage.enis = [eni('eni-1', { attachment: attached({ isGuarded: false }) })]
@@ -1320,6 +1365,7 @@ function optionsOf(of: Stage) {
       volumes: { seen: of.volumes },
       links: { seen: of.links },
       cgroups: { seen: of.cgroups },
+      addresses: { seen: of.addresses },
       ec2CallCount: 1,
     }),
     orphans: of.orphans,

@@ -25,6 +25,7 @@ let defects: unknown[]
 const stop = { code: 'UserInitiated', reason: 'asked' } as const
 const deadlineMs = {
   eni: 60_000,
+  publicIp: 60_000,
   image: 60_000,
   volume: 60_000,
   cgroup: 60_000,

@@ -32,6 +32,7 @@ export class World {
     }
     return {
       eni: driver,
+      publicIp: driver,
       image: driver,
       volume: driver,
       cgroup: driver,

@@ -10,10 +10,11 @@ import {
 } from '@aws-sdk/client-ecs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EXTENSIONS } from '../../api/extension-tags.ts'
+import { rows } from '../../state/task.ts'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, run, runOne } from './questions.ts'
 import type { Rig } from './rig.ts'
-import { openRig, seedDefinition } from './rig.ts'
+import { network, openRig, seedDefinition } from './rig.ts'
 
 const OTHER = 'sg-11111111'
 const MORE = 'sg-22222222'
@@ -115,6 +116,28 @@ describe('an address or an ENI of the caller’s choice', () => {
       ...{ tags: {}, lentEniId: ENI },
     })
     expect((await describeOne(rig, lent)).tags).toEqual([{ key: 'a', value: 'b' }])
+  })
+
+  // P410
+  test('a public address is a row of its own, which containers wait for', async () => {
+    const arn = await runOne(rig, tagged(['enid:publicIp', 'new']))
+    expect(eniSpec(arn)?.publicIp).toBe('new')
+    const enabled = { ...network.awsvpcConfiguration, assignPublicIp: 'ENABLED' as const }
+    const asked = await runOne(rig, { networkConfiguration: { awsvpcConfiguration: enabled } })
+    expect(eniSpec(asked)).toEqual(eniSpec(arn))
+    const all = rows(rig.journal.get(idOf(arn))?.holder.spec ?? expect.fail('no task'))
+    const needs = (row: string) => all.find(({ id }) => id === row)?.needs.map((need) => need.row)
+    expect(needs('publicIp:0')).toEqual(['eni:0'])
+    expect(needs('container:nginx')).toContain('publicIp:0')
+    await describeOne(rig, arn)
+    const answer = await fetch(`${rig.url}/tasks/${idOf(arn)}`)
+    expect(await answer.json()).toMatchObject({ enis: [{ publicIpv4: '198.51.100.7' }] })
+    const given: [string, string] = ['enid:publicIp', 'eipalloc-11111111']
+    await expect(run(rig, { ...tagged(given), count: 2 })).rejects.toThrow(/share eipalloc-1111/)
+    expect((await run(rig, { ...tagged(['enid:publicIp', 'new']), count: 2 })).tasks).toHaveLength(
+      2,
+    )
+    await expect(run(rig, tagged(['enid:publicIp', 'yes']))).rejects.toThrow(/"yes" is not an id/)
   })
 
   // P409

@@ -242,6 +242,7 @@ function details(id: HolderId, row: RowId): Json {
       privateDnsName: 'ip-10-0-0-35.us-west-2.compute.internal',
       securityGroupIds: [GROUP],
     },
+    publicIp: { allocationId: 'eipalloc-1', publicIpv4: '198.51.100.7' },
     image: { imageId: 'sha256:aa', digest: 'sha256:bb' },
     sandbox: { containerId: 'pause', netns: `/var/run/docker/netns/${id.slice(0, 8)}` },
     attachment: { attachmentId: 'eni-attach-1', deviceIndex: 1 },

@@ -296,7 +296,7 @@ describe('RunTask', () => {
       vpc({ securityGroups: Array.from({ length: 6 }, (_, n) => `sg-0000000${n}`) }),
       /6 security groups; at most 5/,
     ],
-    ['a public address', vpc({ assignPublicIp: 'ENABLED' }), /Assign public IP is not supported/],
+    ['no word', vpc({ assignPublicIp: 'yes' as 'ENABLED' }), /"yes": ENABLED or DISABLED/],
     ['count 0', { count: 0 }, /count: 0 is outside 1 to 10/],
     ['count 11', { count: 11 }, /count: 11 is outside 1 to 10/],
     ['an unknown definition', { taskDefinition: 'nope' }, /TaskDefinition not found: "nope"/],

@@ -141,6 +141,19 @@ test('an order for the groups that are the task’s already puts back what someb
   expect(groups()).toEqual(['sg-1', 'sg-2'])
 })
 
+test.for([
+  ['put back where an order that failed had changed them', ['sg-quarantine'], ['sg-1', 'sg-2']],
+  ['left where somebody else had', ['sg-failed'], ['sg-quarantine']],
+] as const)('the task’s own groups are %s, once that order is withdrawn', async (given) => {
+  const [, unheard, expected] = given
+  const { doubted, groups } = await changed()
+  const [eni] = doubted.spec.enis
+  const withdrawn = { groupsOrder: 2, isWithdrawn: true, unheard: [[...unheard]] }
+  const enis = eni === undefined ? [] : [{ ...eni, ...withdrawn }]
+  await rig.eni().ensure({ ...doubted, spec: spec({ enis }) }, never())
+  expect(groups()).toEqual(expected)
+})
+
 /** A job of an ENI in doubt whose groups somebody changed to sg-quarantine. */
 async function changed(groups: readonly string[] = ['sg-1', 'sg-2']) {
   const enis = [{ subnetIds: ['subnet-a'], securityGroupIds: groups, tags: {} }]

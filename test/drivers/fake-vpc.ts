@@ -19,6 +19,15 @@ export type FakeEni = {
   attachment?: { id: string; instanceId: string; index: number; status: string; guard: boolean }
 }
 
+export type FakeAddress = {
+  readonly id: string
+  readonly publicIp: string
+  readonly tags: Readonly<Record<string, string>>
+  eniId?: string
+  privateIp?: string
+  associationId?: string
+}
+
 export class Refusal extends Error {
   readonly code: string
   readonly status: number
@@ -32,6 +41,7 @@ export class Refusal extends Error {
 const id = (prefix: string): string => `${prefix}-${randomBytes(9).toString('hex').slice(0, 17)}`
 export class FakeVpc {
   readonly enis = new Map<string, FakeEni>()
+  readonly addresses = new Map<string, FakeAddress>()
   readonly instanceId: string
   attachLimit = 15
   #nextAddress = 10
@@ -55,6 +65,16 @@ export class FakeVpc {
         return this.#modify(p)
       case 'DescribeNetworkInterfaces':
         return { networkInterfaceSet: this.#described(p).map(eniXml) }
+      case 'AllocateAddress':
+        return addressXml(this.#allocation(this.giveAddress({ tags: tagsOf(p) })))
+      case 'AssociateAddress':
+        return this.#associate(p)
+      case 'DescribeAddresses':
+        return { addressesSet: this.#addressesDescribed(p).map(addressXml) }
+      case 'DisassociateAddress':
+        return this.#disassociate(p.get('AssociationId') ?? '')
+      case 'ReleaseAddress':
+        return this.#releaseAddress(p.get('AllocationId') ?? '')
       case 'DescribeSubnets':
         return { subnetSet: (p.has('Filter.1.Name') ? ALL : listOf(p, 'SubnetId')).map(subnetXml) }
       case 'DescribeInstances':
@@ -70,6 +90,65 @@ export class FakeVpc {
       default:
         throw new Refusal('InvalidAction', action)
     }
+  }
+
+  /** An Elastic IP of the account; its allocation id. */
+  giveAddress({ tags = {}, eniId }: { tags?: Record<string, string>; eniId?: string }): string {
+    const allocationId = id('eipalloc')
+    const at = eniId === undefined ? {} : { eniId, associationId: id('eipassoc') }
+    const publicIp = `198.51.100.${this.addresses.size + 1}`
+    this.addresses.set(allocationId, { id: allocationId, publicIp, tags, ...at })
+    return allocationId
+  }
+
+  #allocation(allocationId: string): FakeAddress {
+    const address = this.addresses.get(allocationId)
+    if (address !== undefined) return address
+    const text = `The allocation ID '${allocationId}' does not exist`
+    throw new Refusal('InvalidAllocationID.NotFound', text)
+  }
+
+  #associate(p: URLSearchParams): Xml {
+    const address = this.#allocation(p.get('AllocationId') ?? '')
+    const eniId = p.get('NetworkInterfaceId') ?? ''
+    const isTaken = address.eniId !== undefined && address.eniId !== eniId
+    if (isTaken && p.get('AllowReassociation') !== 'true') {
+      throw new Refusal('Resource.AlreadyAssociated', `${address.id} is already associated`)
+    }
+    const privateIp = p.get('PrivateIpAddress') ?? ''
+    Object.assign(address, { eniId, privateIp, associationId: id('eipassoc') })
+    return { associationId: address.associationId ?? '' }
+  }
+
+  #disassociate(associationId: string): Xml {
+    for (const address of this.addresses.values()) {
+      if (address.associationId !== associationId) continue
+      delete address.eniId
+      delete address.associationId
+      return { return: true }
+    }
+    throw new Refusal('InvalidAssociationID.NotFound', associationId)
+  }
+
+  #releaseAddress(allocationId: string): Xml {
+    const { associationId, publicIp } = this.#allocation(allocationId)
+    if (associationId !== undefined) {
+      throw new Refusal('InvalidIPAddress.InUse', `Address ${publicIp} is in use.`)
+    }
+    this.addresses.delete(allocationId)
+    return { return: true }
+  }
+
+  #addressesDescribed(p: URLSearchParams): FakeAddress[] {
+    let found = [...this.addresses.values()]
+    for (let n = 1; p.has(`Filter.${n}.Name`); n++) {
+      const name = p.get(`Filter.${n}.Name`) ?? ''
+      const values = listOf(p, `Filter.${n}.Value`)
+      found = found.filter((address) =>
+        values.includes(name.startsWith('tag:') ? (address.tags[name.slice(4)] ?? '') : address.id),
+      )
+    }
+    return found
   }
 
   #create(p: URLSearchParams): FakeEni {
@@ -243,6 +322,14 @@ function eniXml(eni: FakeEni): Xml {
     ...eni.shown,
   }
 }
+
+const addressXml = (address: FakeAddress): Xml => ({
+  allocationId: address.id,
+  publicIp: address.publicIp,
+  networkInterfaceId: address.eniId,
+  associationId: address.associationId,
+  tagSet: Object.entries(address.tags).map(([key, value]) => ({ key, value })),
+})
 
 function listOf(p: URLSearchParams, key: string): string[] {
   const values: string[] = []

@@ -3,14 +3,17 @@
 // the lab's Internet; the oracle is the lab's EC2, `ip` and Docker, never the agent.
 
 import {
+  AllocateAddressCommand,
   AttachNetworkInterfaceCommand,
   CreateNetworkInterfaceCommand,
   DeleteNetworkInterfaceCommand,
+  DescribeAddressesCommand,
   DescribeNetworkInterfacesCommand,
   DescribeSubnetsCommand,
   DetachNetworkInterfaceCommand,
   ModifyNetworkInterfaceAttributeCommand,
   type NetworkInterface,
+  ReleaseAddressCommand,
 } from '@aws-sdk/client-ec2'
 import { RunTaskCommand, TagResourceCommand } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -293,6 +296,78 @@ describe('an ENI that is lent', () => {
     const { stoppedReason } = await rig.waitFor(id, 'STOPPED')
     expect(stoppedReason).toMatch(/^EniNotLent: .* cannot be had: EC2 does not show it/)
   }, 30_000)
+})
+
+describe('a public address', () => {
+  const everywhere = { port: 80, cidr: '0.0.0.0/0' }
+  const addresses = async () =>
+    (await rig.ec2.send(new DescribeAddressesCommand({}))).Addresses ?? []
+  const publicOf = async (id: string): Promise<string> => {
+    const task = await fetch(`${rig.ecsUrl}/tasks/${id}`)
+    const { enis } = (await task.json()) as { enis: { publicIpv4?: string }[] }
+    return enis[0]?.publicIpv4 ?? ''
+  }
+  /** What a host of the Internet gets of a page. */
+  async function fromInternet(address: string): Promise<string> {
+    const curl = ['curl', '-sS', '--max-time', '2', `http://${address}/`]
+    return (await rig.enid('lab', 'exec', '--internet', '--', ...curl)).stdout.trim()
+  }
+
+  // P410
+  test('is allocated for a task, answers the Internet, and is released with it', async () => {
+    const group = await rig.group('public', everywhere)
+    const id = await runWith({ 'enid:publicIp': 'new' }, [group])
+    await rig.waitFor(id, 'RUNNING')
+    const publicIp = await publicOf(id)
+    await expect.poll(() => fromInternet(publicIp), { timeout: 10_000 }).toBe('yes')
+    const [address] = await addresses()
+    expect(address?.PublicIp).toBe(publicIp)
+    expect(address?.Tags).toContainEqual({ Key: 'enid:holder', Value: id })
+    expect((await rig.enid('describe', id)).stdout).toContain(publicIp)
+
+    // The groups of the task decide for the Internet, too; and live.
+    expect((await rig.enid('groups', id, shut)).code).toBe(0)
+    expect(await fromInternet(publicIp)).toBe('')
+    await rig.stopAndWait(id)
+    expect(await addresses()).toEqual([])
+  }, 60_000)
+
+  // P410
+  test('that is there is only associated and disassociated, and is for one task', async () => {
+    const made = await rig.ec2.send(new AllocateAddressCommand({}))
+    const { AllocationId = '', PublicIp = '' } = made
+    const id = await runWith({ 'enid:publicIp': AllocationId })
+    await rig.waitFor(id, 'RUNNING')
+    expect(await publicOf(id)).toBe(PublicIp)
+    await expect.poll(() => fromInternet(PublicIp), { timeout: 10_000 }).toBe('yes')
+
+    const late = await runWith({ 'enid:publicIp': AllocationId })
+    const { stoppedReason } = await rig.waitFor(late, 'STOPPED')
+    expect(stoppedReason).toMatch(/^Resource\.AlreadyAssociated: /)
+    expect(await fromInternet(PublicIp), 'the first one keeps it').toBe('yes')
+
+    await rig.stopAndWait(id)
+    const [left] = await addresses()
+    expect([left?.AllocationId, left?.AssociationId]).toEqual([AllocationId, undefined])
+    await rig.ec2.send(new ReleaseAddressCommand({ AllocationId }))
+  }, 60_000)
+
+  // P411
+  test.each(['before effect', 'after effect'] as const)(
+    'is not left behind by an agent that dies %s of it',
+    async (moment) => {
+      await rig.endAgent('SIGTERM')
+      await rig.startAgent(faultPoint(moment, 'ensure', 'publicIp:0'))
+      const id = await runWith({ 'enid:publicIp': 'new' })
+      await rig.agentDeath()
+      await rig.startAgent()
+      await rig.waitFor(id, 'RUNNING')
+      expect(await addresses()).toHaveLength(1)
+      await rig.stopAndWait(id)
+      expect(await addresses()).toEqual([])
+    },
+    120_000,
+  )
 })
 
 test('and nothing is left', async () => {

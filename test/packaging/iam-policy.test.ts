@@ -26,6 +26,24 @@ test('the policy allows exactly the calls of the agent, and tags at creation', (
 })
 
 // P34
+test('public addresses take five more calls, by a policy of their own, bound to our tag', () => {
+  const document = read('docs/extensions.md')
+  const blocks = [...document.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+  const policies = blocks.map((text) => JSON.parse(text) as { Statement?: Statement[] })
+  const statements = policies.flatMap(({ Statement = [] }) => Statement)
+  const own =
+    /type PublicIpActions = \{([\s\S]*?)\n\}/.exec(read('agent/drivers/ec2.ts'))?.[1] ?? ''
+  const addressing = [...own.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => `ec2:${name}`)
+  expect(addressing).toHaveLength(5)
+  const allowed = new Set(statements.flatMap(({ Action }) => Action))
+  expect([...allowed].sort()).toEqual([...addressing, 'ec2:CreateTags'].sort())
+  const isBound = ({ Condition }: Statement) =>
+    JSON.stringify(Condition ?? {}).includes('enid:instance')
+  const release = statements.filter(({ Action }) => [Action].flat().includes('ec2:ReleaseAddress'))
+  expect(release.length > 0 && release.every(isBound)).toBe(true)
+})
+
+// P34
 test('the policy has at most twelve actions', () => {
   expect(actions.length).toBeLessThanOrEqual(12)
 })

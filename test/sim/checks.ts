@@ -22,6 +22,9 @@ const ACCOUNT: Readonly<Record<string, readonly [number, number]>> = {
   DeleteNetworkInterface: [100, 5],
   ModifyNetworkInterfaceAttribute: [100, 5],
   AttachNetworkInterface: [50, 5],
+  AllocateAddress: [50, 5],
+  ReleaseAddress: [50, 5],
+  DescribeAddresses: [100, 20],
   DetachNetworkInterface: [50, 5],
   DescribeNetworkInterfaces: [100, 20],
   DescribeInstances: [100, 20],
@@ -123,7 +126,7 @@ export class Checks implements Watching {
   }
 
   /** The sweep gives back only what nobody claims, and of others only what is stranded. */
-  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni', id: string): void {
+  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni' | 'address', id: string): void {
     this.released += 1
     if (this.#world.enis.get(id)?.isTheirs) throw new Broken(`sweep: ${id} is only lent`)
     const foreign = this.#world.foreign.get(id)
@@ -139,18 +142,18 @@ export class Checks implements Watching {
     const owner =
       what === 'cgroup'
         ? id.replace('enid/', '')
-        : (this.#world.enis.get(id)?.holderId ?? this.#world.containers.get(id)?.holderId)
+        : (this.#world.enis.get(id)?.holderId ??
+          this.#world.containers.get(id)?.holderId ??
+          this.#world.addresses.get(id)?.holderId)
     if (owner !== undefined && this.#quarantined.has(owner)) {
       throw new Broken(`I10: ${what} ${id} of ${owner}, which is quarantined, was given back`)
     }
     for (const { id: holderId, holder } of this.#all()) {
       for (const { id: row } of rows(holder.spec)) {
         const { is, details } = rowState(holder, row)
-        const known = details as { eniId?: string; containerId?: string; path?: string } | undefined
-        if (
-          is !== 'none' &&
-          (known?.eniId === id || known?.containerId === id || known?.path === id)
-        ) {
+        const known = (details ?? {}) as Readonly<Record<string, unknown>>
+        const ids = ['eniId', 'containerId', 'path', 'allocationId'].map((name) => known[name])
+        if (is !== 'none' && ids.includes(id)) {
           throw new Broken(`sweep: ${what} ${id} is ${is} as ${row} of ${holderId}`)
         }
       }
@@ -272,6 +275,8 @@ export class Checks implements Watching {
     if (eni.index === undefined) return 'the attachment'
     if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
     if (!eni.guarded && !eni.isTheirs) return 'the guard'
+    const isAddressed = holder.spec.enis[0]?.publicIp !== undefined
+    if (isAddressed && this.#world.addressOf(eni.eniId) === undefined) return 'its public address'
     const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
     const wanted = asked.length === 0 ? OWN_GROUPS : asked
     if (wanted.includes(NO_GROUP)) return 'a group that there is'

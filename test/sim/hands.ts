@@ -8,6 +8,7 @@ import type { Kernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
 import type {
+  SeenAddress,
   SeenCgroup,
   SeenContainer,
   SeenEni,
@@ -18,7 +19,7 @@ import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, type SimWorld } from './world.ts'
+import { type Address, INSTANCES, type SimWorld } from './world.ts'
 
 /** How the world misbehaves. Likelihoods per call, times in milliseconds. */
 export type Faults = {
@@ -67,6 +68,8 @@ export const LOCAL_MS = 50
 const ACTIONS: Readonly<Record<string, string>> = {
   'ensure eni': 'CreateNetworkInterface',
   'release eni': 'DeleteNetworkInterface',
+  'ensure publicIp': 'AllocateAddress',
+  'release publicIp': 'ReleaseAddress',
   'ensure attachment': 'AttachNetworkInterface',
   'release attachment': 'DetachNetworkInterface',
   'ensure guard': 'ModifyNetworkInterfaceAttribute',
@@ -101,7 +104,7 @@ export type Watching = {
   /** A look of the sweep shows these: ENIs, containers. */
   looked(ids: Iterable<string>): void
   /** The sweep gives something back. */
-  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni', id: string): void
+  orphan(what: 'container' | 'volume' | 'cgroup' | 'eni' | 'address', id: string): void
 }
 
 export type HandsOptions = {
@@ -151,6 +154,10 @@ export class Hands {
         (job) => world.createEni(job, decline()),
         (job) => world.deleteEni(job, decline()),
       ),
+      publicIp: driver(
+        (job) => world.givePublicIp(job),
+        (job) => world.takePublicIp(job),
+      ),
       image: driver(() => ({ imageId: 'image' }), nothing),
       volume: driver(
         (job) => world.makeVolume(job),
@@ -189,19 +196,27 @@ export class Hands {
         return { away: error }
       }
     }
-    return async () => {
-      const [enis, containers, volumes, cgroups] = await Promise.all([
+    return async (_known, _signal, asked) => {
+      const [enis, containers, volumes, cgroups, addresses] = await Promise.all([
         looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
         looked(this.#docker(() => this.#seenContainers())),
         looked(this.#docker(() => this.#seenVolumes())),
         looked(this.#later(LOCAL_MS, () => this.#seenCgroups())),
+        looked(
+          asked?.addresses
+            ? this.#ec2('DescribeAddresses', () => this.#seenAddresses())
+            : Promise.resolve([]),
+        ),
       ])
       const { watching } = this.#options
       if ('seen' in enis) watching.looked(enis.seen.map(({ eniId }) => eniId))
       if ('seen' in containers) watching.looked(containers.seen.map((c) => c.containerId))
       if ('seen' in volumes) watching.looked(volumes.seen.map((v) => v.volumeName))
       if ('seen' in cgroups) watching.looked(cgroups.seen.map(({ path }) => path))
-      return { enis, containers, volumes, links: { seen: [] }, cgroups, ec2CallCount: 1 }
+      if ('seen' in addresses) watching.looked(addresses.seen.map((a) => a.allocationId))
+      const ec2CallCount = asked?.addresses ? 2 : 1
+      const links = { seen: [] }
+      return { enis, containers, volumes, links, cgroups, addresses, ec2CallCount }
     }
   }
 
@@ -227,6 +242,12 @@ export class Hands {
           if (!world.cgroups.has(holderId)) return
           watching.orphan('cgroup', path)
           world.removeCgroup(holderId)
+        }),
+      releaseAddress: ({ allocationId }) =>
+        this.#ec2('ReleaseAddress', () => {
+          if (!world.addresses.has(allocationId)) return
+          watching.orphan('address', allocationId)
+          world.addresses.delete(allocationId)
         }),
       releaseLink: () => Promise.resolve(),
       releaseEni: ({ eniId }) =>
@@ -401,6 +422,7 @@ export class Hands {
           : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
         status: index === undefined ? 'available' : 'in-use',
         securityGroupIds: groups,
+        ...addressed(world.addressOf(eniId)),
         ...(index === undefined ? {} : { attachment: attachment(eniId, index, guarded) }),
       }),
     )
@@ -427,6 +449,15 @@ export class Hands {
     }))
   }
 
+  #seenAddresses(): SeenAddress[] {
+    return [...this.#options.world.addresses.values()].map(({ allocationId, holderId, eniId }) => ({
+      what: 'address',
+      allocationId,
+      ...(eniId === undefined ? {} : { associationId: `as-${allocationId}` }),
+      wears: { instanceId: INSTANCES.own, holderId, row: 'publicIp:0' },
+    }))
+  }
+
   #seenCgroups(): SeenCgroup[] {
     const { world } = this.#options
     return [...world.cgroups].map((holderId) => ({
@@ -449,6 +480,9 @@ export class Hands {
     }))
   }
 }
+
+const addressed = (address: Address | undefined) =>
+  address === undefined ? {} : { allocationId: address.allocationId }
 
 const attachment = (eniId: string, deviceIndex: number, isGuarded: boolean) => ({
   attachmentId: `at-${eniId}`,

@@ -35,6 +35,7 @@ const LENT = ['eni-lent-0', 'eni-lent-1']
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
+  publicIp: 120_000,
   image: 120_000,
   volume: 120_000,
   cgroup: 120_000,
@@ -270,7 +271,8 @@ class Simulation {
     // One that began before there were cgroups has none.
     const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
     const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
-    const given = spec({ enis: [{ ...eni, ...lent }], containers, ...around })
+    const publicIp = this.#chance.happens(0.15) ? { publicIp: 'new' } : {}
+    const given = spec({ enis: [{ ...eni, ...lent, ...publicIp }], containers, ...around })
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
@@ -492,7 +494,7 @@ class Simulation {
     if (all.length === 0) return
     const { id, holder } = this.#chance.pick(all)
     const groups = this.#chance.pick([['sg-x'], ['sg-x', 'sg-y'], OWN_GROUPS, [NO_GROUP]])
-    const amended = withGroups(holder.spec, 0, groups)
+    const amended = withGroups(holder, 0, groups)
     asked(() => runner.amend(id, amended, ['eni:0']))
     // An order that was not written down was none.
     if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, groups)
@@ -514,7 +516,11 @@ class Simulation {
     )
     const volumes = [...this.#world.volumes].filter(([, v]) => this.#isLeak(v.holderId, v.row))
     const cgroups = [...this.#world.cgroups].filter((id) => this.#isLeak(id, 'cgroup'))
+    const addresses = [...this.#world.addresses.values()].filter((a) =>
+      this.#isLeak(a.holderId, 'publicIp:0'),
+    )
     return [
+      ...addresses.map(({ allocationId }) => allocationId),
       ...enis.map(({ eniId }) => eniId),
       ...cgroups.map((id) => `cgroup of ${id}`),
       ...containers.map((c) => c.containerId),
@@ -545,10 +551,16 @@ class Simulation {
     const volumes = [...this.#world.volumes.values()]
     // What dockerd forgot of a task from before there were cgroups is told, and stays.
     const forgotten = [...this.#world.forgotten.values()].filter(({ spec }) => spec.cgroup)
+    const addresses = [...this.#world.addresses.values()]
     const cgroups = [...this.#world.cgroups].map((holderId) => ({ holderId, what: 'cgroup' }))
-    const left = [...enis, ...containers, ...volumes, ...forgotten, ...cgroups].filter(
-      ({ holderId }) => !this.#corrupted.has(holderId),
-    )
+    const left = [
+      ...enis,
+      ...addresses,
+      ...containers,
+      ...volumes,
+      ...forgotten,
+      ...cgroups,
+    ].filter(({ holderId }) => !this.#corrupted.has(holderId))
     if (left.length > 0) {
       throw new Broken(`I8: left behind: ${JSON.stringify(left)}; ${this.#says()}`)
     }

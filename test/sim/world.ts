@@ -73,7 +73,11 @@ export type Foreign = {
 /** This instance, one beside it, and one that does not exist any more. */
 export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-00000003' }
 
+/** An Elastic IP of a task's, and the ENI that it stands for. */
+export type Address = { readonly allocationId: string; readonly holderId: HolderId; eniId?: string }
+
 export class SimWorld {
+  readonly addresses = new Map<string, Address>()
   readonly enis = new Map<string, Eni>()
   readonly foreign = new Map<string, Foreign>()
   readonly containers = new Map<string, Container>()
@@ -156,18 +160,20 @@ export class SimWorld {
    * into its own by setting.
    */
   #recheck(job: Job, known: Details['eni'], eni: Eni): Details['eni'] {
-    const { securityGroupIds: asked, groupsOrder = 0 } = eniOf(job)
+    const { securityGroupIds: asked, groupsOrder = 0, unheard = [], isWithdrawn } = eniOf(job)
     const wanted = asked.length === 0 ? known.securityGroupIds : [...asked]
     const isOrdered = groupsOrder !== (known.groupsOrder ?? 0)
     if (isOrdered && wanted.includes(NO_GROUP)) {
       throw new Failure('refused', 'InvalidGroup.NotFound', 'no such group')
     }
-    if (isOrdered) this.ordered.add(eni.eniId)
+    const isStrange = isWithdrawn && !unheard.some((groups) => `${groups}` === `${eni.groups}`)
+    const isPutOn = isOrdered && !isStrange
+    if (isPutOn) this.ordered.add(eni.eniId)
     const latest = this.#orders.get(eni.eniId) ?? 0
-    if (isOrdered && groupsOrder < latest) this.overtaken.add(eni.eniId)
-    else if (isOrdered) this.overtaken.delete(eni.eniId)
+    if (isPutOn && groupsOrder < latest) this.overtaken.add(eni.eniId)
+    else if (isPutOn) this.overtaken.delete(eni.eniId)
     this.#orders.set(eni.eniId, Math.max(latest, groupsOrder))
-    if (isOrdered || this.keepGroups) eni.groups = wanted
+    if (isPutOn || this.keepGroups) eni.groups = wanted
     return { ...known, securityGroupIds: wanted, ...(groupsOrder > 0 && { groupsOrder }) }
   }
 
@@ -236,6 +242,33 @@ export class SimWorld {
       throw new Failure('transient', 'InUse', 'currently in use')
     }
     this.enis.delete(eni.eniId)
+  }
+
+  /** As the driver does: one that is there already is found only by who looks. */
+  givePublicIp(job: Job): Details['publicIp'] {
+    const { eniId } = job.details('eni', 'eni:0')
+    const known = job.known('publicIp', job.row)?.allocationId
+    const isIt = (each: Address) =>
+      known === undefined ? each.holderId === job.holderId : each.allocationId === known
+    const there = job.again ? [...this.addresses.values()].find(isIt) : undefined
+    const address = there ?? { allocationId: `ip-${++this.#serial}`, holderId: job.holderId }
+    this.addresses.set(address.allocationId, address)
+    if (!this.enis.has(eniId)) throw new Failure('lost', 'EniGone', 'no such ENI')
+    address.eniId = eniId
+    return { allocationId: address.allocationId, publicIpv4: address.allocationId }
+  }
+
+  takePublicIp(job: Job): void {
+    const known = job.known('publicIp', job.row)?.allocationId
+    for (const { allocationId, holderId } of [...this.addresses.values()]) {
+      const isIt = known === undefined ? holderId === job.holderId : allocationId === known
+      if (isIt) this.addresses.delete(allocationId)
+    }
+  }
+
+  /** The address that stands for this ENI. */
+  addressOf(eniId: string): Address | undefined {
+    return [...this.addresses.values()].find((address) => address.eniId === eniId)
   }
 
   /** Attaches it; its card appears on the host after `appearMs`, never without one. */
@@ -473,6 +506,12 @@ export class SimWorld {
       })
       deeds.push(() => {
         eni.groups = QUARANTINE
+      })
+    }
+    const address = [...this.addresses.values()].find(({ eniId }) => eniId !== undefined)
+    if (address !== undefined) {
+      deeds.push(() => {
+        delete address.eniId
       })
     }
     if (taken !== undefined) {
