@@ -5,26 +5,17 @@
 //   tags ─▶ splitTags ─▶ plain tags          (checked as AWS's)
 //                    └─▶ Extensions          (read by the table; unknown: refused, with the nearest name)
 
-import { isIP } from 'node:net'
 import type { Tag } from '@aws-sdk/client-ecs'
-import ipaddr from 'ipaddr.js'
 import { invalid, shown } from './aws-error.ts'
 import { checkIds, readGroups } from './awsvpc.ts'
+import { address, type EniWish, type MoreEni, moreEni, wordsOf } from './further-eni.ts'
 import { nearest } from './nearest.ts'
 import { checkTags, PREFIX } from './tags.ts'
 
-/** What is asked of one ENI beside its subnets and groups. */
-export type EniWish = {
-  readonly ipv4?: string
-  readonly ipv6?: string
-  /** An ENI that is there already. */
-  readonly eniId?: string
-  /** `new`, or an allocation id. */
-  readonly publicIp?: string
-}
-
 /** What was asked for by tags, read and checked. Absent: not asked for. */
 export type Extensions = {
+  /** Further ENIs, by their numbers from 1. */
+  readonly more?: Readonly<Record<number, MoreEni>>
   /** Of the task's first ENI. */
   readonly first?: EniWish
   /** How long the task may wait for room on this host, milliseconds. */
@@ -91,6 +82,14 @@ export const EXTENSIONS: Readonly<Record<string, Extension>> = {
       return ofFirst(before, { publicIp: value })
     },
   },
+  'eni:': {
+    on: 'RunTask',
+    value: 'a further ENI by its number from 1: ids and addresses with spaces between them',
+    read: (given, before) => {
+      const n = wholeNumber(given)
+      return { ...before, more: { ...before.more, [n]: moreEni(given.key, given.value) } }
+    },
+  },
   securityGroups: {
     on: 'TagResource',
     value: 'security group ids with spaces between them, for the first ENI',
@@ -152,20 +151,10 @@ const ofFirst = (before: Extensions, wish: EniWish): Extensions => ({
   first: { ...before.first, ...wish },
 })
 
-/** An address in the form in which EC2 writes it. */
-function address(key: string, value: string, version: 4 | 6): string {
-  if (isIP(value) === version) return version === 4 ? value : ipaddr.parse(value).toString()
-  throw invalid(key, `${shown(value)} is not an IPv${version} address`)
-}
-
 function withGroups({ key, value }: Given, n: number, before: Extensions): Extensions {
   const groups = readGroups(wordsOf(value), key)
   return { ...before, securityGroups: { ...before.securityGroups, [n]: groups } }
 }
-
-/** AWS allows no comma in a tag, a file may have them: words with either between them. */
-export const wordsOf = (value: string): string[] =>
-  value.split(/[ ,]+/).filter((word) => word !== '')
 
 function secondsOf(key: string, value: string): number {
   const seconds = /^\d{1,5}$/.test(value) ? Number(value) : 0

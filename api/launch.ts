@@ -109,6 +109,11 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
   return { cluster, count, network, spec, waitMs, tags: { ...own, ...managed } }
 }
 
+/** Every subnet that an ENI of it may be in. */
+export const subnetsOf = ({ enis }: Spec): string[] => [
+  ...new Set(enis.flatMap(({ subnetIds }) => subnetIds)),
+]
+
 /** An ACTIVE definition. Throws AwsError, which says so of one that is not. */
 export function runnable(api: Api, text: string): Definition {
   const definition = findDefinition(api, text, 'taskDefinition')
@@ -141,8 +146,8 @@ export async function launch(api: Api, input: Launch, token?: Token): Promise<Ru
   refuseServiceNames(input)
   const before = replay(api, token)
   if (before !== undefined) return before
-  const { network } = planLaunch(api, input)
-  if (api.orders.draining() === undefined) await api.orders.prepare(network.subnetIds)
+  const { spec } = planLaunch(api, input)
+  if (api.orders.draining() === undefined) await api.orders.prepare(subnetsOf(spec))
   // While EC2 answered, the cluster may have gone, or a twin of this request may have come.
   return replay(api, token) ?? begin(api, planLaunch(api, input), token)
 }

@@ -9,7 +9,7 @@ import type { Json } from '../state/spec.ts'
 import type { Api } from './api.ts'
 import { taskArn } from './arn.ts'
 import { invalid, shown } from './aws-error.ts'
-import { planLaunch } from './launch.ts'
+import { planLaunch, subnetsOf } from './launch.ts'
 
 /** What the request says of it, in ECS's words; kept with it for DescribeServices and updates. */
 export type Wanted = {
@@ -41,7 +41,7 @@ export function planDeployment(
   const { cluster, name } = owner
   const { networkConfiguration, propagateTags, enableECSManagedTags } = wanted
   const given = propagateTags === 'SERVICE' ? owner.tags : {}
-  const { spec, tags, network } = planLaunch(
+  const { spec, tags } = planLaunch(
     api,
     {
       ...{ cluster, networkConfiguration, enableECSManagedTags },
@@ -64,7 +64,7 @@ export function planDeployment(
     rolloutReason: `ECS deployment ${id} in progress.`,
     tasks: {},
     failedTasks: 0,
-    subnetIds: network.subnetIds,
+    subnetIds: subnetsOf(spec),
   }
 }
 

@@ -6,7 +6,8 @@ import { holdsNothing } from '../state/task.ts'
 import type { Api } from './api.ts'
 import { AwsError, invalid } from './aws-error.ts'
 import type { Network } from './awsvpc.ts'
-import type { EniWish, Extensions } from './extension-tags.ts'
+import type { Extensions } from './extension-tags.ts'
+import type { EniWish, MoreEni } from './further-eni.ts'
 import { checkTags, listOf } from './tags.ts'
 
 export type EniRequest = {
@@ -26,10 +27,27 @@ export function enisOf(api: Api, { network, extensions, tags, count }: EniReques
   if (first.eniId !== undefined && Object.keys(eniTags).length > 0) {
     throw invalid('enid:eni-tag', 'a lent ENI (enid:eniId) keeps its own tags', 'Leave one out')
   }
-  const enis = [eniSpec(network, first, all)]
+  const further = inOrder(extensions.more ?? {}).map(({ subnets, groups, ...wish }) => {
+    const subnetIds = subnets.length > 0 ? subnets : network.subnetIds
+    const isShared = groups.length === 0 && wish.eniId === undefined
+    const securityGroupIds = isShared ? network.securityGroupIds : groups
+    return eniSpec({ subnetIds, securityGroupIds }, wish, all)
+  })
+  const enis = [eniSpec(network, first, all), ...further]
   checkCount(enis, count)
   for (const eni of enis) checkNotLent(api, eni)
+  const named = enis.flatMap(({ lentEniId, ipv4, ipv6 }) => lentEniId ?? [ipv4, ipv6])
+  const twice = named.find((each, n) => each !== undefined && named.indexOf(each) !== n)
+  if (twice !== undefined) throw invalid('tags', `${twice} cannot be two ENIs of one task`)
   return enis
+}
+
+/** By their numbers, which begin with 1 and leave none out. */
+function inOrder(more: Readonly<Record<number, MoreEni>>): MoreEni[] {
+  return Object.entries(more).map(([n, eni], index) => {
+    if (Number(n) === index + 1) return eni
+    throw invalid(`enid:eni:${n}`, `there is no enid:eni:${index + 1}`, 'Number them from 1')
+  })
 }
 
 function eniSpec(

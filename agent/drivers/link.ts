@@ -21,6 +21,9 @@ const VPC_MTU = 9001
  */
 export const GONE_MS = 600
 
+/** A task's further cards have routing tables of their own, from this number on. */
+const TABLE_BASE = 100
+
 /** The router of every VPC subnet, since November 2022, under a fixed link-local address. */
 const ROUTER_IPV6 = 'fe80:ec2::1'
 
@@ -99,6 +102,7 @@ export function expectationOf(job: Job, { instanceId }: Host): LinkExpectation {
     mtu: job.known('link', row)?.mtu ?? VPC_MTU,
     ipv4: [{ address: ipv4, prefixLength }],
     ipv4Gateway,
+    ...(n > 0 && { table: TABLE_BASE + n }),
     ...(ipv6 === undefined ? {} : { ipv6: [ipv6], ipv6Gateway: ROUTER_IPV6 }),
     blockImds: spec.blockImds,
     endpoint: true,

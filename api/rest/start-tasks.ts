@@ -9,7 +9,7 @@ import type { Api } from '../api.ts'
 import { arnOf, findTask } from '../api.ts'
 import { invalid } from '../aws-error.ts'
 import { bodyJson, checkDefinition } from '../definition.ts'
-import { planLaunch } from '../launch.ts'
+import { planLaunch, subnetsOf } from '../launch.ts'
 import { readInput, readMember } from '../protocol.ts'
 import { registerTaskDefinition } from '../register-task-definition.ts'
 import { runTask } from '../run-task.ts'
@@ -65,7 +65,7 @@ async function register(
   const body = bodyJson(checkDefinition(input, api))
   const family = input.family ?? ''
   const candidate = { family, revision: 0, active: true, registeredAt: 0, body }
-  await api.orders.prepare(check(candidate).network.subnetIds)
+  await api.orders.prepare(subnetsOf(check(candidate).spec))
   const newest = api.catalog.definition(family)
   const isSame = newest !== undefined && JSON.stringify(newest.body) === JSON.stringify(body)
   if (isSame && (input.tags ?? []).length === 0) return arnOf(api, newest)

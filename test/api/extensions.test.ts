@@ -140,6 +140,37 @@ describe('an address or an ENI of the caller’s choice', () => {
     await expect(run(rig, tagged(['enid:publicIp', 'yes']))).rejects.toThrow(/"yes" is not an id/)
   })
 
+  // P412
+  test('further ENIs are read word by word; what they do not name is as for the first', async () => {
+    const words = 'sg-11111111 10.0.9.9 subnet-22222222 public'
+    const arn = await runOne(
+      rig,
+      tagged(['enid:eni:1', words], ['enid:eni:2', ''], ['enid:eni:3', 'eni-33333333'], ['a', 'b']),
+    )
+    const shared = { subnetIds: [SUBNET], securityGroupIds: [GROUP], tags: { a: 'b' } }
+    expect(eniSpec(arn)).toEqual(shared)
+    expect(eniSpec(arn, 1)).toEqual({
+      ...{ subnetIds: ['subnet-22222222'], securityGroupIds: ['sg-11111111'], tags: { a: 'b' } },
+      ...{ ipv4: '10.0.9.9', publicIp: 'new' },
+    })
+    expect(eniSpec(arn, 2)).toEqual(shared)
+    expect(eniSpec(arn, 3)).toEqual({
+      ...{ subnetIds: [SUBNET], securityGroupIds: [], tags: {}, lentEniId: 'eni-33333333' },
+    })
+    expect(rig.orders.prepared.at(-1)).toEqual([SUBNET, 'subnet-22222222'])
+  })
+
+  test.each([
+    [['enid:eni:2', ''], /enid:eni:2: there is no enid:eni:1/],
+    [['enid:eni:0', ''], /enid:eni:0: there is no enid:eni:1/],
+    [['enid:eni:x', ''], /"x" is not the number of an ENI/],
+    [['enid:eni:1', 'web'], /enid:eni:1: "web" is no id of a subnet, group/],
+    [['enid:eni:1', '10.0.0.1 10.0.0.2'], /10.0.0.1 and 10.0.0.2: there may be one/],
+    [['enid:eni:1', 'sg-1'], /"sg-1" is not an id/],
+  ] as const)('%j is refused', async ([key, value], message) => {
+    await expect(run(rig, tagged([key, value]))).rejects.toThrow(message)
+  })
+
   // P409
   test('an ENI that is lent, and an address, are for one task at a time', async () => {
     await expect(run(rig, { ...tagged(ADDRESS), count: 2 })).rejects.toThrow(

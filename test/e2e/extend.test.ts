@@ -370,6 +370,67 @@ describe('a public address', () => {
   )
 })
 
+describe('more than one ENI', () => {
+  type Route = { dst: string; dev: string; gateway?: string }
+  type Rule = { src?: string; srclen?: number; oif?: string; table: string }
+  let id = ''
+  let ours: { eniId: string; ipv4: string }[] = []
+  const onBoth = () => Promise.all(ours.map(({ ipv4 }) => page(ipv4)))
+  const inside = async <T>(...args: string[]) =>
+    JSON.parse((await rig.inside(id, 'ip', '-j', ...args)).stdout) as T[]
+
+  // P412
+  test('are both in the task, each with its address and groups, and replies leave by the right one', async () => {
+    id = await runWith({ 'enid:eni:1': open, 'enid:eni-tag:x': 'y' })
+    await rig.waitFor(id, 'RUNNING')
+    const task = (await (await fetch(`${rig.ecsUrl}/tasks/${id}`)).json()) as { enis: typeof ours }
+    ours = task.enis
+    expect(ours).toHaveLength(2)
+    expect((await rig.enis()).toSorted()).toEqual(ours.map(({ eniId }) => eniId).toSorted())
+    await expect.poll(onBoth, { timeout: 10_000 }).toEqual(['yes', 'yes'])
+
+    // A reply from the other card would wear a source that is not that card's: EC2 drops it.
+    const defaults = (await inside<Route>('route')).filter(({ dst }) => dst === 'default')
+    expect(defaults.map(({ dev }) => dev)).toEqual(['eth0'])
+    const second = await inside<Route>('route', 'show', 'table', '101')
+    expect(second.filter(({ dst }) => dst === 'default').map(({ dev }) => dev)).toEqual(['eth1'])
+    const rules = (await inside<Rule>('rule')).filter(({ table }) => table === '101')
+    expect(rules.map(({ src, oif }) => oif ?? src).toSorted()).toEqual(
+      [ours[1]?.ipv4, 'eth1'].toSorted(),
+    )
+    const described = await rig.task(id)
+    expect(described.attachments?.map(({ status }) => status)).toEqual(['ATTACHED', 'ATTACHED'])
+    expect(described.containers?.[0]?.networkInterfaces).toHaveLength(2)
+  }, 60_000)
+
+  // P412
+  test('have groups of their own, changed one by one', async () => {
+    expect((await rig.enid('groups', id, shut, '--eni', '1')).code).toBe(0)
+    expect(await onBoth()).toEqual(['yes', ''])
+    expect((await rig.enid('groups', id, open, '--eni', '1')).code).toBe(0)
+    expect(await onBoth()).toEqual(['yes', 'yes'])
+  }, 30_000)
+
+  // P413
+  test('whose rules somebody took away have them again within the look of ten seconds', async () => {
+    const from = ['from', ours[1]?.ipv4 ?? '', 'table', '101']
+    const standing = async () =>
+      (await inside<Rule>('rule')).filter(({ table }) => table === '101').length
+    expect((await rig.inside(id, 'ip', 'rule', 'del', ...from)).code).toBe(0)
+    // The kernel tells nobody of rules: the look of every ten seconds sees it.
+    await expect.poll(standing, { timeout: 20_000 }).toBe(2)
+    await rig.inside(id, 'ip', 'route', 'flush', 'table', '101')
+    await expect.poll(onBoth, { timeout: 20_000 }).toEqual(['yes', 'yes'])
+    expect((await rig.task(id)).lastStatus).toBe('RUNNING')
+  }, 40_000)
+
+  // P412
+  test('go with the task', async () => {
+    await rig.stopAndWait(id)
+    expect(await rig.enis()).toEqual([])
+  }, 60_000)
+})
+
 test('and nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   await rig.close()

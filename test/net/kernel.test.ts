@@ -71,6 +71,57 @@ describe('taking in', () => {
     expect(ip('-n', netns, 'addr')).not.toContain('tentative')
   })
 
+  // P413
+  test('a second card has a table of its own, and leaves the first one its ways', async () => {
+    const [first, second, netns] = [rig.plug(), rig.plug(), rig.netns()]
+    const request = rig.expectation(first, netns)
+    const further = { ...rig.expectation(second, netns), name: 'eth1', table: 101 }
+    await kernel.takeIn(request)
+    const before = ip('-n', netns, 'route') + ip('-n', netns, '-6', 'route')
+    await kernel.takeIn(further)
+
+    expect(await kernel.verify(request)).toEqual([])
+    expect(await kernel.verify(further)).toEqual([])
+    const now = ip('-n', netns, 'route') + ip('-n', netns, '-6', 'route')
+    for (const line of before.trim().split('\n')) expect(now).toContain(line)
+    expect(now.split('\n').filter((line) => /default.*eth1/.test(line))).toEqual([])
+    type Rule = { src?: string; oif?: string; table: string; priority: number }
+    const rules = [[], ['-6']].flatMap((family) =>
+      (JSON.parse(ip('-n', netns, '-j', ...family, 'rule')) as Rule[]).filter(
+        ({ table }) => table === '101',
+      ),
+    )
+    const addresses = [...further.ipv4.map(({ address }) => address), ...(further.ipv6 ?? [])]
+    expect(rules.map(({ src, oif }) => oif ?? src).toSorted()).toEqual(
+      [...addresses, 'eth1', 'eth1'].toSorted(),
+    )
+    // Each source leaves by its own card, whatever the destination.
+    for (const [eni, dev] of [
+      [request, 'eth0'],
+      [further, 'eth1'],
+    ] as const) {
+      const from = eni.ipv4[0]?.address ?? ''
+      expect(ip('-n', netns, 'route', 'get', '203.0.113.9', 'from', from)).toContain(`dev ${dev}`)
+      const from6 = eni.ipv6?.[0] ?? ''
+      expect(ip('-n', netns, 'route', 'get', '2001:db8:9::9', 'from', from6)).toContain(
+        `dev ${dev}`,
+      )
+    }
+    // Taken away, it is seen, and put back by the next ensuring.
+    ip('-n', netns, 'rule', 'del', 'from', addresses[0] ?? '', 'table', '101')
+    ip('-n', netns, 'route', 'flush', 'table', '101')
+    ip('-n', netns, 'route', 'add', 'default', 'dev', 'eth1', 'metric', '5')
+    expect((await kernel.verify(further)).map(({ what }) => what).toSorted()).toEqual([
+      'default routes',
+      'default routes of the main table',
+      'policy rules',
+      'subnet routes',
+    ])
+    await kernel.takeIn(further)
+    expect(await kernel.verify(further)).toEqual([])
+    expect(await kernel.verify(request)).toEqual([])
+  })
+
   // P185
   test('what somebody else put on the link in the host does not come along', async () => {
     const [eni, netns] = [rig.plug(), rig.netns()]

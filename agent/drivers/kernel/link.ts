@@ -22,6 +22,11 @@ export type LinkExpectation = {
   readonly mtu: number
   readonly ipv4: readonly Ipv4Address[]
   readonly ipv4Gateway: string
+  /**
+   * The routing table of its own, where it is not the first card: what comes from its addresses, or is
+   * bound to it, leaves by it. Absent: the main table, as the first card has.
+   */
+  readonly table?: number
   /** Each becomes a /128 without duplicate address detection. Absent or empty: IPv6 is off. */
   readonly ipv6?: readonly string[]
   /** The router's link-local address, `fe80:ec2::1` on EC2. Needed when `ipv6` has any. */
@@ -88,7 +93,7 @@ export function checkMac(mac: string): void {
 
 /** Refuses an expectation that the kernel could not meet, before anything is touched. EINVAL. */
 export function checkExpectation(expectation: LinkExpectation): void {
-  const { mac, alias, name, mtu, ipv4, ipv4Gateway, ipv6 = [], ipv6Gateway } = expectation
+  const { mac, alias, name, mtu, ipv4, ipv4Gateway, table, ipv6 = [], ipv6Gateway } = expectation
   checkMac(mac)
   assure(ALIAS.test(alias), 'alias', alias, '1 to 120 printable ASCII characters')
   assure(NAME.test(name), 'name', name, 'an interface name of at most 15 of a-z, 0-9, _ and -')
@@ -100,6 +105,8 @@ export function checkExpectation(expectation: LinkExpectation): void {
     const lengthOk = Number.isInteger(prefixLength) && prefixLength >= 1 && prefixLength <= 32
     assure(lengthOk, 'ipv4 prefixLength', prefixLength, 'a whole number from 1 to 32')
   }
+  const tableOk = table === undefined || (Number.isInteger(table) && table >= 1 && table <= 252)
+  assure(tableOk, 'table', table, 'a whole number from 1 to 252')
   assure(isIPv4(ipv4Gateway), 'ipv4Gateway', ipv4Gateway, 'an IPv4 address')
   for (const address of ipv6) {
     const addressOk = isIPv6(address) && !address.includes('%')

@@ -49,7 +49,7 @@ export type AddressRecord = {
   readonly scope: number
 }
 
-/** A unicast route of the main table. */
+/** A unicast route. */
 export type RouteRecord = {
   /** `default`, or CIDR. */
   readonly destination: string
@@ -130,12 +130,12 @@ export function decodeAddress(body: Buffer): AddressRecord | undefined {
   }
 }
 
-/** Decodes RTM_NEWROUTE; undefined for what is no unicast route of the main table. */
-export function decodeRoute(body: Buffer): RouteRecord | undefined {
+/** Decodes RTM_NEWROUTE; undefined for what is no unicast route of the table, the main one by default. */
+export function decodeRoute(body: Buffer, wantedTable = RT_TABLE_MAIN): RouteRecord | undefined {
   const attributes = decodeAttributes(body, 12)
   const table = u32(attributes, RTA.TABLE) ?? body[4]
   const wanted = body[0] === AF_INET || body[0] === AF_INET6
-  if (!wanted || table !== RT_TABLE_MAIN || body[7] !== RTN_UNICAST) return undefined
+  if (!wanted || table !== wantedTable || body[7] !== RTN_UNICAST) return undefined
   const destination = attributes.get(RTA.DST)
   const gateway = attributes.get(RTA.GATEWAY)
   return {

@@ -156,13 +156,14 @@ type RouteHeader = {
   readonly scope?: number
   readonly type?: number
   readonly flags?: number
+  readonly table?: number
 }
 
 function routeHeader(family: number, route: RouteHeader): Buffer {
   const header = Buffer.alloc(12)
   header[0] = family
   header[1] = route.prefixLength ?? 0
-  header[4] = RT_TABLE_MAIN
+  header[4] = route.table ?? RT_TABLE_MAIN
   header[5] = route.protocol
   header[6] = route.scope ?? 0
   header[7] = route.type ?? RTN_UNICAST
@@ -171,10 +172,11 @@ function routeHeader(family: number, route: RouteHeader): Buffer {
 }
 
 /** Sets the default route through a gateway that need not lie in a subnet of the link. */
-export function setDefaultRoute(ifindex: number, gateway: string): NetlinkRequest {
+export function setDefaultRoute(ifindex: number, gateway: string, table?: number): NetlinkRequest {
   const RTNH_F_ONLINK = 4
   const bytes = addressBytes(gateway)
-  const header = routeHeader(family(bytes), { protocol: RTPROT_STATIC, flags: RTNH_F_ONLINK })
+  const route = { protocol: RTPROT_STATIC, flags: RTNH_F_ONLINK, ...(table && { table }) }
+  const header = routeHeader(family(bytes), route)
   return {
     type: RTM_NEWROUTE,
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
@@ -187,11 +189,13 @@ export function setDefaultRoute(ifindex: number, gateway: string): NetlinkReques
 export function setSubnetRoute(
   ifindex: number,
   subnet: { readonly network: string; readonly prefixLength: number; readonly source: string },
+  table?: number,
 ): NetlinkRequest {
   const { network, prefixLength, source } = subnet
   const bytes = addressBytes(network)
   const scope = RT_SCOPE_LINK
-  const header = routeHeader(family(bytes), { prefixLength, protocol: RTPROT_KERNEL, scope })
+  const route = { prefixLength, protocol: RTPROT_KERNEL, scope, ...(table && { table }) }
+  const header = routeHeader(family(bytes), route)
   const parts = [
     header,
     attribute(RTA.DST, bytes),
@@ -210,10 +214,11 @@ export function setSubnetRoute(
 export function removeDefaultRoute(
   ifindex: number,
   route: { readonly ipv6: boolean; readonly gateway: string | undefined; readonly metric: number },
+  table?: number,
 ): NetlinkRequest {
   const { ipv6, gateway, metric } = route
   // Of any protocol, scope and type.
-  const any = { protocol: 0, scope: RT_SCOPE_NOWHERE, type: 0 }
+  const any = { protocol: 0, scope: RT_SCOPE_NOWHERE, type: 0, ...(table && { table }) }
   const parts = [
     routeHeader(ipv6 ? AF_INET6 : AF_INET, any),
     ...(gateway === undefined ? [] : [attribute(RTA.GATEWAY, addressBytes(gateway))]),

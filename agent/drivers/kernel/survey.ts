@@ -1,6 +1,8 @@
 // Looking, in the worker: links with what is on them, one link by its MAC, and how a link differs
 // from what is expected of it. Changes nothing.
 
+import type { FibRule } from './fib-rule.ts'
+import { decodeRule, dumpRules, rulesOf, ruleText } from './fib-rule.ts'
 import { blockGist, blockGistExpected, imdsTable } from './imds-block.ts'
 import { type World, withNetlink, workInside } from './inside.ts'
 import type { Nftables } from './libnftables.ts'
@@ -36,7 +38,7 @@ export function linkByMac(netlink: NetlinkSocket, mac: string): LinkRecord | und
 export function surveyLinks(world: World, netns?: string): Link[] {
   return withNetlink(world, netns, (netlink) => {
     const addresses = netlink.dump(dumpAddresses(), decodeAddress)
-    const routes = netlink.dump(dumpRoutes(), decodeRoute)
+    const routes = netlink.dump(dumpRoutes(), (body) => decodeRoute(body))
     return netlink.dump(dumpLinks(), decodeLink).map((link) => ({
       ...link,
       addresses: addresses
@@ -96,9 +98,33 @@ export function subnetsExpected({ ipv4 }: LinkExpectation) {
     })
 }
 
-/** The unicast routes of a link. */
-export function routesSeen(netlink: NetlinkSocket, ifindex: number): RouteRecord[] {
-  return netlink.dump(dumpRoutes(), decodeRoute).filter((route) => route.ifindex === ifindex)
+/** The unicast routes of a link in a table, the main one by default. */
+export function routesSeen(netlink: NetlinkSocket, ifindex: number, table?: number): RouteRecord[] {
+  const all = netlink.dump(dumpRoutes(), (body) => decodeRoute(body, table))
+  return all.filter((route) => route.ifindex === ifindex)
+}
+
+/** The rules that should lead to a link's own table; none where it has none. */
+export function rulesExpected({ name, table, ipv4, ipv6 = [] }: LinkExpectation): FibRule[] {
+  if (table === undefined) return []
+  return rulesOf(table, { name, ipv4: ipv4.map(({ address }) => address), ipv6 })
+}
+
+/** Of a link with a table of its own: the rules that lead there, and no default route beside it. */
+function ownTableRows(
+  expectation: LinkExpectation,
+  netlink: NetlinkSocket,
+  ifindex: number,
+): [string, string, string][] {
+  const { table } = expectation
+  if (table === undefined) return []
+  const words = (rules: readonly FibRule[]) => rules.map(ruleText).sort().join('; ')
+  const seen = netlink.dump(dumpRules(), decodeRule).filter((rule) => rule.table === table)
+  const main = routesSeen(netlink, ifindex).filter(isDefault)
+  return [
+    ['policy rules', words(rulesExpected(expectation)), words(seen)],
+    ['default routes of the main table', '0', String(main.length)],
+  ]
 }
 
 export const isDefault = ({ destination }: RouteRecord): boolean => destination === 'default'
@@ -117,7 +143,7 @@ export function differences(
   const link = links.find((candidate) => isCard(candidate, mac))
   if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
   const list = (words: readonly string[]): string => [...words].sort().join(' ')
-  const routes = routesSeen(netlink, link.ifindex)
+  const routes = routesSeen(netlink, link.ifindex, expectation.table)
   const subnets = subnetsExpected(expectation).map((s) => `${s.network}/${s.prefixLength}`)
   const mtuExpected = link.mtuMax === 0 ? mtu : Math.min(mtu, link.mtuMax)
   const rows: [what: string, expected: string, seen: string][] = [
@@ -136,6 +162,7 @@ export function differences(
       list(subnets),
       list(subnets.filter((subnet) => routes.some((route) => isOnLink(route, subnet)))),
     ],
+    ...ownTableRows(expectation, netlink, link.ifindex),
     [
       'IMDS block',
       blockImds ? blockGistExpected(name, alias) : 'absent',

@@ -4,6 +4,7 @@
 //   host: find by MAC ─ down ─ flush ─┐ one message: move, rename, MTU, alias
 //   inside:                           └▶ IMDS block ─ sysctls ─ up ─ addresses ─ routes ─ read back
 
+import { addRule } from './fib-rule.ts'
 import { blockCommands, imdsTable, unblockCommands } from './imds-block.ts'
 import { setIpv6, type World, workInside } from './inside.ts'
 import { KernelError, located } from './kernel-error.ts'
@@ -29,6 +30,7 @@ import {
   isDefault,
   linkByMac,
   routesSeen,
+  rulesExpected,
   subnetsExpected,
 } from './survey.ts'
 import { ensureEndpoint } from './task-endpoint.ts'
@@ -145,7 +147,7 @@ function configure(
   request: LinkExpectation,
 ): number {
   const { ifindex } = link
-  const { name, alias, ipv4, ipv6 = [] } = request
+  const { name, alias, ipv4, ipv6 = [], table } = request
   setIpv6(world, fd, name, ipv6.length > 0)
   const mtu = ensureMtu(netlink, link, mtuFor(link, request.mtu))
 
@@ -159,12 +161,17 @@ function configure(
 
   const gateways = gatewaysExpected(request)
   // A default route that somebody added may win over ours by its metric.
-  const strays = routesSeen(netlink, ifindex)
+  const strays = routesSeen(netlink, ifindex, table)
     .filter(isDefault)
     .filter(({ gateway = '', metric, ipv6 }) => {
       return !gateways.includes(gateway) || metric !== (ipv6 ? METRIC.ipv6 : METRIC.ipv4)
     })
-  const noStrays = strays.map((route) => removeDefaultRoute(ifindex, route))
+  // A further card is nobody's way out but for what is its own.
+  const beside = table === undefined ? [] : routesSeen(netlink, ifindex).filter(isDefault)
+  const noStrays = [
+    ...strays.map((route) => removeDefaultRoute(ifindex, route, table)),
+    ...beside.map((route) => removeDefaultRoute(ifindex, route)),
+  ]
   netlink.transact(noStrays, ['ESRCH'])
 
   netlink.transact(
@@ -174,8 +181,9 @@ function configure(
       setLink(ifindex, { up: true }),
       ...ipv4.map(({ address, prefixLength }) => addAddress(ifindex, address, prefixLength)),
       ...ipv6.map((address) => addAddress(ifindex, address, 128)),
-      ...subnetsExpected(request).map((subnet) => setSubnetRoute(ifindex, subnet)),
-      ...gateways.map((gateway) => setDefaultRoute(ifindex, gateway)),
+      ...subnetsExpected(request).map((subnet) => setSubnetRoute(ifindex, subnet, table)),
+      ...gateways.map((gateway) => setDefaultRoute(ifindex, gateway, table)),
+      ...rulesExpected(request).map(addRule),
     ],
     ['EEXIST'],
   )
