@@ -1,5 +1,6 @@
 // The cgroups of a host's containers: below one folder per host in every hierarchy, so that they can
-// go with it. A dockerd that is killed leaves its own behind, empty.
+// go with it; and those that an agent on it made for its tasks, by the instance's id. A dockerd that is
+// killed leaves its own behind, empty.
 
 import { readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,11 +10,18 @@ const ROOT = '/sys/fs/cgroup'
 /** The folder of a host's cgroups, as dockerd is told it. */
 export const cgroupParent = (lab: string, host: string): string => `/enid-lab/${lab}.${host}`
 
+/** Where the agent makes its tasks' (docs/operations.md): `<instance>.<task>`. */
+const OF_TASKS = '/enid'
+
 /** Removes a host's cgroups, all hierarchies; its processes have ended. */
-export function removeCgroups(lab: string, host: string): void {
+export function removeCgroups(lab: string, host: string, instanceId: string | undefined): void {
   const parent = cgroupParent(lab, host)
   for (const hierarchy of [ROOT, ...foldersIn(ROOT).map((name) => join(ROOT, name))]) {
     removeTree(join(hierarchy, parent))
+    for (const name of foldersIn(join(hierarchy, OF_TASKS))) {
+      const isIts = instanceId !== undefined && name.startsWith(`${instanceId}.`)
+      if (isIts) removeTree(join(hierarchy, OF_TASKS, name))
+    }
     removeEmpty(join(hierarchy, '/enid-lab'))
   }
 }

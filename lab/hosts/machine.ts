@@ -184,8 +184,11 @@ async function startDockerd(lab: string, host: string, init: Process): Promise<P
 }
 
 /** Ends a machine as far as there is one, and waits: what has ended is success. */
-async function endMachine(lab: string, file: { name: string; init?: Process }): Promise<void> {
-  const { name, init } = file
+async function endMachine(
+  lab: string,
+  file: Pick<MachineFile, 'name'> & Partial<MachineFile>,
+): Promise<void> {
+  const { name, instanceId, init } = file
   if (init !== undefined && lives(init)) {
     // The one that waits for it ends after it, and it ends after all the others.
     kill(init.pid)
@@ -197,7 +200,7 @@ async function endMachine(lab: string, file: { name: string; init?: Process }): 
       await setTimeout(LOOK_MS)
     }
   }
-  removeCgroups(lab, name)
+  removeCgroups(lab, name, instanceId)
   rmSync(folderOf(lab, name), { recursive: true, force: true })
   for (const shared of [join(DATA_ROOT, lab), DATA_ROOT]) removeEmpty(shared)
   eraseMachine(lab, name)

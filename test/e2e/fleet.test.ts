@@ -29,13 +29,16 @@ beforeAll(async () => {
 
 afterAll(() => fleet?.close())
 
-/** The folders of this fleet's hosts among the cgroups, of whichever hierarchy. */
+/** Those of this fleet's hosts that have cgroups, of their dockerd's or their agent's making. */
 const cgroups = () => {
-  const found = globSync([
-    `/sys/fs/cgroup/enid-lab/${fleet.name}.*`,
-    `/sys/fs/cgroup/*/enid-lab/${fleet.name}.*`,
-  ])
-  return [...new Set(found.map((path) => path.split('/').at(-1)))]
+  const has = (...paths: string[]) =>
+    globSync(paths.flatMap((path) => [`/sys/fs/cgroup/${path}`, `/sys/fs/cgroup/*/${path}`]))
+      .length > 0
+  return [a, b]
+    .filter(({ facts: { name, instanceId } }) =>
+      has(`enid-lab/${fleet.name}.${name}`, `enid/${instanceId}.*`),
+    )
+    .map(({ facts: { name } }) => name)
 }
 
 const page = ['/bin/busybox', 'timeout', '2', '/bin/busybox', 'wget', '-q', '-O', '-']
@@ -111,7 +114,7 @@ test('a dockerd that dies is told, and a host that is removed leaves nothing; th
   expect(existsSync(a.facts.netns)).toBe(false)
   const folders = ['a', 'b'].map((each) => `/var/lib/enid-lab/${fleet.name}/${each}`)
   expect(folders.map((path) => existsSync(path))).toEqual([false, true])
-  expect(cgroups()).toEqual([`${fleet.name}.b`])
+  expect(cgroups()).toEqual(['b'])
   expect(await served(tasks.client)).toBe('nothing')
   expect((await fleet.list()).map(({ name }) => name)).toEqual(['home', 'b'])
   expect((await b.task(tasks.client))?.lastStatus).toBe('RUNNING')
