@@ -1,6 +1,6 @@
 // Goal: the conformance suite sees what it is there to see. Method: mutants of the lab, the bugs that
 // other emulators shipped among them, are put into a copy of it; the cases named beside each must
-// fail, every one. All of them take nine minutes (`npm run conformance -- --mutants`), so each day
+// fail, every one. All of them take a quarter of an hour (`npm run conformance -- --mutants`), so each day
 // has its handful here.
 
 import { expect, test } from 'vitest'

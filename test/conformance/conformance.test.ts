@@ -74,6 +74,7 @@ describe('the rows', () => {
     }
   })
 
+  // P332
   test('are named by mutants whose anchors still match', () => {
     for (const mutant of MUTANTS) {
       expect(catchersOf(mutant).length, mutant.name).toBeGreaterThan(0)

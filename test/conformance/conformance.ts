@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Property, type PropertyResult } from './property/property.ts'
 import { type RefusalResult, tryRefusals } from './refusals.ts'
 import { ROWS } from './rows/rows.ts'
-import { type CaseResult, CaseRunner, casesOf } from './run-rows.ts'
+import { type CaseResult, CaseRunner, casesOf, needsOutside } from './run-rows.ts'
 import { Ec2, startLab } from './stage/endpoint.ts'
 import { Stage } from './stage/stage.ts'
 
@@ -87,7 +87,7 @@ async function onStage(
     const notAsked: string[] = []
     for (const each of casesOf(ROWS)) {
       if (!wanted(plan, each.name)) continue
-      if (each.row.outside && !stage.hasOutside) {
+      if (needsOutside(each.row) && !stage.hasOutside) {
         notAsked.push(each.name)
         continue
       }

@@ -66,8 +66,6 @@ export type Row = {
   readonly area: string
   /** The IP versions that it is done in; one case for each. */
   readonly ip?: 4 | 6
-  /** It needs a host outside the VPC. */
-  readonly outside?: true
   readonly given?: Given
   readonly steps: readonly Step[]
   /** Why AWS behaves so, in a sentence, and where it is documented. */

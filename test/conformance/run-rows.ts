@@ -30,6 +30,12 @@ export function casesOf(rows: readonly Row[]): Case[] {
   )
 }
 
+/** Whether somebody outside the VPC, `o`, is named in what a row says or sends. */
+export function needsOutside({ given, steps }: Row): boolean {
+  const texts = JSON.stringify([given, steps]).match(/"[^"]*"/g) ?? []
+  return texts.some((text) => /(?<=["> ])o(?=["> /!])/.test(text))
+}
+
 /** Runs cases one after another on one stage, told of each result as it comes. */
 export class CaseRunner {
   readonly #stage: Stage

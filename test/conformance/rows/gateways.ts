@@ -22,7 +22,6 @@ const asked =
   (words: Words, given: Given, ...steps: Step[]): Row => ({
     area,
     ...(ip === undefined ? {} : { ip }),
-    outside: true,
     given,
     steps,
     ...words,
@@ -116,7 +115,6 @@ const INTERNET_GATEWAY: readonly Row[] = [
       see: {
         'a>c! udp 80 as a!': 'both',
         'c>a! udp 80 as c!': 'both',
-        'c>o udp 90 as c!': 'both',
         'd>a! udp 80': 'none',
       },
     },

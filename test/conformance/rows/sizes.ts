@@ -10,13 +10,8 @@ const OPEN: Given = {
   routes: { X: ['any igw'] },
   public: ['a'],
 }
-const outside = (
-  words: Pick<Row, 'id' | 'why' | 'doc' | 'ip'>,
-  given: Given,
-  ...steps: Step[]
-) => ({
+const sized = (words: Pick<Row, 'id' | 'why' | 'doc' | 'ip'>, given: Given, ...steps: Step[]) => ({
   area,
-  outside: true as const,
   given,
   steps,
   ...words,
@@ -32,7 +27,7 @@ export const SIZES: readonly Row[] = [
     why: 'Within a VPC a packet may have 9,001 bytes.',
     doc: DOC.mtu,
   },
-  outside(
+  sized(
     {
       id: 'size-at-the-gateway',
       why: 'An internet gateway takes 1,500 bytes; the sender of what is larger and may not be cut is told so.',
@@ -44,7 +39,7 @@ export const SIZES: readonly Row[] = [
       see: { 'a>o sized 1500 as a!': 'there', 'a>o sized 1501': 'told' },
     },
   ),
-  outside(
+  sized(
     {
       id: 'size-cut-at-the-gateway',
       ip: 4,
@@ -54,7 +49,7 @@ export const SIZES: readonly Row[] = [
     OPEN,
     { see: { 'a>o cuttable 1500 as a!': 'there', 'a>o cuttable 3000 as a!': 'there' } },
   ),
-  outside(
+  sized(
     {
       id: 'size-told-without-a-rule',
       why: 'No rule of a group is needed to be told: it is about what was let out.',
@@ -63,7 +58,7 @@ export const SIZES: readonly Row[] = [
     { ...OPEN, groups: { client: { in: [], out: ['udp 9 any'] } } },
     { see: { 'a>o sized 3000': 'told', 'a>o sized 1500 as a!': 'there' } },
   ),
-  outside(
+  sized(
     {
       id: 'size-told-by-the-acl-4',
       ip: 4,
@@ -80,7 +75,7 @@ export const SIZES: readonly Row[] = [
     },
     { see: { 'a>o sized 3000': 'told' } },
   ),
-  outside(
+  sized(
     {
       id: 'size-told-by-the-acl-6',
       ip: 6,
