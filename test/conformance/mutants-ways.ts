@@ -82,8 +82,8 @@ const ROUTES: readonly Mutant[] = [
     patches: [
       {
         file: ROUTING,
-        find: '...subnet.translators.map((link) => rule(FROM_APPLIANCE, goesOutBy(link), ...own)),',
-        put: '',
+        find: 'subnets.flatMap(({ translators, number }) =>',
+        put: 'subnets.slice(0, 0).flatMap(({ translators, number }) =>',
       },
     ],
     caughtBy: ['nat-of-an-unchecked-sender'],
