@@ -26,7 +26,8 @@ const WORDS: Readonly<Record<Wait['code'], (why: string, deployment: string) => 
   DeploymentFailed: (why) => `starts no more tasks: ${why}`,
   DeploymentConfiguration: (why, id) => `(deployment ${id}) was ${why}.`,
   TaskProtected: (why, id) => `(deployment ${id}) waits: ${why}`,
-  NoRoom: (why) => `was unable to place a task: RESOURCE:ENI: ${why}`,
+  NoRoom: (why) => `was unable to place a task: ${why}`,
+  NeverFits: (why) => `has tasks that can never be placed on this host: ${why}`,
   HostDraining: (why) => `was unable to place a task: ${why}`,
   SubnetNotKnown: (why) => `was unable to place a task yet: ${why}`,
 }

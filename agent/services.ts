@@ -174,13 +174,13 @@ export class Services {
     }
     const unknown = this.#unknownSubnet(spec)
     if (unknown !== undefined) return { count: 0, comingFree: 0, ...unknown }
-    const { taskCount, detail } = room(spec)
+    const { taskCount, reason, detail, isTooBig } = room(spec)
     // A subnet that was full may not be so any more: EC2 is asked now and then.
     if (taskCount <= 0) this.#ask(spec.enis.flatMap(({ subnetIds }) => subnetIds))
     const comingFree = journal
       .all()
       .filter(({ holder }) => holder.desired === 'stopped' && lastStatus(holder) !== 'STOPPED')
-    const wait: Wait = { code: 'NoRoom', why: detail }
+    const wait: Wait = { code: isTooBig ? 'NeverFits' : 'NoRoom', why: `${reason}: ${detail}` }
     return { count: taskCount, comingFree: comingFree.length, ...(taskCount <= 0 ? { wait } : {}) }
   }
 

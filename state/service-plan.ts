@@ -18,6 +18,7 @@ export type WaitCode =
   | 'DeploymentConfiguration'
   | 'TaskProtected'
   | 'NoRoom'
+  | 'NeverFits'
   | 'HostDraining'
   | 'SubnetNotKnown'
 

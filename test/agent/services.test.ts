@@ -34,6 +34,7 @@ class Host {
   /** How many more writes the agent makes before it dies. */
   writesLeft = Number.POSITIVE_INFINITY
   isUnwritable = false
+  isTooBig = false
   exited: string | undefined
   isDead = false
   deaths = 0
@@ -84,7 +85,11 @@ class Host {
         if (this.subnets !== 'known') throw this.subnets
       },
       room: () => ({
-        ...{ taskCount: this.slots - this.held(), reason: 'RESOURCE:ENI', isTooBig: false },
+        ...{
+          taskCount: this.isTooBig ? 0 : this.slots - this.held(),
+          reason: 'RESOURCE:ENI',
+          isTooBig: this.isTooBig,
+        },
         detail: 'm5.large carries 3 ENIs',
       }),
       draining: () => (this.drained ? { since: 0, why: 'a person wants it' } : undefined),
@@ -206,7 +211,7 @@ describe('the agent', () => {
     expect([has('each'), has('old'), has('young')]).toEqual([1, 1, 0])
     expect(host.keeper.waiting('default/young')).toEqual({
       code: 'NoRoom',
-      why: 'm5.large carries 3 ENIs',
+      why: 'RESOURCE:ENI: m5.large carries 3 ENIs',
     })
     expect(host.services.events('default/young').map(({ message }) => message)).toEqual([
       '(service young) was unable to place a task: RESOURCE:ENI: m5.large carries 3 ENIs',
@@ -295,6 +300,19 @@ describe('the agent', () => {
     })
     expect(host.services.events('default/web').map(({ message }) => message)).toContain(
       `(service web) (task ${first}) failed container health checks.`,
+    )
+  })
+
+  test('stops nothing for a revision that can never fit, and says so', async () => {
+    host.create({ minimumHealthyPercent: 0 })
+    await host.pass(60_000)
+    const before = host.up()
+    host.isTooBig = true
+    host.put((one) => deploy(one, deployment('ecs-svc/2')))
+    await host.pass(60_000)
+    expect(host.up()).toEqual(before)
+    expect(host.services.events('default/web')[0]?.message).toMatch(
+      /has tasks that can never be placed on this host: RESOURCE:ENI/,
     )
   })
 
