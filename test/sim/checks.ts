@@ -278,7 +278,10 @@ export class Checks implements Watching {
     const isAddressed = holder.spec.enis[0]?.publicIp !== undefined
     if (isAddressed && this.#world.addressOf(eni.eniId) === undefined) return 'its public address'
     const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
-    const wanted = asked.length === 0 ? OWN_GROUPS : asked
+    // A lent ENI keeps what it wore when it was taken, an earlier task's order included.
+    const { details } = rowState(holder, 'eni:0') as { details?: { securityGroupIds?: string[] } }
+    const usual = eni.isTheirs ? (details?.securityGroupIds ?? []) : OWN_GROUPS
+    const wanted = asked.length === 0 ? usual : asked
     if (wanted.includes(NO_GROUP)) return 'a group that there is'
     // What a dead life's late call undid is told and left, as anybody's change is.
     const isTold = eni.groups === QUARANTINE || this.#world.overtaken.has(eni.eniId)
