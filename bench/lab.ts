@@ -9,7 +9,7 @@
 
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { type LabUnderTest, startLab, textOf } from './lab-under-test.ts'
-import { compare, makeBridge, type Place, type Stream } from './throughput.ts'
+import { compare, type Place, runContainers, type Stream } from './throughput.ts'
 
 const ENIS = 1000
 const GROUPS = 200
@@ -110,7 +110,7 @@ async function measureRules(lab: LabUnderTest, ids: Ids): Promise<Row[]> {
 async function measureThroughput(lab: LabUnderTest, group: string): Promise<Row[]> {
   const probe = (): Promise<Place> => lab.ask<Place>('POST', '/lab/probes', { groupIds: [group] })
   const enis: [Place, Place] = [await probe(), await probe()]
-  const bridge = makeBridge(`eb${process.pid % 1000}`)
+  const bridge = await runContainers()
   try {
     const { eni, bridge: other } = await compare(enis, bridge.places, 9, 1)
     const half = (streams: readonly Stream[], of: keyof Stream): number =>
@@ -124,7 +124,10 @@ async function measureThroughput(lab: LabUnderTest, group: string): Promise<Row[
         what: 'one stream between two ENIs',
         figure: `${half(eni, 'perSecond').toFixed(1)} Gbit/s`,
       },
-      { what: 'one stream over a bridge', figure: `${half(other, 'perSecond').toFixed(1)} Gbit/s` },
+      {
+        what: 'one stream over docker’s bridge',
+        figure: `${half(other, 'perSecond').toFixed(1)} Gbit/s`,
+      },
       {
         what: 'the first in parts of the second',
         figure: ratio('perSecond').toFixed(2),

@@ -1,10 +1,11 @@
-// How much one TCP stream carries between two ENIs, and between two namespaces on a bridge made as
-// docker makes its own: in turns, in the same run, so that whatever else the machine does falls on
-// both. No dockerd is needed: the bridge has its rules, and br_netfilter where the kernel has it.
+// How much one TCP stream carries between two ENIs, and between two containers on docker's bridge: in
+// turns, in the same run, so that whatever else the machine does falls on both.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { openDocker } from '../agent/drivers/docker.ts'
+import { pauseImage } from '../agent/drivers/pause/image.ts'
 
 /** A place to run a program in, by the path of its namespace, and the address that others reach. */
 export type Place = { readonly netnsPath: string; readonly ipv4: string }
@@ -31,62 +32,28 @@ export async function compare(
   return figures
 }
 
-/**
- * Two namespaces on a bridge as docker sets up its own, with the rules of its that a packet between
- * two containers meets; in a namespace of its own, so that no rule of this host is in the way.
- * `remove` takes all of it away.
- */
-export function makeBridge(name: string): { places: [Place, Place]; remove: () => void } {
-  const host = `${name}-0`
-  const ip = (...args: string[]): void => void execFileSync('ip', args)
-  const place = (n: number): Place => {
-    const netns = `${name}-${n}`
-    ip('netns', 'add', netns)
-    const veth = ['link', 'add', `v${n}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns]
-    ip('-n', host, ...veth)
-    ip('-n', host, 'link', 'set', `v${n}`, 'master', 'docker0', 'up')
-    const ipv4 = `172.17.0.${n + 1}`
-    ip('-n', netns, 'addr', 'add', `${ipv4}/16`, 'dev', 'eth0')
-    ip('-n', netns, 'link', 'set', 'eth0', 'up')
-    return { netnsPath: `/run/netns/${netns}`, ipv4 }
+/** Two containers on docker's own bridge, of an image that is carried along. `remove` ends them. */
+export async function runContainers(): Promise<{ places: [Place, Place]; remove: () => void }> {
+  const { reference, ensureIn } = pauseImage()
+  await ensureIn(openDocker(), AbortSignal.timeout(30_000))
+  const docker = (...args: string[]): string =>
+    execFileSync('docker', args, { encoding: 'utf8' }).trim()
+  const ids: string[] = []
+  const place = (): Place => {
+    const id = docker('run', '--detach', '--rm', reference)
+    ids.push(id)
+    const format = '{{.NetworkSettings.SandboxKey}} {{.NetworkSettings.Networks.bridge.IPAddress}}'
+    const [netnsPath = '', ipv4 = ''] = docker('inspect', '--format', format, id).split(' ')
+    return { netnsPath, ipv4 }
   }
-  ip('netns', 'add', host)
-  ip('-n', host, 'link', 'add', 'docker0', 'type', 'bridge')
-  ip('-n', host, 'addr', 'add', '172.17.0.1/16', 'dev', 'docker0')
-  ip('-n', host, 'link', 'set', 'docker0', 'up')
-  execFileSync('ip', ['netns', 'exec', host, 'nft', '-f', '-'], { input: DOCKER_RULES })
-  const places: [Place, Place] = [place(1), place(2)]
-  return {
-    places,
-    remove() {
-      for (const n of [1, 2, 0]) ip('netns', 'del', `${name}-${n}`)
-    },
+  const remove = () => ids.length > 0 && docker('rm', '--force', ...ids)
+  try {
+    return { places: [place(), place()], remove }
+  } catch (error) {
+    remove()
+    throw error
   }
 }
-
-/** What docker's iptables rules come to for a bridge without published ports (dockerd 20 to 28). */
-const DOCKER_RULES = `
-table ip filter {
-  chain DOCKER-USER { return; }
-  chain DOCKER-CT { oifname "docker0" ct state related,established accept; }
-  chain DOCKER-FORWARD {
-    jump DOCKER-CT
-    oifname "docker0" iifname != "docker0" drop
-    iifname "docker0" accept
-  }
-  chain FORWARD {
-    type filter hook forward priority 0; policy drop;
-    jump DOCKER-USER
-    jump DOCKER-FORWARD
-  }
-}
-table ip nat {
-  chain POSTROUTING {
-    type nat hook postrouting priority 100;
-    ip saddr 172.17.0.0/16 oifname != "docker0" masquerade
-  }
-}
-`
 
 async function stream([from, to]: readonly [Place, Place], seconds: number): Promise<Stream> {
   const sink = within(to, ['sink'])
