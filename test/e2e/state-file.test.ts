@@ -136,8 +136,8 @@ test('a locked file: what needs it waits and says so, and goes on when it is fre
   other.pragma('locking_mode = EXCLUSIVE')
   other.exec('BEGIN EXCLUSIVE')
   const started = rig.startAgent()
-  await pause(3_000)
-  expect(rig.agentLog).toMatch(/waiting for the state file: .*SQLITE_BUSY/)
+  const said = /waiting for the state file: .*SQLITE_BUSY/
+  await expect.poll(() => rig.agentLog, { timeout: 10_000 }).toMatch(said)
   other.close()
   await started
   expect((await rig.task(id)).lastStatus).toBe('STOPPED')
@@ -289,10 +289,9 @@ test('a newer schema is refused untouched, an older one is copied and climbs', a
   db.close()
   await expectRefusal(/has schema 99, this enid knows up to/, /Install the newer enid again/)
   const older = new Sqlite(path)
-  for (const name of ['facts', 'runs', 'tags', 'clusters', 'definitions', 'logs', 'events']) {
-    older.exec(`DROP TABLE ${name}`)
-  }
-  older.exec('DROP TABLE holders')
+  older.pragma('foreign_keys = OFF')
+  const tables = older.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all()
+  for (const name of tables) if (!`${name}`.startsWith('sqlite_')) older.exec(`DROP TABLE ${name}`)
   older.pragma('user_version = 0')
   older.close()
   await rig.startAgent()
