@@ -61,7 +61,7 @@ test('what listens in the tasks is kept over a restart, by a service that may sa
     .replace('/usr/bin/enid agent', '/bin/true')
     .replace('StoreMax=1024', 'StoreMax=x')
   writeFileSync(broken, wrong)
-  expect(analyze('verify', '--man=no', broken).stderr).toContain('FileDescriptorStoreMax')
+  expect(analyze('verify', '--man=no', broken).stderr).toContain('parse unsigned value')
 })
 
 test('the agent may call what Node and a namespace need', () => {
