@@ -3,6 +3,8 @@
 //
 //   config, state file ─▶ host ─▶ budget, EC2, Docker, kernel, roles, images ─▶ drivers
 
+import type { Journal } from '../state/journal.ts'
+import { rowState } from '../state/task.ts'
 import { Budget } from './budget.ts'
 import { machineClock } from './clock.ts'
 import { Drain } from './drain.ts'
@@ -12,6 +14,7 @@ import { openDrivers } from './drivers/drivers.ts'
 import type { Ec2Call } from './drivers/ec2.ts'
 import { openEc2 } from './drivers/ec2.ts'
 import { Endpoints } from './drivers/endpoints.ts'
+import { openFdStore } from './drivers/fd-store.ts'
 import { regionOf } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
@@ -42,10 +45,14 @@ export async function openHands(base: Base, given: Told) {
   up.defer(claimInstance(host.instanceId))
   const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
   const docker = openDocker()
+  const store = openFdStore()
   const bare = openKernel(log)
   up.defer(() => bare.close())
-  const endpoints = new Endpoints(bare)
+  const endpoints = new Endpoints(bare, store)
   up.defer(() => endpoints.closeAll())
+  const takenUp = await endpoints.takeUp(heldNamespaces(journal))
+  const handedOver = store.inherited.length
+  if (handedOver > 0) log.info({ handedOver, takenUp }, 'listeners of the agent before')
   const { kernel } = endpoints
   const subnets = openSubnets({ ec2, vpcId: host.vpcId })
   const { keepGroups } = config
@@ -62,4 +69,14 @@ export async function openHands(base: Base, given: Told) {
   })
   const hands = { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
   return { ...hands, roles, images }
+}
+
+/** The namespaces of the sandboxes that are held, or may be. */
+function heldNamespaces(journal: Journal): ReadonlySet<string> {
+  const found = journal.all().flatMap(({ holder }) => {
+    const { is, details } = rowState(holder, 'sandbox')
+    const { netns } = (details ?? {}) as { netns?: string }
+    return is === 'none' || netns === undefined ? [] : [netns]
+  })
+  return new Set(found)
 }

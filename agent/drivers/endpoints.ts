@@ -2,12 +2,17 @@
 // that the kernel worker opened there. Which socket a request arrives on says whose it is; what is
 // answered is the API's business (api/inside/).
 //
-//   sandbox held ─▶ open        sandbox released, or the agent ends ─▶ close
+//   sandbox held ─▶ open, and kept by systemd      the agent ends ─▶ closed here, kept there
+//        ▲                                               │
+//        └────────── taken up by the next agent ◀────────┘      sandbox released ─▶ closed in both
 
+import { closeSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { TokenBucket } from '../token-bucket.ts'
+import { type FdStore, openFdStore } from './fd-store.ts'
 import type { Kernel } from './kernel/kernel.ts'
+import { KernelError } from './kernel/kernel-error.ts'
 
 /** Answers a request that came from inside this namespace. */
 export type InsideHandler = (
@@ -27,11 +32,43 @@ const CONNECTIONS_MAX = 64
 /** The endpoints of this host's tasks. */
 export class Endpoints {
   readonly #kernel: Kernel
+  readonly #store: FdStore
   readonly #servers = new Map<string, Promise<Server>>()
+  /** Listeners of the agent before, until somebody wants their namespace held. */
+  readonly #takenUp = new Map<string, number>()
   #answer: InsideHandler | undefined
 
-  constructor(kernel: Kernel) {
+  /** `store`: what keeps the listeners over a restart, by the path of their namespace. */
+  constructor(kernel: Kernel, store: FdStore = openFdStore({})) {
     this.#kernel = kernel
+    this.#store = store
+  }
+
+  /**
+   * Takes up what the agent before has left in the store of namespaces that tasks still hold, and
+   * holds these: where everything else there died meanwhile, the card comes home as if we had been
+   * there. All else is closed, and taken out of the store. Answers how many were taken up.
+   */
+  async takeUp(held: ReadonlySet<string>): Promise<number> {
+    for (const { fd, name } of this.#store.inherited) {
+      if (held.has(name) && !this.#takenUp.has(name) && (await this.#isTakenUp(name, fd))) {
+        this.#takenUp.set(name, fd)
+        continue
+      }
+      closeSync(fd)
+      if (!this.#takenUp.has(name)) this.#store.forget(name)
+    }
+    return this.#takenUp.size
+  }
+
+  async #isTakenUp(netns: string, fd: number): Promise<boolean> {
+    try {
+      await this.#kernel.takeUpEndpoint(netns, fd)
+      return true
+    } catch (error) {
+      if (error instanceof KernelError) return false
+      throw error
+    }
   }
 
   /** The same kernel hands, with an endpoint in every namespace for as long as it is held. */
@@ -44,6 +81,8 @@ export class Endpoints {
       },
       dropNetns: async (netns) => {
         await this.#close(netns)
+        // A socket that systemd has would keep the namespace alive as well.
+        this.#store.forget(netns)
         await this.#kernel.dropNetns(netns)
       },
     }
@@ -70,19 +109,22 @@ export class Endpoints {
   /** With every connection: a socket would keep the namespace alive. */
   async #close(netns: string): Promise<void> {
     const opening = this.#servers.get(netns)
-    if (opening === undefined) return
     this.#servers.delete(netns)
     // Its failure was told to whoever opened it: there is nothing to close.
-    const server = await opening.catch(() => undefined)
+    const server = await opening?.catch(() => undefined)
+    const takenUp = this.#takenUp.get(netns)
+    this.#takenUp.delete(netns)
+    if (takenUp !== undefined) closeSync(takenUp)
     if (server === undefined) return
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
     await closed
   }
 
-  /** Closes all of them. */
+  /** Closes all of them here; what systemd keeps of them goes on listening. */
   async closeAll(): Promise<void> {
-    await Promise.all([...this.#servers.keys()].map((netns) => this.#close(netns)))
+    const all = new Set([...this.#servers.keys(), ...this.#takenUp.keys()])
+    await Promise.all([...all].map((netns) => this.#close(netns)))
   }
 
   async #listen(netns: string): Promise<Server> {
@@ -94,11 +136,14 @@ export class Endpoints {
       else if (this.#answer === undefined) refuse(response, 503, 'The agent is starting')
       else this.#answer(netns, request, response)
     })
-    const fd = await this.#kernel.openEndpoint(netns)
+    const takenUp = this.#takenUp.get(netns)
+    const fd = await this.#kernel.openEndpoint(netns, takenUp)
+    this.#takenUp.delete(netns)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ fd }, resolve)
     })
+    if (takenUp === undefined) this.#store.keep(netns, fd)
     return server
   }
 }

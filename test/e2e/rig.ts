@@ -49,6 +49,8 @@ export class Rig {
   #lab: Child
   #agent: Child | undefined
   instanceId = ''
+  /** What the agent is started by, if not directly; it has to end in an exec. */
+  launcher: readonly string[] = []
   readonly #macs: string[] = []
   readonly #netnsInodes: number[] = []
   readonly #folder: string
@@ -108,7 +110,7 @@ export class Rig {
   /** Starts the agent; `fault` names a point (agent/fault-point.ts) at which it is to die. */
   async startAgent(fault?: string): Promise<void> {
     const env = fault === undefined ? this.env : { ...this.env, ENID_DIE_AT: fault }
-    const agent = start(this.#folder, 'agent', ['agent'], env)
+    const agent = start(this.#folder, 'agent', ['agent'], env, this.launcher)
     this.#agent = agent
     await until(agent, async () => {
       const { code } = await program(ENID, ['ps'], { env: this.env })
@@ -342,11 +344,12 @@ export function start(
   name: string,
   args: string[],
   env: Record<string, string>,
+  launcher: readonly string[] = [],
 ): Child {
   const log = join(folder, `${name}.log`)
   const file = openSync(log, 'a')
   // A test run that is broken off takes its labs and agents along.
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ENID, ...args], {
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...launcher, ENID, ...args], {
     stdio: ['ignore', file, file],
     env: { ...process.env, ...env },
   })

@@ -50,6 +50,20 @@ test('a crash loop never ends in a unit that is not restarted any more', () => {
   expect(text).toMatch(/^StartLimitIntervalSec=0$/m)
 })
 
+// P444
+test('what listens in the tasks is kept over a restart, by a service that may say so, and not over a stop', () => {
+  expect(text).toMatch(/^FileDescriptorStoreMax=1024$/m)
+  expect(text).toMatch(/^NotifyAccess=main$/m)
+  // `yes` would keep the namespaces, and the cards, of tasks that end after the agent was stopped.
+  expect(text).not.toMatch(/^FileDescriptorStorePreserve=/m)
+  const broken = join(folder, 'store.service')
+  const wrong = text
+    .replace('/usr/bin/enid agent', '/bin/true')
+    .replace('StoreMax=1024', 'StoreMax=x')
+  writeFileSync(broken, wrong)
+  expect(analyze('verify', '--man=no', broken).stderr).toContain('parse unsigned value')
+})
+
 test('the agent may call what Node and a namespace need', () => {
   expect(text).toMatch(/^SystemCallFilter=@system-service @pkey setns$/m)
   expect(text).toMatch(/^RestrictNamespaces=net$/m)

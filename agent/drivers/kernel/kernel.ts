@@ -74,9 +74,17 @@ export interface Kernel {
 
   /**
    * Opens the task's endpoint in its namespace (169.254.170.2) and answers the listening socket's fd,
-   * which the caller owns and must close before the namespace is given up. EADDRINUSE: open already.
+   * which the caller owns and must close before the namespace is given up. EADDRINUSE: open already,
+   * unless that one is given as `there`.
    */
-  openEndpoint(netns: string): Promise<number>
+  openEndpoint(netns: string, there?: number): Promise<number>
+
+  /**
+   * Holds the namespace that an earlier agent's listener was born in, by the listener alone: so a
+   * link comes home though the last process there, and the path, are gone. EINVAL, ENOTSOCK: it is
+   * no such listener, or the path leads to another namespace.
+   */
+  takeUpEndpoint(netns: string, fd: number): Promise<void>
 
   /** Ends a hold; none is success. While one lasts, the kernel cannot bring the link home. */
   dropNetns(netns: string): Promise<void>
@@ -138,7 +146,8 @@ export function openKernel(log: KernelLog): Kernel {
     },
     holdNetns: (netns) => thread.call('holdNetns', { netns }),
     dropNetns: (netns) => thread.call('dropNetns', { netns }),
-    openEndpoint: (netns) => thread.call('openEndpoint', { netns }),
+    openEndpoint: (netns, there) => thread.call('openEndpoint', { netns, there }),
+    takeUpEndpoint: (netns, fd) => thread.call('takeUpEndpoint', { netns, fd }),
     onChange: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -20,6 +20,7 @@ export const SO_REUSEADDR = 2
 export const SO_RCVBUF = 8
 export const SO_RCVTIMEO = 20
 export const SO_BINDTODEVICE = 25
+export const SO_ACCEPTCONN = 30
 export const SO_RCVBUFFORCE = 33
 export const SOL_NETLINK = 270
 export const NETLINK_EXT_ACK = 11
@@ -39,6 +40,13 @@ const c = {
   setsockopt: libc.func(
     'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
   ),
+  getsockopt: libc.func(
+    'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)',
+  ),
+  getsockname: libc.func(
+    'int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)',
+  ),
+  ioctl: libc.func('int ioctl(int fd, unsigned long request)'),
   setns: libc.func('int setns(int fd, int type)'),
   eventfd: libc.func('int eventfd(uint32_t initial, int flags)'),
   poll: libc.func('int poll(_Inout_ uint8_t *fds, uint64_t count, int timeoutMs)'),
@@ -124,6 +132,34 @@ export function setSocketOption(fd: number, level: number, name: number, value: 
   orThrow(
     `setsockopt(${level}, ${name})`,
     call(() => c.setsockopt(fd, level, name, value, value.length)),
+  )
+}
+
+/** getsockopt(2) of a number. ENOTSOCK: it is no socket. */
+export function socketOption(fd: number, level: number, name: number): number {
+  const value = Buffer.alloc(4)
+  const result = call(() => c.getsockopt(fd, level, name, value, [value.length]))
+  orThrow(`getsockopt(${level}, ${name})`, result)
+  return value.readInt32LE()
+}
+
+/** getsockname(2): the sockaddr that the socket is bound to. */
+export function socketAddress(fd: number): Buffer {
+  const address = Buffer.alloc(128)
+  const length = [address.length]
+  orThrow(
+    'getsockname',
+    call(() => c.getsockname(fd, address, length)),
+  )
+  return address.subarray(0, length[0])
+}
+
+/** A file of the network namespace that the socket was born in, which the caller owns. */
+export function socketNetns(fd: number): number {
+  const SIOCGSKNS = 0x894c
+  return orThrow(
+    'ioctl(SIOCGSKNS)',
+    call(() => c.ioctl(fd, SIOCGSKNS)),
   )
 }
 

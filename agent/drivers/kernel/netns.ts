@@ -9,7 +9,7 @@
 import fs from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { KernelError } from './kernel-error.ts'
-import { abort, setNetns } from './libc.ts'
+import { abort, close, setNetns, socketNetns } from './libc.ts'
 import { Monitors } from './monitors.ts'
 
 const NSFS_MAGIC = 0x6e736673
@@ -62,8 +62,29 @@ export class Namespaces {
 
   /** Keeps the namespace alive after its last process, and listens in it. Twice is once. */
   hold(path: string): void {
-    if (this.#held.has(path)) return
-    const fd = this.#open(path)
+    if (!this.#held.has(path)) this.#hold(path, this.#open(path))
+  }
+
+  /**
+   * Holds the namespace that a socket was born in, also when it has no process and no path any more.
+   * Throws EINVAL when the path leads to another one.
+   */
+  holdOf(path: string, socketFd: number): void {
+    const fd = socketNetns(socketFd)
+    try {
+      const { ino } = fs.fstatSync(fd)
+      if (this.exists(path) && this.use(path, (there) => fs.fstatSync(there).ino) !== ino) {
+        const what = 'the socket was born in another namespace'
+        throw new KernelError({ errno: 'EINVAL', what, netns: path })
+      }
+      // Anew, because node:fs wants to have opened what it is to close.
+      if (!this.#held.has(path)) this.#hold(path, this.#open(`/proc/self/fd/${fd}`))
+    } finally {
+      close(fd)
+    }
+  }
+
+  #hold(path: string, fd: number): void {
     try {
       this.enter(fd, () => this.monitors.open(path))
     } catch (error) {

@@ -8,17 +8,21 @@
 // comes for the address by a card is dropped: Linux would take it, whichever interface has the address.
 
 import { type World, workInside } from './inside.ts'
+import { KernelError } from './kernel-error.ts'
 import {
   AF_INET,
   bind,
   close,
   listen,
+  SO_ACCEPTCONN,
   SO_REUSEADDR,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
   setSocketOption,
   socket,
+  socketAddress,
+  socketOption,
 } from './libc.ts'
 import type {
   Nftables,
@@ -43,15 +47,28 @@ const TABLE: NftTable = { family: 'ip', name: 'enid-endpoint' }
 const PRIO = { raw: -300, nat: -100 }
 
 /**
- * Opens the listener in the namespace, with its address on `lo` and the rule for port 80; what is
- * there already is left. Answers the fd, non-blocking, which the caller owns: while it is open it
- * keeps the namespace alive. EADDRINUSE: it is open already.
+ * Opens the listener in the namespace (or takes the one that is `there`), with its address on `lo`
+ * and the rule for port 80; what is there already is left. Answers the fd, non-blocking, which the
+ * caller owns: while it is open it keeps the namespace alive. EADDRINUSE: it is open already.
  */
-export function openEndpoint(world: World, netns: string): number {
+export function openEndpoint(world: World, netns: string, there?: number): number {
   return workInside(world, netns, (inside) => {
     ensureEndpoint(inside)
-    return world.namespaces.enter(inside.fd, listener)
+    return there ?? world.namespaces.enter(inside.fd, listener)
   })
+}
+
+/**
+ * Holds the namespace of a listener that an earlier agent opened there, also when nothing else of it
+ * is left. Throws EINVAL when it is none of ours, or was born elsewhere; ENOTSOCK.
+ */
+export function takeUpEndpoint({ namespaces }: World, netns: string, fd: number): void {
+  const isListening = socketOption(fd, SOL_SOCKET, SO_ACCEPTCONN) !== 0
+  if (!isListening || !socketAddress(fd).equals(ownAddress())) {
+    const what = `not a listener on ${ENDPOINT.address}:${ENDPOINT.ownPort}`
+    throw new KernelError({ errno: 'EINVAL', what, netns })
+  }
+  namespaces.holdOf(netns, fd)
 }
 
 type Inside = { readonly netlink: NetlinkSocket; readonly nft: Nftables }
@@ -95,17 +112,22 @@ function listener(): number {
   try {
     // Without it an agent that was killed could not bind again for a minute.
     setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, ON)
-    const address = Buffer.alloc(16)
-    address.writeUInt16LE(AF_INET)
-    address.writeUInt16BE(ENDPOINT.ownPort, 2)
-    address.set(addressBytes(ENDPOINT.address), 4)
-    bind(fd, address)
+    bind(fd, ownAddress())
     listen(fd, BACKLOG)
     return fd
   } catch (error) {
     close(fd)
     throw error
   }
+}
+
+/** The listener's sockaddr_in. */
+function ownAddress(): Buffer {
+  const address = Buffer.alloc(16)
+  address.writeUInt16LE(AF_INET)
+  address.writeUInt16BE(ENDPOINT.ownPort, 2)
+  address.set(addressBytes(ENDPOINT.address), 4)
+  return address
 }
 
 function objects(): NftObject[] {

@@ -20,7 +20,7 @@ import { RTM_NEWLINK, RTMGRP_LINK } from './rtnetlink.ts'
 import { decodeLink, type LinkCounts } from './rtnetlink-record.ts'
 import { countLinks, isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
 import { type Placed, placeLink } from './take-in.ts'
-import { openEndpoint } from './task-endpoint.ts'
+import { openEndpoint, takeUpEndpoint } from './task-endpoint.ts'
 
 /** What the main thread can ask for: a name, what goes in, what comes out. */
 export type Calls = {
@@ -33,7 +33,8 @@ export type Calls = {
   verifyLink: (input: LinkExpectation) => Difference[]
   holdNetns: (input: { netns: string }) => void
   dropNetns: (input: { netns: string }) => void
-  openEndpoint: (input: { netns: string }) => number
+  openEndpoint: (input: { netns: string; there: number | undefined }) => number
+  takeUpEndpoint: (input: { netns: string; fd: number }) => void
 }
 
 /** A request, or the end. */
@@ -72,7 +73,8 @@ function createCalls(world: World): Calls {
     verifyLink: (input) => verifyLink(world, input),
     holdNetns: ({ netns }) => namespaces.hold(netns),
     dropNetns: ({ netns }) => namespaces.drop(netns),
-    openEndpoint: ({ netns }) => openEndpoint(world, netns),
+    openEndpoint: ({ netns, there }) => openEndpoint(world, netns, there),
+    takeUpEndpoint: ({ netns, fd }) => takeUpEndpoint(world, netns, fd),
   }
 }
 
