@@ -19,8 +19,11 @@ export type GuestPlan = {
   readonly ipv4Gateway?: string
 }
 
+/** How long a link may take until it carries packets, milliseconds: at a load of 20 it takes a few. */
+const OPERATES_WITHIN_MS = 5_000
+
 /**
- * Configures the interface with that MAC. Throws when there is none. With `bornAs` only one that has
+ * Configures the interface with that MAC, and answers when it carries packets. Throws when there is none. With `bornAs` only one that has
  * that name still, as nobody has configured it, and no other: all of it comes in one send.
  */
 export function configureGuest(plan: GuestPlan, bornAs?: string): void {
@@ -51,7 +54,25 @@ export function configureGuest(plan: GuestPlan, bornAs?: string): void {
         ? []
         : [changeRoute('add', ifindex, undefined, addressBytes('fe80::1'))]),
     ])
+    untilOperates(fd, ifindex, netns)
   })
+}
+
+/**
+ * A veth is given its queue by a worker of the kernel's, some time after it was brought up. What is
+ * sent before is lost, and on a busy machine that was the first packet by a new NAT gateway.
+ */
+function untilOperates(fd: number, ifindex: number, netns: string): void {
+  const deadline = performance.now() + OPERATES_WITHIN_MS
+  const bell = new Int32Array(new SharedArrayBuffer(4))
+  while (!links(fd).some((link) => link.ifindex === ifindex && link.operates)) {
+    if (performance.now() > deadline) {
+      throw new Error(
+        `eth0 of ${netns} carries nothing ${OPERATES_WITHIN_MS} ms after it was brought up`,
+      )
+    }
+    Atomics.wait(bell, 0, 0, 1)
+  }
 }
 
 /** Makes a named namespace for a guest; with `keep`, one that is there goes on, whoever is in it. */

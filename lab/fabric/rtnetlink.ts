@@ -33,7 +33,12 @@ export const RTM = {
   SETNEIGHTBL: 67,
 } as const
 
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, LINKINFO: 18, ALIAS: 20, GROUP: 27, FD: 28 }
+const IFLA = {
+  ...{ ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, OPERSTATE: 16, LINKINFO: 18 },
+  ...{ ALIAS: 20, GROUP: 27, FD: 28 },
+}
+/** IF_OPER_UP (linux/if.h). */
+const OPERATES = 6
 const IFF_UP = 1
 const IFA_F_NODAD = 2
 const IFA_F_NOPREFIXROUTE = 0x200
@@ -48,6 +53,8 @@ export type Link = {
   readonly peerIndex: number
   readonly group: number
   readonly mtu: number
+  /** It carries packets. A while after it was brought up: till then the kernel drops what it is given. */
+  readonly operates: boolean
 }
 
 /** A veth pair whose peer is born in another namespace: no move, so no 15 ms (measured). */
@@ -123,6 +130,7 @@ export function parseLink(payload: Buffer): Link {
     peerIndex: found.get(IFLA.LINK)?.readInt32LE(0) ?? 0,
     group: found.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
     mtu: found.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,
+    operates: found.get(IFLA.OPERSTATE)?.[0] === OPERATES,
   }
 }
 
