@@ -206,12 +206,13 @@ function reconcileOf(
   { tell, log, config }: { tell: Runner['tell'] } & Pick<Base, 'log' | 'config'>,
 ): Reconcile {
   const { instanceId } = host
+  const { stateDir } = config
   return new Reconcile({
     journal,
     instanceId,
     journalSince: journalSince(catalog),
-    survey: openSurvey({ ec2, docker, kernel, instanceId }),
-    orphans: openOrphans({ ec2, docker, kernel, instanceId, stateDir: config.stateDir }),
+    survey: openSurvey({ ec2, docker, kernel, instanceId, stateDir }),
+    orphans: openOrphans({ ec2, docker, kernel, instanceId, stateDir }),
     tell,
     clock: machineClock,
     log,

@@ -10,9 +10,14 @@ export function volumeSpec({
   name = '',
   host,
   dockerVolumeConfiguration: docker,
+  efsVolumeConfiguration: efs,
 }: Volume): VolumeSpec {
   // An empty path on ECS: Docker finds a place for it, and it goes with the task.
   if (host?.sourcePath) return { name, kind: 'bind', hostPath: host.sourcePath }
+  if (efs?.fileSystemId) {
+    const { fileSystemId, rootDirectory } = efs
+    return { name, kind: 'nfs', fileSystemId, rootDirectory: rootDirectory || '/' }
+  }
   const plan = {
     driver: docker?.driver || 'local',
     options: docker?.driverOpts ?? {},

@@ -176,7 +176,7 @@ function layOut(spec: Spec): readonly Row[] {
   for (const { name } of spec.containers) all.push({ id: `image:${name}`, needs: [] })
   for (const { kind, name } of spec.volumes ?? []) {
     // A place of the host is nobody's to make or to remove.
-    if (kind !== 'bind') all.push({ id: `volume:${name}`, needs: [] })
+    if (kind !== 'bind' && kind !== 'nfs') all.push({ id: `volume:${name}`, needs: [] })
   }
   const around: Need[] = spec.cgroup ? [{ row: 'cgroup' }] : []
   if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
@@ -188,6 +188,10 @@ function layOut(spec: Spec): readonly Row[] {
     all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [sandbox])] })
   }
   if (spec.sharedEni) all.push({ id: 'link:0', needs: [{ row: 'address' }, sandbox] })
+  for (const { kind, name } of spec.volumes ?? []) {
+    // The kernel's client speaks from the namespace that it was mounted in, and keeps that alive.
+    if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: links })
+  }
   for (const container of spec.containers) {
     all.push({
       id: `container:${container.name}`,

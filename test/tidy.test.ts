@@ -146,6 +146,7 @@ describe('what touches the world stays where it is looked for', () => {
       'child processes',
       /^node:child_process$/,
       [
+        'agent/drivers/mounts.ts',
         'agent/drivers/pause/build.ts',
         'agent/drivers/roles/credentials.ts',
         'bench',
@@ -153,7 +154,7 @@ describe('what touches the world stays where it is looked for', () => {
         'lab/hosts/program.ts',
         'scripts',
       ],
-      'the agent starts no programs at run time but those that its operator names for credentials',
+      'the agent starts no programs at run time but those that its operator names for credentials, and mount: a thread that waits for a server cannot be ended',
     ],
     [
       'SQLite',
@@ -170,6 +171,14 @@ describe('what touches the world stays where it is looked for', () => {
     ],
   ])('%s', (_what, pattern, folders, why) => {
     expect(offenders(pattern, under(...folders)), why).toEqual([])
+  })
+
+  test('only tests mount anything but NFS for a task', () => {
+    const mounts = sources.filter(({ text }) => /\bplanMount\b|\bMountPlan\b/.test(text))
+    expect(mounts.map(({ path }) => path).sort()).toEqual([
+      ...['agent/drivers/mounts.ts', 'agent/drivers/nfs-plan.ts', 'agent/drivers/volume.ts'],
+    ])
+    expect(read('agent/drivers/nfs-plan.ts').text.match(/type: '.*'/g)).toEqual(["type: 'nfs4'"])
   })
 
   test('no AWS SDK is loaded before the first call that needs it', () => {

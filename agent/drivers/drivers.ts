@@ -14,6 +14,7 @@ import { guardDriver } from './guard.ts'
 import { type ImageOptions, imageDriver } from './image.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { linkDriver } from './link.ts'
+import { openMounts } from './mounts.ts'
 import { publicIpDriver } from './public-ip.ts'
 import type { Roles } from './roles/roles.ts'
 import { routersBelow } from './router-folder.ts'
@@ -60,6 +61,7 @@ export function openDrivers(options: DriverOptions): Drivers {
     image: imageDriver({ docker, ...images }),
     volume: volumeDriver({
       ...{ docker, host, routersDir: routersBelow(stateDir) },
+      mounts: openMounts({ stateDir }),
       ...(values && { values }),
     }),
     cgroup: cgroupDriver({ docker, cgroups, host }),

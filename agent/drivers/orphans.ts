@@ -8,6 +8,7 @@ import type { Docker } from './docker.ts'
 import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
+import { openMounts } from './mounts.ts'
 import { removeRouterFolder, routersBelow } from './router-folder.ts'
 import type {
   SeenAddress,
@@ -22,7 +23,7 @@ import type {
 export type Orphans = {
   /** SIGTERM, SIGKILL, and removed. Gone is success. */
   releaseContainer(seen: SeenContainer, signal: AbortSignal): Promise<void>
-  /** Removed with what is in it. Gone is success. */
+  /** Removed with what is in it; a mount of the agent's is only unmounted. Gone is success. */
   releaseVolume(seen: SeenVolume, signal: AbortSignal): Promise<void>
   /** All that runs in it ended, and removed. Gone is success. */
   releaseCgroup(seen: SeenCgroup, signal: AbortSignal): Promise<void>
@@ -58,6 +59,7 @@ const FILTER_VALUES_MAX = 200
 /** Opens these hands over what the drivers use. */
 export function openOrphans(options: OrphansOptions): Orphans {
   const { ec2, docker, kernel, instanceId, stateDir, cgroups = openCgroups() } = options
+  const mounts = openMounts({ stateDir })
 
   async function detach(seen: SeenEni, signal: AbortSignal): Promise<void> {
     const { attachment } = seen
@@ -81,7 +83,8 @@ export function openOrphans(options: OrphansOptions): Orphans {
     },
 
     async releaseVolume({ volumeName }, signal) {
-      await docker.removeVolume(volumeName, signal)
+      if (mounts.isPlace(volumeName)) await mounts.unmount(volumeName, signal)
+      else await docker.removeVolume(volumeName, signal)
     },
 
     async releaseCgroup({ path }) {

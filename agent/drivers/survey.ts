@@ -4,7 +4,7 @@
 //
 //   EC2     one filtered describe by tag key: this instance's ENIs, and those of all others
 //   Docker  containers and volumes with our labels      kernel  links of the host whose alias is our mark;
-//                                                  cgroups whose path says whose they are
+//                                                  cgroups and mounts whose paths say whose they are
 
 import type { HolderId } from '../../state/spec.ts'
 import type { RowId } from '../../state/task.ts'
@@ -17,8 +17,10 @@ import type { Ec2 } from './ec2.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import type { Wearer } from './mark.ts'
+import { openMounts } from './mounts.ts'
 import { addressesOf } from './survey-addresses.ts'
 import { type Describe, enisOf } from './survey-enis.ts'
+import { mountsOf } from './survey-mounts.ts'
 
 /** An ENI as EC2 shows it. */
 export type SeenEni = {
@@ -67,7 +69,7 @@ export type SeenContainer = {
   readonly createdAt: number
 }
 
-/** A volume with this instance's labels. */
+/** A volume with this instance's labels, or what is mounted in a task's place: its path. */
 export type SeenVolume = {
   readonly what: 'volume'
   readonly volumeName: string
@@ -127,6 +129,8 @@ export type SurveyOptions = {
   readonly docker: Pick<Docker, 'list' | 'listVolumes'>
   readonly kernel: Pick<Kernel, 'links'>
   readonly instanceId: string
+  /** The agent's own place. */
+  readonly stateDir: string
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'list'>
   /** ENIs per page, 5 to 1000; tests make it small. */
@@ -138,7 +142,8 @@ const PAGE_MAX = 1000
 
 /** Opens the survey of this host. */
 export function openSurvey(options: SurveyOptions): TakeSurvey {
-  const { docker, kernel, instanceId, cgroups = openCgroups() } = options
+  const { docker, kernel, instanceId, stateDir, cgroups = openCgroups() } = options
+  const mounts = openMounts({ stateDir })
 
   async function containers(signal: AbortSignal): Promise<SeenContainer[]> {
     const found = await docker.list([`${MARK.instance}=${instanceId}`], signal)
@@ -152,12 +157,13 @@ export function openSurvey(options: SurveyOptions): TakeSurvey {
 
   async function volumes(signal: AbortSignal): Promise<SeenVolume[]> {
     const found = await docker.listVolumes([`${MARK.instance}=${instanceId}`], signal)
-    return found.flatMap(({ Name: volumeName, Labels: labels, ...facts }) => {
+    const ofDocker = found.flatMap(({ Name: volumeName, Labels: labels, ...facts }) => {
       const wears = wearerOf(labels)
       const { CreatedAt: madeAt = '' } = facts as { readonly CreatedAt?: string }
       const seen = { what: 'volume' as const, volumeName, createdAt: Date.parse(madeAt) || 0 }
       return wears === undefined ? [] : [{ ...seen, wears }]
     })
+    return [...ofDocker, ...mountsOf(mounts, instanceId)]
   }
 
   async function links(): Promise<SeenLink[]> {

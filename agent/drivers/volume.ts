@@ -1,12 +1,15 @@
 // A volume of a task. One of the task's own is made for it, under a name that nobody else has, and
 // removed with it; a shared one is found by its name, or made where the definition says so, and stays.
+// One of NFS is a mount of the agent's (mounts.ts).
 
-import type { RouterFile, VolumePlan } from '../../state/volume.ts'
+import type { NfsVolume, RouterFile, VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import type { Docker } from './docker.ts'
 import { type Driver, type Job, volumeOf } from './driver.ts'
 import { labelsOf } from './mark.ts'
+import type { MountPlan, Mounts } from './mounts.ts'
+import { planNfs } from './nfs-plan.ts'
 import { makeRouterFolder, removeRouterFolder, type WrittenFile } from './router-folder.ts'
 import type { Values } from './values/values.ts'
 
@@ -18,8 +21,14 @@ export function volumeDriver(options: {
   readonly routersDir: string
   /** Fetches files for log routers. */
   readonly values?: Pick<Values, 'file'>
+  readonly mounts: Mounts
+  /**
+   * How a file system is mounted: by NFS, and nothing of the product says otherwise. Tests put one
+   * there that this kernel has.
+   */
+  readonly planMount?: (volume: NfsVolume, region: string) => Promise<MountPlan>
 }): Driver<'volume'> {
-  const { docker, host, routersDir, values } = options
+  const { docker, host, routersDir, values, mounts, planMount = planNfs } = options
 
   async function written(file: RouterFile, job: Job, signal: AbortSignal): Promise<WrittenFile> {
     if ('text' in file) return file
@@ -45,6 +54,12 @@ export function volumeDriver(options: {
         const files = await Promise.all(volume.files.map((file) => written(file, job, signal)))
         return { volumeName: makeRouterFolder(routersDir, job.holderId, files) }
       }
+      if (volume.kind === 'nfs') {
+        const place = mounts.placeOf(job.holderId, volume.name)
+        const { netns } = job.details('sandbox', 'sandbox')
+        await mounts.mount(await planMount(volume, host.region), place, netns, signal)
+        return { volumeName: place }
+      }
       const { name, driver, options, labels } = volume
       if (volume.kind === 'shared') {
         return await share(name, volume.isMade, { driver, options, labels }, signal)
@@ -58,7 +73,8 @@ export function volumeDriver(options: {
     },
 
     async release(job, signal) {
-      const { kind } = volumeOf(job)
+      const { kind, name } = volumeOf(job)
+      if (kind === 'nfs') await mounts.unmount(mounts.placeOf(job.holderId, name), signal)
       if (kind === 'task') await docker.removeVolume(ownName(job), signal)
       if (kind === 'router') removeRouterFolder(routersDir, job.holderId)
       return undefined

@@ -37,8 +37,8 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     name: taken('once in the definition'),
     host: taken('a place of the host, or none'),
     dockerVolumeConfiguration: taken('a volume of Docker'),
-    efsVolumeConfiguration: refused(
-      'No network file systems yet: mount it on the host, and use host',
+    efsVolumeConfiguration: taken(
+      "mounted by NFS 4.1 from within the task's network namespace, and unmounted with the task",
     ),
     s3filesVolumeConfiguration: refused('Mount it on the host, and use host'),
     fsxWindowsFileServerVolumeConfiguration: refused('It is for Windows; leave it out'),
@@ -55,6 +55,19 @@ export const TASK_FIELDS: Readonly<Record<string, Fields>> = {
     driver: taken('`local` unless told'),
     driverOpts: taken("the driver's"),
     labels: taken("labels; `enid:` is the agent's own"),
+  },
+  'volumes.efsVolumeConfiguration': {
+    fileSystemId: taken('`fs-…`, of the region of this host, without TLS'),
+    rootDirectory: taken('what of it is mounted: `/` unless told'),
+    transitEncryption: taken('`DISABLED`; ENABLED is refused: TLS takes amazon-efs-utils'),
+    transitEncryptionPort: refused('It is for TLS, which takes amazon-efs-utils; leave it out'),
+    authorizationConfig: taken('nothing but iam `DISABLED`'),
+  },
+  'volumes.efsVolumeConfiguration.authorizationConfig': {
+    accessPointId: refused(
+      'Access points take TLS by amazon-efs-utils: name their folder in rootDirectory',
+    ),
+    iam: taken('`DISABLED`; ENABLED is refused: it takes TLS by amazon-efs-utils'),
   },
   runtimePlatform: {
     operatingSystemFamily: taken('`LINUX`'),

@@ -1,6 +1,7 @@
 // Rules about volumes and where containers mount them.
 
 import { clientError, shown } from '../aws-error.ts'
+import { checkEfs } from './efs.ts'
 import type { Rule } from './rule.ts'
 import { checkForm, checkUnique, containersOf } from './rule.ts'
 
@@ -21,6 +22,7 @@ export const volumes: Rule = ({ volumes: all = [] }) => {
     }
     const form = 'an absolute path of the host, without colons'
     checkForm(`${path}.host.sourcePath`, host?.sourcePath, PLACE, form)
+    checkEfs(`${path}.efsVolumeConfiguration`, all[index] ?? {})
     if (docker === undefined) continue
     const at = `${path}.dockerVolumeConfiguration`
     if (host?.sourcePath) throw clientError(at, 'a volume is of the host or of Docker, not both')

@@ -46,7 +46,11 @@ const limit = (name: string, softLimit: number, hardLimit: number) => ({
 })
 const control = (namespace: string, value: string) => ({ systemControls: [{ namespace, value }] })
 
-const efs = { name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-1' } }
+const efs = (change: object, more: object = {}) => ({
+  volumes: [
+    { name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-12345678', ...change }, ...more },
+  ],
+})
 const both = { name: 'a', host: { sourcePath: '/a' }, dockerVolumeConfiguration: { driver: 'x' } }
 const auto = { name: 'a', dockerVolumeConfiguration: { autoprovision: true } }
 const forged = { name: 'a', dockerVolumeConfiguration: { labels: { 'enid:holder': 'x' } } }
@@ -295,7 +299,29 @@ describe('a task definition', () => {
       { volumes: [{ name: 'a', host: { sourcePath: '/a:/b' } }] },
       /without colons/,
     ],
-    ['volumes[0].efsVolumeConfiguration', { volumes: [efs] }, /Mount it on the host|mount it on/],
+    ['volumes[0].efsVolumeConfiguration.fileSystemId', efs({ fileSystemId: 'fs-1' }), /fs- and 8/],
+    ['volumes[0].efsVolumeConfiguration.rootDirectory', efs({ rootDirectory: 'a' }), /absolute/],
+    [
+      'volumes[0].efsVolumeConfiguration.transitEncryption',
+      efs({ transitEncryption: 'ENABLED' }),
+      /takes TLS by amazon-efs-utils.*mount it on the host/,
+    ],
+    [
+      'volumes[0].efsVolumeConfiguration.transitEncryptionPort',
+      efs({ transitEncryptionPort: 2999 }),
+      /leave it out/,
+    ],
+    [
+      'volumes[0].efsVolumeConfiguration.authorizationConfig.accessPointId',
+      efs({ authorizationConfig: { accessPointId: 'fsap-12345678' } }),
+      /name their folder in rootDirectory/,
+    ],
+    [
+      'volumes[0].efsVolumeConfiguration.authorizationConfig.iam',
+      efs({ authorizationConfig: { iam: 'ENABLED' } }),
+      /takes TLS by amazon-efs-utils/,
+    ],
+    ['volumes[0].efsVolumeConfiguration', efs({}, { host: { sourcePath: '/a' } }), /only/],
     ['volumes[0].dockerVolumeConfiguration', { volumes: [both] }, /not both/],
     ['volumes[0].dockerVolumeConfiguration.autoprovision', { volumes: [auto] }, /shared/],
     ['volumes[0].dockerVolumeConfiguration.labels', { volumes: [forged] }, /agent's own/],

@@ -112,6 +112,15 @@ test('volumes and mounts reach the spec', () => {
   expect(volumeSpec({ name: 'a', dockerVolumeConfiguration: docker })).toEqual({
     ...{ name: 'a', kind: 'task', ...plan },
   })
+  const efs = { fileSystemId: 'fs-12345678', rootDirectory: '' }
+  const nfs = { name: 'a', kind: 'nfs', fileSystemId: 'fs-12345678' }
+  expect(volumeSpec({ name: 'a', efsVolumeConfiguration: efs })).toEqual({
+    ...{ ...nfs, rootDirectory: '/' },
+  })
+  const part = { ...efs, rootDirectory: '/site', transitEncryption: 'DISABLED' } as const
+  expect(volumeSpec({ name: 'a', efsVolumeConfiguration: part })).toEqual({
+    ...{ ...nfs, rootDirectory: '/site' },
+  })
   const container: ContainerDefinition = {
     mountPoints: [{ sourceVolume: 'a', containerPath: '/a' }],
     volumesFrom: [{ sourceContainer: 'b', readOnly: true }],

@@ -215,7 +215,7 @@ describe('what is left in it', () => {
   test('of a task that nobody knows is shown, in use or not, and given back whole', async () => {
     const ec2 = { call: async () => ({}) as never }
     const look = openSurvey({
-      ...{ ec2, docker: connection, instanceId: host.instanceId },
+      ...{ ec2, docker: connection, instanceId: host.instanceId, stateDir: '/nowhere' },
       kernel: { links: async () => [] },
     })
     const seen = async () => {

@@ -67,6 +67,7 @@ test('the sweep sees one with our mark and gives it back; it looks only where it
   const survey = openSurvey({
     ...{ ec2: rig.ec2, instanceId: rig.host.instanceId, cgroups: { list: nothing } },
     ...{ docker: { list: nothing, listVolumes: nothing }, kernel: { links: nothing } },
+    stateDir: '/nowhere',
   })
   expect((await survey([], never())).addresses).toEqual({ seen: [] })
   rig.fake.actions()

@@ -82,6 +82,7 @@ const survey = (pageSize?: number) =>
     docker: openDocker(),
     kernel,
     instanceId: rig.instanceId,
+    stateDir: '/nowhere',
     ...(pageSize === undefined ? {} : { pageSize }),
   })
 
@@ -184,6 +185,7 @@ describe('in EC2', () => {
       docker: openDocker(),
       kernel,
       instanceId: rig.instanceId,
+      stateDir: '/nowhere',
     })
     const found = seen((await take(['eni-untagged'], never())).enis)
     expect(found.map(({ eniId }) => eniId)).toEqual(['eni-served', 'eni-bare', 'eni-untagged'])
@@ -298,7 +300,7 @@ describe('a place that is away', () => {
     const call = async () => {
       throw failure
     }
-    const all = { instanceId, ec2: none, docker: quiet, kernel: still }
+    const all = { instanceId, stateDir: '/nowhere', ec2: none, docker: quiet, kernel: still }
     expect(await openSurvey({ ...all, ec2: { call } })(['eni-1'], never())).toEqual({
       enis: { away: failure },
       containers: { seen: [] },
@@ -326,7 +328,7 @@ describe('a place that is away', () => {
       if (page === 2) throw failure
       return { NetworkInterfaces: [], NextToken: 'more' } as never
     }
-    const all = { instanceId, docker: quiet, kernel: still, ec2: { call } }
+    const all = { instanceId, stateDir: '/nowhere', docker: quiet, kernel: still, ec2: { call } }
     expect((await openSurvey(all)([], never())).enis).toEqual({ away: failure })
   })
 
@@ -334,7 +336,7 @@ describe('a place that is away', () => {
     const call = async () => {
       throw new TypeError('a bug')
     }
-    const all = { instanceId, docker: quiet, kernel: still, ec2: { call } }
+    const all = { instanceId, stateDir: '/nowhere', docker: quiet, kernel: still, ec2: { call } }
     await expect(openSurvey(all)([], never())).rejects.toThrow('a bug')
   })
 })

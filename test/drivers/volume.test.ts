@@ -9,6 +9,7 @@ import { containerDriver } from '../../agent/drivers/container.ts'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
+import { openMounts } from '../../agent/drivers/mounts.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { volumeDriver } from '../../agent/drivers/volume.ts'
 import { Failure } from '../../agent/failure.ts'
@@ -20,7 +21,8 @@ import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 const host = newHost()
 const connection = openDocker()
 const routersDir = mkdtempSync('/tmp/enid-routers-')
-const driver = volumeDriver({ docker: connection, host, routersDir })
+const mounts = openMounts({ stateDir: '/nowhere' })
+const driver = volumeDriver({ docker: connection, host, routersDir, mounts })
 const containers = containerDriver({ docker: connection, host })
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
 const none = { driver: 'local', options: {}, labels: {} }
@@ -176,7 +178,7 @@ test('a log router’s folder has its files and a place for the socket, and goes
     },
   }
   const wish = job('volume:~firelens', { holderId, spec: spec({ volumes }) })
-  const routers = volumeDriver({ docker: connection, host, routersDir, values })
+  const routers = volumeDriver({ docker: connection, host, routersDir, mounts, values })
   for (let turn = 0; turn < 2; turn++) {
     const { volumeName } = await routers.ensure(wish, never())
     expect(volumeName).toBe(join(routersDir, holderId))
@@ -197,7 +199,7 @@ test.each([
 ])('a log router below %s is refused', async (below, message) => {
   const volumes: VolumeSpec[] = [{ name: '~firelens', kind: 'router', files: [] }]
   const wish = job('volume:~firelens', { spec: spec({ volumes }) })
-  const routers = volumeDriver({ docker: connection, host, routersDir: below })
+  const routers = volumeDriver({ docker: connection, host, routersDir: below, mounts })
   await expect(routers.ensure(wish, never())).rejects.toMatchObject({
     kind: 'refused',
     code: 'CannotCreateVolumeError',

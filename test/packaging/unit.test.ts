@@ -2,7 +2,7 @@
 // systemd's own tools, offline, over a copy whose command exists.
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -30,6 +30,25 @@ test('systemd has nothing to say against the unit', () => {
   // verify returns 0 on a bad value and only prints it.
   expect(stderr + stdout).toBe('')
   expect(status).toBe(0)
+})
+
+test('nor against what hosts with EFS put beside it, which adds and takes nothing', () => {
+  const beside = join(folder, 'enid.service.d')
+  mkdirSync(beside)
+  copyFileSync(join(import.meta.dirname, '../../systemd/efs.conf'), join(beside, 'efs.conf'))
+  try {
+    const { status, stderr, stdout } = analyze('verify', '--man=no', copy)
+    expect(stderr + stdout).toBe('')
+    expect(status).toBe(0)
+    const all = JSON.parse(
+      analyze('security', '--offline=true', '--json=short', copy).stdout,
+    ) as readonly { readonly name: string | null; readonly set: boolean | null }[]
+    const isBound = (name: string) => all.find((each) => each.name?.includes(name))?.set
+    expect(isBound('CAP_SYS_PTRACE')).toBe(false)
+    expect(isBound('CAP_SYS_MODULE')).toBe(true)
+  } finally {
+    rmSync(beside, { recursive: true })
+  }
 })
 
 test('a mistake in a unit is seen', () => {

@@ -2,7 +2,7 @@
 // under test but its words, and throw Broken at the first moment at which a promise is not kept.
 
 import type Sqlite from 'better-sqlite3'
-import { containerOf, type Job } from '../../agent/drivers/driver.ts'
+import { containerOf, type Job, volumeOf } from '../../agent/drivers/driver.ts'
 import type { Entry } from '../../state/journal.ts'
 import type { HolderId } from '../../state/spec.ts'
 import type { Event, Verb } from '../../state/task.ts'
@@ -108,6 +108,7 @@ export class Checks implements Watching {
       throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
     }
     if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
+    if (verb === 'ensure' && job.row.startsWith('volume:')) this.#checkMount(job)
   }
 
   /** This host's share of the account's rates is never exceeded by one life. */
@@ -323,6 +324,23 @@ export class Checks implements Watching {
     if (timeline.stoppedAt === undefined) throw new Broken(`I5: ${id} does not say when it stopped`)
   }
 
+  /** A file system is reached by the task's own card: that stands when it is mounted. */
+  #checkMount(job: Job): void {
+    const isAgain = this.#world.volumes.has(`${job.row} of ${job.holderId}`)
+    if (volumeOf(job).kind !== 'nfs' || isAgain) return
+    if (this.#cardIsElsewhere(job)) throw new Broken(`${job.row} of ${job.holderId}: no card yet`)
+  }
+
+  /** Whether the card of the task is not in its namespace, and nobody but the agent can be why. */
+  #cardIsElsewhere(job: Job): boolean {
+    const { netns } = job.details('sandbox', 'sandbox')
+    const pauseRuns = this.#world.containers.get(netns)?.state === 'running'
+    const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
+    // Somebody may drag the card out between the journal's word and this moment.
+    if (!pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return false
+    return eni.card !== netns || !eni.configured
+  }
+
   /**
    * I2: no process of a task starts before its link stands configured in its namespace; nor before
    * its volumes are there: Docker would make them, under nobody's mark.
@@ -335,12 +353,7 @@ export class Checks implements Watching {
     const isAgain = [...this.#world.containers.values()].some(
       (c) => c.holderId === job.holderId && c.row === job.row,
     )
-    const { netns } = job.details('sandbox', 'sandbox')
-    const pauseRuns = this.#world.containers.get(netns)?.state === 'running'
-    const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
-    // Somebody may drag the card out between the journal's word and this moment.
-    if (isAgain || !pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return
-    if (eni.card !== netns || !eni.configured) throw new Broken('I2: a process before its link')
+    if (!isAgain && this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
   }
 }
 

@@ -19,9 +19,10 @@ import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
-import type { Spec } from '../../state/spec.ts'
+import type { HolderId, Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
 import { holdsNothing, isWaiting, rowState, rows } from '../../state/task.ts'
+import type { VolumeSpec } from '../../state/volume.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
 import { Ending } from './ending.ts'
@@ -283,7 +284,7 @@ class Simulation {
     if (!fits && (waitMs === undefined || queue.room(given).isTooBig)) return
     const begun = fits || waitMs === undefined ? given : { ...given, waitMs }
     asked(() => {
-      journal.begin(id, this.#chance.happens(0.3) ? withVolume(begun) : begun)
+      journal.begin(id, this.#chance.happens(0.3) ? withVolume(id, begun) : begun)
       this.#begun += 1
       queue.look()
       runner.advance(id)
@@ -582,10 +583,16 @@ class Simulation {
   }
 }
 
-/** The same task with a volume of its own, which all of its containers mount. */
-function withVolume(given: Spec): Spec {
+/**
+ * The same task with a volume of its own, of Docker or of NFS, which all of its containers mount. By
+ * the id, not by chance: what chance says next stays what it was.
+ */
+function withVolume(id: HolderId, given: Spec): Spec {
   const mounts = [{ volume: 'data', path: '/data', readOnly: false }]
-  const data = { name: 'data', kind: 'task', driver: 'local', options: {}, labels: {} } as const
+  const data: VolumeSpec =
+    Number.parseInt(id.slice(-1), 16) % 2 === 0
+      ? { name: 'data', kind: 'task', driver: 'local', options: {}, labels: {} }
+      : { name: 'data', kind: 'nfs', fileSystemId: 'fs-12345678', rootDirectory: '/' }
   const containers = given.containers.map((one) => ({ ...one, mounts }))
   return { ...given, containers, volumes: [data] }
 }

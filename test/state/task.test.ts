@@ -249,6 +249,22 @@ describe('what stands on what', () => {
     expect(all).toContain('container:log <- eni:0, link:0, image:log, container:web')
   })
 
+  // P447
+  test('a file system is mounted when the links stand, and is gone before they go', () => {
+    const efs = {
+      name: 'efs',
+      kind: 'nfs',
+      fileSystemId: 'fs-12345678',
+      rootDirectory: '/',
+    } as const
+    const mounts = [{ volume: 'efs', path: '/a', readOnly: false }]
+    const all = needs(spec({ volumes: [efs], containers: [container('web', {}, { mounts })] }))
+    expect(all).toContain('volume:efs <- link:0')
+    expect(all).toContain('container:web <- eni:0, link:0, image:web, volume:efs')
+    const shared = { ...SPECS['a task on a shared ENI'], volumes: [efs] }
+    expect(needs(shared)).toContain('volume:efs <- link:0')
+  })
+
   test('a task on a shared ENI', () => {
     expect(needs(SPECS['a task on a shared ENI'])).toEqual([
       'address <- shared link:0',
