@@ -307,6 +307,7 @@ describe('a place that is away', () => {
       volumes: { seen: [] },
       links: { seen: [] },
       cgroups: { seen: [] },
+      addresses: { seen: [] },
       ec2CallCount: 1,
     })
     const docker = { list: call, listVolumes: call }
