@@ -181,22 +181,45 @@ test('what a crash left mounted is found, and unmounted by the sweep; files stay
   await orphans.releaseVolume({ ...found, createdAt: 0 } as never, never())
 })
 
-/** A FUSE whose server never answers: whoever looks into it waits. */
-async function dead<T>(work: (plan: MountPlan) => Promise<T>): Promise<T> {
-  const folder = join(stateDir, 'dead')
-  mkdirSync(folder)
+/** Mounts a FUSE whose server never answers: whoever looks into it waits. Answers what ends that. */
+function mountDead(folder: string): () => void {
+  mkdirSync(folder, { recursive: true })
   const fuse = openSync('/dev/fuse', 'r+')
   const words = ['-i', '-t', 'fuse', '-o', 'fd=3,rootmode=40000,user_id=0,group_id=0', 'dead']
   execFileSync('mount', [...words, folder], { stdio: ['ignore', 'pipe', 'pipe', fuse] })
+  return () => closeSync(fuse)
+}
+
+/** With a mount(2) that waits, as for a silent server. */
+async function dead<T>(work: (plan: MountPlan) => Promise<T>): Promise<T> {
+  const folder = join(stateDir, 'dead')
+  const end = mountDead(folder)
   try {
     const options = [`lowerdir=${folder}/a:${folder}/b`]
     return await work({ type: 'overlay', source: 'dead', options })
   } finally {
     execFileSync('umount', ['-l', '-f', folder])
-    closeSync(fuse)
+    end()
     rmSync(folder, { recursive: true })
   }
 }
+
+// P449
+test('nothing looks into a file system: one that stopped answering is seen, kept, and unmounted', async () => {
+  const given = jobOf()
+  const end = mountDead(placeOf(given))
+  try {
+    const mounts = openMounts({ stateDir })
+    expect(mounts.seen()).toMatchObject([{ path: placeOf(given), holderId: given.holderId }])
+    const driver = driverOf(TMPFS)
+    await driver.ensure({ ...given, again: true }, never())
+    expect(mounted()).toEqual([placeOf(given)])
+    await driver.release(given, never())
+    expect(mounted()).toEqual([])
+  } finally {
+    end()
+  }
+})
 
 /** Processes that mount at this place. */
 const mounting = (place: string) =>
@@ -306,6 +329,9 @@ test('a name without an address is refused, a resolver that is away is asked aga
   expect(await failing('EAI_AGAIN')).toMatchObject({ kind: 'transient' })
 })
 
+/** As ProtectProc=invisible has it. */
+const HIDDEN = 'mount -t proc -o hidepid=invisible proc /proc'
+
 /** What a unit gives the agent: systemd/enid.service, with systemd/efs.conf beside it or without. */
 const CAPABILITIES = (files: readonly string[]) =>
   files
@@ -330,7 +356,8 @@ test("it is mounted where dockerd is, not in the agent's own mount namespace, wi
     spawnSync(
       'unshare',
       [
-        ...['--mount', '--propagation', 'slave', 'setpriv', '--no-new-privs'],
+        ...['--mount', '--propagation', 'slave', 'sh', '-c', `${HIDDEN} && exec "$@"`, 'sh'],
+        ...['setpriv', '--no-new-privs'],
         ...['--bounding-set', ['-all', ...CAPABILITIES(files)].join()],
         ...[process.execPath, '--input-type=module', '-e', line, words],
       ],

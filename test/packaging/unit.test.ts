@@ -44,8 +44,15 @@ test('nor against what hosts with EFS put beside it, which adds and takes nothin
       analyze('security', '--offline=true', '--json=short', copy).stdout,
     ) as readonly { readonly name: string | null; readonly set: boolean | null }[]
     const isBound = (name: string) => all.find((each) => each.name?.includes(name))?.set
-    expect(isBound('CAP_SYS_PTRACE')).toBe(false)
-    expect(isBound('CAP_SYS_MODULE')).toBe(true)
+    for (const name of ['~CAP_SYS_PTRACE', '~CAP_SYS_CHROOT', '~CAP_NET_ADMIN', '~CAP_KILL']) {
+      expect(isBound(name), name).toBe(false)
+    }
+    for (const name of ['Namespaces=~mnt', 'Namespaces=~net', 'Filter=~@mount']) {
+      expect(isBound(name), name).toBe(false)
+    }
+    for (const name of ['~CAP_SYS_MODULE', 'Namespaces=~user', 'Filter=~@reboot']) {
+      expect(isBound(name), name).toBe(true)
+    }
   } finally {
     rmSync(beside, { recursive: true })
   }
