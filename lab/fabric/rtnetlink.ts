@@ -33,10 +33,8 @@ export const RTM = {
   SETNEIGHTBL: 67,
 } as const
 
-const IFLA = {
-  ...{ ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, OPERSTATE: 16, LINKINFO: 18 },
-  ...{ ALIAS: 20, GROUP: 27, FD: 28 },
-}
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, LINKINFO: 18, ALIAS: 20, GROUP: 27, FD: 28 }
+const IFLA_OPERSTATE = 16
 /** IF_OPER_UP (linux/if.h). */
 const OPERATES = 6
 const IFF_UP = 1
@@ -53,7 +51,7 @@ export type Link = {
   readonly peerIndex: number
   readonly group: number
   readonly mtu: number
-  /** It carries packets. A while after it was brought up: till then the kernel drops what it is given. */
+  /** It carries packets: some time after it was brought up. Till then the kernel drops them. */
   readonly operates: boolean
 }
 
@@ -130,7 +128,7 @@ export function parseLink(payload: Buffer): Link {
     peerIndex: found.get(IFLA.LINK)?.readInt32LE(0) ?? 0,
     group: found.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
     mtu: found.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,
-    operates: found.get(IFLA.OPERSTATE)?.[0] === OPERATES,
+    operates: found.get(IFLA_OPERSTATE)?.[0] === OPERATES,
   }
 }
 
