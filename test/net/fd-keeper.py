@@ -4,7 +4,8 @@
 #   fd-keeper.py serve NOTIFY CONTROL        keeps; answers on CONTROL
 #   fd-keeper.py exec CONTROL PROGRAM ...    becomes PROGRAM, with everything that is kept
 #   fd-keeper.py ask CONTROL list            what is kept, by name, and the states that were told
-#   fd-keeper.py ask CONTROL garbage|foreign NAME    keeps a file that is no socket, or another socket
+#   fd-keeper.py ask CONTROL garbage NAME    keeps a file that is no socket
+#   fd-keeper.py listen NOTIFY NAME          has a listener kept that is born here, on 127.0.0.1
 
 import json
 import os
@@ -61,9 +62,6 @@ def serve(notify, control):
             verb, *rest = peer.recv(4096).decode().split(' ')
             if verb == 'garbage':
                 keep(os.memfd_create('garbage'), rest[0])
-            if verb == 'foreign':
-                listener = socket.create_server(('127.0.0.1', 0))
-                keep(listener.detach(), rest[0])
             names = [name for _, name in store]
             answer = json.dumps({'names': names, 'states': states}).encode()
             socket.send_fds(peer, [answer], [fd for fd, _ in store] if verb == 'take' else [])
@@ -88,6 +86,13 @@ def ask(control, words):
     return data.decode(), fds
 
 
+def listen(notify, name):
+    listener = socket.create_server(('127.0.0.1', 0))
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    peer.connect(notify)
+    socket.send_fds(peer, [f'FDSTORE=1\nFDNAME={name}'.encode()], [listener.fileno()])
+
+
 def become(control, program):
     data, fds = ask(control, ['take'])
     names = json.loads(data)['names']
@@ -106,6 +111,8 @@ def become(control, program):
 verb, *rest = sys.argv[1:]
 if verb == 'serve':
     serve(*rest)
+elif verb == 'listen':
+    listen(*rest)
 elif verb == 'exec':
     become(rest[0], rest[1:])
 else:

@@ -27,7 +27,7 @@ const made = new Set<string>()
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'enid-fds-'))
   control = join(folder, 'control')
-  notify = `@${folder}/notify`
+  notify = join(folder, 'notify')
   keeper = spawn('python3', [KEEPER, 'serve', notify, control], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -208,7 +208,8 @@ test('what is no listener of that namespace is closed and thrown out, and one is
   await agent.say(`hold ${three.path}`)
   await agent.kill()
   await ask('garbage', one.path)
-  await ask('foreign', two.path)
+  // One born there, and listening elsewhere than ours.
+  await ip('netns', 'exec', two.name, 'python3', KEEPER, 'listen', notify, two.path)
   await ask('garbage', 'not-of-ours')
   // A listener as ours, where another namespace has come to have that path.
   await ip('netns', 'delete', three.name)
