@@ -51,8 +51,13 @@ async function running() {
   const request = rig.expectation(eni, netns)
   await kernel.holdNetns(request.netns)
   await kernel.takeIn(request)
-  // What taking in changed has been heard by then.
-  await sleep(120)
+  // Until all that taking in changed has been heard: the kernel itself has the last word, of the
+  // link's carrier, and on a busy machine that takes it a while.
+  for (let looks = 0; looks < 20; looks++) {
+    heard.splice(0)
+    await sleep(150)
+    if (heard.length === 0) break
+  }
   heard.splice(0)
   return { eni, netns, request }
 }
