@@ -8,12 +8,14 @@ const GPU = 'accelerators are not given to tasks'
 const CAPACITY = 'this host is the only capacity'
 
 const resource: Answers = {
-  name: as('`CPU` and `MEMORY`: a task in awsvpc mode takes no port of the host'),
-  type: as('`INTEGER`'),
+  name: as(
+    '`CPU`, `MEMORY`, `PORTS` and `PORTS_UDP`; a task in awsvpc mode takes no port of the host',
+  ),
+  type: as('`INTEGER` or `STRINGSET`'),
   doubleValue: always,
   longValue: always,
   integerValue: always,
-  stringSetValue: never('CPU and MEMORY are whole numbers'),
+  stringSetValue: when('it is a set: the ports that ECS registers as taken'),
 }
 
 export const INSTANCE_ANSWERS: Readonly<Record<string, Answers>> = {

@@ -451,6 +451,9 @@ describe('DescribeServices and ListServices', () => {
 
   test('show at most the last hundred events, the newest first', async () => {
     await create({ desiredCount: 0 })
+    // Its own last word has been said.
+    const latest = async () => (await described()).events?.[0]?.message
+    await expect.poll(latest).toMatch(/steady state/)
     const row = rig.services.get('default/web')
     if (row === undefined) throw new Error('no service')
     for (let n = 0; n < 120; n++) rig.services.put(row, [`event ${n}`])

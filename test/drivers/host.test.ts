@@ -166,6 +166,7 @@ test('all subnets of the VPC are known from the start, and a task asks for none'
     availabilityZone: 'us-west-2a',
     freeAddressCount: 249,
     hasIpv6: false,
+    cidrs: ['10.0.0.0/24'],
     ipv4PrefixLength: 24,
     ipv4Gateway: '10.0.0.1',
   })
