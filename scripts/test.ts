@@ -9,11 +9,16 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Suite } from './suites.ts'
 import { filesOf, ROOT, readSuites } from './suites.ts'
 
 type Counts = { passed: number; failed: number; skipped: number }
+
+/** What failed, in words for the end of the output: whoever has only its tail reads the causes. */
+const failures: string[] = []
+/** So much of a failure's words stands there; all of them stand above, with the run. */
+const FAILURE_LINES = 25
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -92,24 +97,44 @@ async function run({ suite, files }: Run, folder: string): Promise<Counts> {
   console.log(`\n── ${name}\n${said.trimEnd()}`)
   const counts = read(report)
   rmSync(folder, { recursive: true })
-  if (late) console.log(`${name}: not done within its ${suite.minutes} minutes`)
+  if (late) failures.push(`${name}: not done within its ${suite.minutes} minutes`)
   // A file that does not load, an error outside of any test: vitest fails, no test does.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1
+  if (code !== 0 && counts.failed === 0) {
+    counts.failed = 1
+    failures.push(
+      `${name}: exit code ${code}\n${said.trimEnd().split('\n').slice(-FAILURE_LINES).join('\n')}`,
+    )
+  }
   return counts
 }
 
+/** The counts of a report; what failed in it is remembered for the end. */
 function read(report: string): Counts {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   if (!existsSync(report)) return counts
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
-    testResults: { status: string; assertionResults: { status: string }[] }[]
+    testResults: {
+      name: string
+      status: string
+      message: string
+      assertionResults: { status: string; fullName: string; failureMessages: string[] }[]
+    }[]
   }
   for (const file of testResults) {
+    const path = relative(ROOT, file.name)
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status !== 'failed') continue
+      const words = failureMessages.join('\n').split('\n').slice(0, FAILURE_LINES)
+      failures.push(`${path} > ${fullName}\n${words.join('\n')}`)
+    }
     const statuses = file.assertionResults.map(({ status }) => status)
     counts.passed += statuses.filter((status) => status === 'passed').length
     counts.failed += statuses.filter((status) => status === 'failed').length
     counts.skipped += statuses.filter((status) => !['passed', 'failed'].includes(status)).length
-    if (file.status === 'failed' && !statuses.includes('failed')) counts.failed += 1
+    if (file.status === 'failed' && !statuses.includes('failed')) {
+      counts.failed += 1
+      failures.push(`${path}\n${file.message}`)
+    }
   }
   return counts
 }
@@ -142,6 +167,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   await Promise.all(Array.from({ length: LANES }, runLane))
   rmSync(folder, { recursive: true })
   const sum: Counts = { passed: 0, failed: interrupted.signal.aborted ? 1 : 0, skipped: 0 }
+  for (const failure of failures) console.log(`\nFAILED ${failure}`)
   console.log('')
   for (const [{ path }, counts] of sums) {
     console.log(`${path.padEnd(24)} ${inWords(counts)} in ${counts.seconds.toFixed(1)} s`)
