@@ -1,10 +1,12 @@
 // The composition root: the one file that knows all rooms, and that nothing imports but the command.
 //
-//   config ─▶ state file ─▶ host (IMDSv2, EC2) ─▶ drivers ─▶ runner ─▶ watchers ─▶ API ─▶ READY
+//   config ─▶ door ─▶ state file ─▶ host (IMDSv2, EC2) ─▶ drivers ─▶ runner ─▶ watchers ─▶ API ─▶ READY
 //
 // Stopping lets go of everything and touches no task: a restart takes up where the journal ends.
 
 import { pino } from 'pino'
+import type { Door } from '../api/door.ts'
+import { openDoor } from '../api/door.ts'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
 import { StateFileRefused } from '../state/refusal.ts'
@@ -31,7 +33,14 @@ import { inspectTask, statsOf } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
-import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
+import {
+  journalSince,
+  keepBackups,
+  lockState,
+  openState,
+  refusalOf,
+  refuseSecondAgent,
+} from './open-state.ts'
 import type { Orders } from './orders.ts'
 import { choose, freeNow, slotsUsed } from './placement.ts'
 import { placementOf } from './placement-facts.ts'
@@ -65,14 +74,23 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   }
   await refuseSecondAgent(config.socket)
   await using up = new AsyncDisposableStack()
-  const base: Base = { config, log, signal, up }
+  up.defer(lockState(config.stateDir))
+  const door = openDoor()
+  up.defer(() => door.close())
+  const base: Base = { config, log, signal, up, waitFor: door.waitFor }
+  await door.listenUnix(config.socket)
   const imds = openImds()
+  door.waitFor('its state file')
   const state = await openState(base, imds)
   const defect = Promise.withResolvers<never>()
   defect.promise.catch(() => {})
   const told = { ...state, imds, onDefect: defect.reject }
+  door.waitFor('IMDS and EC2 to say which host this is')
   const hands = await openHands(base, told)
-  await serve(base, { ...told, ...hands })
+  // Not sooner: that another agent works for this instance says more than that the port is taken.
+  if (config.listen !== undefined) await door.listenTcp(config.listen.host, config.listen.port)
+  door.waitFor('its tasks to be taken up')
+  await serve(base, { ...told, ...hands, door })
 
   const over = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -82,9 +100,9 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   await Promise.race([over, defect.promise])
 }
 
-type Parts = Omit<Told, 'images'> & Hands
+type Parts = Omit<Told, 'images'> & Hands & { readonly door: Door }
 
-/** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
+/** Sets everything going, and opens the door last: whoever is answered is answered by a whole agent. */
 async function serve(base: Base, parts: Parts): Promise<void> {
   const { config, log, signal, up } = base
   const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
@@ -159,7 +177,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
   const api = await openApi({
     ...{ orders, journal, catalog, services: parts.services, version: enid.version },
-    ...{ onDefect: onApiDefect, privileged: config.privileged },
+    ...{ onDefect: onApiDefect, privileged: config.privileged, door: parts.door },
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)
@@ -193,11 +211,11 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   every(up, START_TIMEOUT_LOOK_MS, giveUpWaiting, onDefect)
   every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 
-  await api.listenUnix(config.socket)
-  if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)
+  parts.door.open(api.routes)
   sdNotify('READY=1')
   every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'), onDefect)
   keepBackups(base, parts.backUp)
+  parts.askAgain()
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
 }
 

@@ -7,7 +7,10 @@ import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 import type { InsideOrders } from './exec-orders.ts'
 
-/** What this host is: from IMDSv2 and two describes at start; constant while the agent runs. */
+/**
+ * What this host is: from IMDSv2 and two describes. Constant while it is up, but for the resolvers,
+ * which an agent that was started again hears of a moment after it is ready: read them when needed.
+ */
 export type Host = {
   readonly instanceId: string
   readonly instanceType: string

@@ -45,6 +45,8 @@ export type RunnerOptions = {
 const BACKOFF_MS = { first: 200, max: 30_000 }
 /** When something seen is told again, after it could not be written down, milliseconds. */
 const UNWRITABLE_MS = 1000
+/** So many holders are taken up without anybody else having a turn: some 10 ms. */
+const RESUMED_AT_ONCE = 20
 /** However late it is, an attempt has this long, milliseconds: its answer may be there already. */
 const ATTEMPT_MS_MIN = 2000
 
@@ -66,6 +68,8 @@ type Try = {
   waiting?: Waiting
 }
 
+type Told = { readonly id: HolderId; readonly event: Event }
+
 export class Runner {
   readonly #options: RunnerOptions
   readonly #tries = new Map<HolderId, Map<RowId, Try>>()
@@ -81,15 +85,33 @@ export class Runner {
    * doubted before anything is done, so that nothing is started on what was not looked at.
    */
   resume(): void {
-    for (const { id, holder } of this.#options.journal.all()) {
-      for (const { id: row } of rows(holder.spec)) {
-        const isLocal = ['cgroup', 'sandbox', 'link', 'container'].includes(kindOf(row))
-        if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
-          continue
-        const doubted: Event = { type: 'doubted', row, why: 'the agent started' }
-        this.#write(id, doubted, () => this.tell(id, doubted))
-      }
-      this.advance(id)
+    const { journal } = this.#options
+    const all = journal.all()
+    // In one commit, not in three for each task.
+    const unwritten = this.#writeAll(all.flatMap(doubtsOf))
+    for (const { id, event } of unwritten) this.#write(id, event, () => this.tell(id, event))
+    this.#advanceAll(all.map(({ id }) => id))
+  }
+
+  /** A few at a time: each writes down what it begins, and who asks for /status is to wait for none. */
+  #advanceAll(ids: readonly HolderId[]): void {
+    if (this.#closed) return
+    for (const id of ids.slice(0, RESUMED_AT_ONCE)) this.advance(id)
+    const rest = ids.slice(RESUMED_AT_ONCE)
+    if (rest.length > 0) this.#options.clock.after(0, () => this.#advanceAll(rest))
+  }
+
+  /** Writes these down together. Answers those that could not be: all of them, or none. */
+  #writeAll(events: readonly Told[]): readonly Told[] {
+    const { journal } = this.#options
+    try {
+      journal.atOnce(() => {
+        for (const { id, event } of events) journal.append(id, event)
+      })
+      return []
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      return events
     }
   }
 
@@ -395,6 +417,16 @@ export class Runner {
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
   }
+}
+
+/** What is local of a task that is to run, doubted. */
+function doubtsOf({ id, holder }: Entry): Told[] {
+  if (holder.desired === 'stopped') return []
+  const isLocal = (row: RowId) => ['cgroup', 'sandbox', 'link', 'container'].includes(kindOf(row))
+  const held = rows(holder.spec).filter((row) => rowState(holder, row.id).is === 'held')
+  return held.flatMap(({ id: row }) =>
+    isLocal(row) ? [{ id, event: { type: 'doubted', row, why: 'the agent started' } }] : [],
+  )
 }
 
 const unwritable = ({ message }: StateFileUnwritable): Failure =>

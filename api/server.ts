@@ -18,13 +18,13 @@ import { ACTION_NAMES } from './actions.ts'
 import type { Api, Architecture } from './api.ts'
 import { AwsError, isDefect } from './aws-error.ts'
 import { DEFAULT_CLUSTER } from './cluster-view.ts'
+import type { Door, Routes } from './door.ts'
+import { openDoor } from './door.ts'
 import { actionOf, addEcsRoute, parse, sendEcsError } from './ecs-route.ts'
 import { openEvents } from './events.ts'
 import { checkHost, checkMediaType, isEcs } from './guard.ts'
 import type { AnswerInside } from './inside/inside.ts'
 import { openInside } from './inside/inside.ts'
-import type { Listening } from './listening.ts'
-import { openListening } from './listening.ts'
 import { openMetrics } from './metrics.ts'
 import { addDrainRoutes } from './rest/drain.ts'
 import { openExec } from './rest/exec.ts'
@@ -50,15 +50,17 @@ export type ApiOptions = {
   readonly architecture?: Architecture
   /** Whether containers may be privileged: no unless told. */
   readonly privileged?: boolean
+  /** Where requests come from. It is opened by whoever made it; without one, at once. */
+  readonly door?: Door
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
   readonly onDefect?: (error: unknown) => void
 }
 
 /** What answers the tasks themselves, at their own endpoint. */
-export type Inside = { readonly answerInside: AnswerInside }
+export type Inside = { readonly answerInside: AnswerInside; readonly routes: Routes }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
-export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
+export async function openApi(options: ApiOptions): Promise<Door & Inside> {
   const { orders, journal, catalog, services, version, privileged = false } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
   const host = { version, architecture, privileged }
@@ -107,18 +109,23 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
     onCredentials: (outcome) => metrics.credentials(outcome),
   })
 
-  const route = (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => {
-    if (isTcp) cameOverTcp.add(request)
-    app.routing(request, response)
+  const routes: Routes = {
+    route: (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => {
+      if (isTcp) cameOverTcp.add(request)
+      app.routing(request, response)
+    },
+    upgrade: (request, socket) => exec.connect(request, socket),
   }
-  const listening = openListening(route, (request, socket) => exec.connect(request, socket))
+  const door = options.door ?? openDoor()
+  if (options.door === undefined) door.open(routes)
   return {
-    ...listening,
+    ...door,
+    routes,
     answerInside: inside.answer,
     async close() {
       events.close()
       exec.close()
-      await listening.close()
+      await door.close()
       metrics.close()
       await inside.close()
       await app.close()

@@ -127,7 +127,7 @@ type Client = {
 }
 
 async function openClient(region: string | undefined, timeoutScale: number): Promise<Client> {
-  const sdk = await import('@aws-sdk/client-ec2')
+  const sdk = await import('./ec2-commands.ts')
   const client = new sdk.EC2Client({
     ...(process.env.AWS_REGION === undefined && region !== undefined ? { region } : {}),
     // The runner repeats. It looks first, which the SDK, repeating a call without a token, would not.
