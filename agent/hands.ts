@@ -85,7 +85,7 @@ export async function openHands(base: Base, given: Told) {
 
 /** The namespaces of the sandboxes that are held, or may be. */
 function heldNamespaces(journal: Journal): ReadonlySet<string> {
-  const found = journal.all().flatMap(({ holder }) => {
+  const found = journal.living().flatMap(({ holder }) => {
     const { is, details } = rowState(holder, 'sandbox')
     const { netns } = (details ?? {}) as { netns?: string }
     return is === 'none' || netns === undefined ? [] : [netns]

@@ -107,7 +107,7 @@ export class Queue {
   }
 
   #waiters(): Entry[] {
-    const waiting = this.#options.journal.all().filter(({ holder }) => isWaiting(holder))
+    const waiting = this.#options.journal.living().filter(({ holder }) => isWaiting(holder))
     return waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)
   }
 

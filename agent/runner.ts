@@ -86,7 +86,7 @@ export class Runner {
    */
   resume(): void {
     const { journal } = this.#options
-    const all = journal.all()
+    const all = journal.living()
     // In one commit, not in three for each task.
     const unwritten = this.#writeAll(all.flatMap(doubtsOf))
     for (const { id, event } of unwritten) this.#write(id, event, () => this.tell(id, event))
@@ -406,7 +406,7 @@ export class Runner {
 
   #others(id: HolderId): Others {
     const { journal } = this.#options
-    const guests = () => journal.all().filter(({ holder }) => holder.spec.sharedEni === id)
+    const guests = () => journal.living().filter(({ holder }) => holder.spec.sharedEni === id)
     return {
       holding: (holderId, row) => {
         const entry = journal.get(holderId)

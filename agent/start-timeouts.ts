@@ -11,7 +11,7 @@ import type { Runner } from './runner.ts'
  * cannot be written down now is due at the next look, and nothing is kept for it meanwhile.
  */
 export function stopOverdue(journal: Journal, runner: Pick<Runner, 'stop'>, now: number): void {
-  for (const entry of journal.all()) {
+  for (const entry of journal.living()) {
     const stop = waitedTooLong(entry, now)
     if (stop === undefined) continue
     try {

@@ -6,6 +6,7 @@
 //   journal ─▶ held by a running holder, and shown? ── no ──▶ missing
 //                                        in its groups? ── no ──▶ changed
 
+import { headOf } from '../state/ends.ts'
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
@@ -41,7 +42,7 @@ export type Steady = {
 }
 
 /** The journal, as far as the sweep reads it. */
-export type Claims = Pick<Journal, 'all' | 'get' | 'quarantined'>
+export type Claims = Pick<Journal, 'living' | 'ended' | 'get' | 'quarantined'>
 
 export type Asking = {
   readonly journal: Claims
@@ -76,7 +77,7 @@ export const isSteady = (journal: Claims, owner: Steady): boolean =>
 
 /** What a survey should show: the rows of running holders. */
 export function steady(journal: Claims): Steady[] {
-  return journal.all().flatMap(({ id: holderId, holder }) => {
+  return journal.living().flatMap(({ id: holderId, holder }) => {
     if (holder.desired !== 'running') return []
     return rows(holder.spec).flatMap(({ id: row }) => {
       // EC2 may show an old picture of what has just been made; Docker shows what is.
@@ -91,7 +92,7 @@ export function steady(journal: Claims): Steady[] {
 
 /** Whether a task has, or had, a public address that was allocated for it. */
 export const hasAddresses = (journal: Claims): boolean =>
-  journal.all().some(({ holder }) => holder.spec.enis.some(({ publicIp }) => publicIp === 'new'))
+  [...journal.living().map(headOf), ...journal.ended()].some(({ hadAddress }) => hadAddress)
 
 /** The id of what a row holds: of an attachment or a guard that of its ENI. */
 function heldId(holder: Holder, row: RowId): string | undefined {
@@ -118,7 +119,7 @@ type EnisClaimed = ReadonlyMap<string, Steady>
 
 function enisClaimed(journal: Claims): EnisClaimed {
   const claims = new Map<string, Steady>()
-  for (const { id: holderId, holder } of journal.all()) {
+  for (const { id: holderId, holder } of journal.living()) {
     for (const n of holder.spec.enis.keys()) {
       const row: RowId = `eni:${n}`
       const id = rowState(holder, row).is === 'none' ? undefined : knownId(holder, row)

@@ -67,7 +67,7 @@ export function taskOrders(parts: {
 
 /** After a start: what running tasks will ask for is got before they ask, so that nobody waits. */
 export function warmUp(journal: Journal, roles: Roles): void {
-  for (const { id, holder } of journal.all()) {
+  for (const { id, holder } of journal.living()) {
     const { task } = holder.spec.roles ?? {}
     // A failure is told to whoever asks.
     if (holder.desired === 'running' && task) roles.get(task, id).catch(() => {})

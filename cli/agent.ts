@@ -1,7 +1,7 @@
 // `enid agent`: the daemon, in the foreground. Its settings come from the environment (ENID_*) or
 // one file (ENID_CONFIG); it logs to stderr and stops cleanly on SIGTERM and SIGINT.
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
 import type { Command } from './command.ts'
@@ -9,6 +9,8 @@ import { CommandError, EXIT } from './command.ts'
 
 /** When everything that a start loads has been loaded, milliseconds. */
 const FLUSH_MS = 5_000
+/** What must be free beside the state for anything to be kept there: it is 1 MB, of a checkout 10. */
+const ROOM_BYTES_MIN = 1 << 28
 
 /** `enid agent`. */
 export const agent: Command = {
@@ -49,8 +51,11 @@ export const agent: Command = {
 function keepCompiled(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+    const { bavail, bsize } = statfsSync(stateDir)
+    // What room there is on a small disk is the journal's.
+    if (bavail * bsize < ROOM_BYTES_MIN) return
   } catch {
-    // The agent needs it more, and says so better.
+    // The agent needs the directory more, and says so better.
     return
   }
   module.enableCompileCache(join(stateDir, 'compiled'))
