@@ -48,7 +48,7 @@ function inWords(task: TaskDetail): string {
     table(['STEP', 'BEGAN AFTER', 'TOOK', 'ATTEMPTS'], task.steps.map(stepRow)),
     ...task.waiting.map(
       ({ verb, row, attempt, code, reason, nextTryAt }) =>
-        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; next at ${nextTryAt}`,
+        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; ${nextTry(nextTryAt)}`,
     ),
     ...(task.findings ?? []).map(
       ({ what, id, verdict, why, seenAt }) =>
@@ -57,6 +57,9 @@ function inWords(task: TaskDetail): string {
   ]
   return parts.join('\n\n')
 }
+
+const nextTry = (at: string): string =>
+  Date.parse(at) > Date.now() ? `next at ${at}` : 'tried again now'
 
 const eniInWords = (eni: EniView): string =>
   pairs([
