@@ -100,7 +100,10 @@ export async function openInside(options: InsideOptions): Promise<{
     const arn = taskArn(api.orders.host, asked.cluster, entry.id)
     return { ...metadata, TaskTags: api.catalog.tags(arn) }
   })
-  route('/stats', async ({ task, container, edition }) => await statsOf(api, task, container, edition))
+  route(
+    '/stats',
+    async ({ task, container, edition }) => await statsOf(api, task, container, edition),
+  )
   route('/task/stats', async ({ task, edition }) => await statsOfAll(api, task, edition))
 
   addCredentialsRoutes(app, { api, taskOf, onStranger, onAsked: onCredentials })
