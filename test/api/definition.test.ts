@@ -162,7 +162,11 @@ describe('a container of a task definition', () => {
     ['dockerLabels', { dockerLabels: { 'enid:holder': 'x' } }, /agent's own/],
     ['add[0]', linux({ capabilities: { add: ['CAP_CHOWN'] } }), /without CAP_/],
     ['drop[0]', linux({ capabilities: { drop: ['FLY'] } }), /"FLY" is no capability/],
-    ['add[1]', linux({ capabilities: { add: ['CHOWN', 'NET_ADMIN'] } }), /metadata.*interface.*ENID_NET_ADMIN=true/],
+    [
+      'add[1]',
+      linux({ capabilities: { add: ['CHOWN', 'NET_ADMIN'] } }),
+      /metadata.*interface.*ENID_NET_ADMIN=true/,
+    ],
     ['add[0]', linux({ capabilities: { add: ['ALL'] } }), /metadata.*interface.*ENID_PRIVILEGED/],
     ['ulimits[0].name', limit('files', 1, 1), /a limit is core, cpu/],
     ['ulimits[0].softLimit', limit('nofile', 3, 2), /3 is above 2/],
