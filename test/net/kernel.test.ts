@@ -335,6 +335,20 @@ describe('the gateway', () => {
     await expect(again).rejects.toMatchObject({ errno: 'EHOSTUNREACH' })
   })
 
+  // P490
+  test('a question that was lost is asked again at once, not after a tenth of a second', async () => {
+    const [eni, netns] = [rig.plug({ silent: true }), rig.netns()]
+    const hook = `type filter hook ingress device f${eni.n} priority 0`
+    const chain = `chain in {\n${hook}\narp operation request counter\n}`
+    nft(rig.fabric, ['-f', '-'], `table netdev asked {\n${chain}\n}`)
+    const refused = kernel.takeIn(rig.expectation4(eni, netns), { gatewayTimeoutMs: 250 })
+    await expect(refused).rejects.toMatchObject({ errno: 'EHOSTUNREACH' })
+    const listed = nft(rig.fabric, ['list', 'table', 'netdev', 'asked'])
+    nft(rig.fabric, ['delete', 'table', 'netdev', 'asked'])
+    // Each tenth of a second would be three.
+    expect(Number(/counter packets (\d+)/.exec(listed)?.[1])).toBeGreaterThan(3)
+  })
+
   test('waiting for one link holds up no other', async () => {
     const [silent, eni] = [rig.plug({ silent: true }), rig.plug()]
     const [netns, other] = [rig.netns(), rig.netns()]
