@@ -15,11 +15,13 @@ import { BESIDE, EDGE_INTERNET } from '../../lab/fabric/outside.ts'
 import { everything, type Guest, ip, oracle, Rig } from './fabric-rig.ts'
 import { tcp } from './fabric-sockets.ts'
 
+const run = promisify(execFile)
 const PORT = 8080
 const BYTES = 16 * 1024 * 1024
 const PUBLIC_IP = '198.51.100.7'
 const BEHIND = { prefix: '10.0.1.16/28', address: '10.0.1.20', router: '169.254.7.1' } as const
 
+const named = (path: string): string => path.replace('/run/netns/', '')
 const folder = mkdtempSync(join(tmpdir(), 'enid-streams-'))
 let rig: Rig
 let sender: Guest
@@ -44,6 +46,8 @@ beforeAll(async () => {
     routeTableId: 'rtb-1',
   })
   sender = await rig.guest(10, ['sg-open'])
+  // By what is lost, and nothing is: others go by how fast a busy machine lets them.
+  setting(sender, 'net.ipv4.tcp_congestion_control=reno')
   receiver = await rig.guest(20, ['sg-open'], { prefixes: [BEHIND.prefix] })
   await fabric.ways.putPublicAddress({ publicIp: PUBLIC_IP, privateIp: sender.ipv4 })
   behind = joinBehind(receiver)
@@ -63,10 +67,7 @@ afterAll(async () => {
 /** A namespace with an address of the guest's prefix, by a veth that nobody told of more than 64 KiB. */
 function joinBehind(guest: Guest): string {
   const path = rig.netns('behind')
-  const [inner, outer] = [path, guest.netns].map((each) => each.replace('/run/netns/', '')) as [
-    string,
-    string,
-  ]
+  const [inner, outer] = [named(path), named(guest.netns)]
   ip('-n', outer, 'link', 'add', 'tap0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', inner)
   ip('-n', outer, 'addr', 'add', `${BEHIND.router}/32`, 'dev', 'tap0')
   ip('-n', outer, 'link', 'set', 'tap0', 'mtu', '9001', 'up')
@@ -75,8 +76,12 @@ function joinBehind(guest: Guest): string {
   ip('-n', inner, 'link', 'set', 'eth0', 'mtu', '9001', 'up')
   ip('-n', inner, 'route', 'add', BEHIND.router, 'dev', 'eth0')
   ip('-n', inner, 'route', 'add', 'default', 'via', BEHIND.router)
-  execFileSync('ip', ['netns', 'exec', outer, 'busybox', 'sysctl', '-qw', 'net.ipv4.ip_forward=1'])
+  setting(guest, 'net.ipv4.ip_forward=1')
   return path
+}
+
+const setting = ({ netns }: Guest, words: string): void => {
+  execFileSync('ip', ['netns', 'exec', named(netns), 'busybox', 'sysctl', '-qw', words])
 }
 
 /** Counts TCP packets over a length, in bytes of IP, that come into a namespace from now on. */
@@ -101,17 +106,15 @@ function countOver(netns: string, bytes: number): () => number {
 async function isFetched(netns: string, address: string): Promise<boolean> {
   const to = join(folder, 'fetched')
   const url = `http://${address}:${PORT}/served`
-  await promisify(execFile)('nsenter', [
-    `--net=${netns}`,
-    ...['curl', '-sS', '-m', '30', '-o', to, url],
-  ])
+  const curl = ['curl', '-sS', '-m', '30', '-o', to, url]
+  await run('nsenter', [`--net=${netns}`, ...curl])
   const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
   return digest(to) === digest(join(folder, 'served'))
 }
 
 /** Has a link cut whatever it is given into segments, as a card that cannot do so itself is given them. */
 const cutAt = (netns: string, link: string): void =>
-  ip('-n', netns.replace('/run/netns/', ''), 'link', 'set', link, 'gso_max_segs', '1')
+  ip('-n', named(netns), 'link', 'set', link, 'gso_max_segs', '1')
 
 describe('a TCP stream', () => {
   // P520
@@ -164,5 +167,3 @@ describe('a TCP stream', () => {
     expect(packets()).toBe(0)
   })
 })
-
-const named = (path: string): string => path.replace('/run/netns/', '')
