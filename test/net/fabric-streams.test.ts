@@ -13,10 +13,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fabricNamespace } from '../../lab/fabric/names.ts'
 import { BESIDE, EDGE_INTERNET } from '../../lab/fabric/outside.ts'
 import { everything, type Guest, ip, oracle, Rig } from './fabric-rig.ts'
-import { tcp } from './fabric-sockets.ts'
+import { acceptTcp, close, connectTcp, listenTcp, receive, send, tcp } from './fabric-sockets.ts'
 
 const run = promisify(execFile)
 const PORT = 8080
+const TURNS = 10
 const BYTES = 16 * 1024 * 1024
 const PUBLIC_IP = '198.51.100.7'
 const BEHIND = { prefix: '10.0.1.16/28', address: '10.0.1.20', router: '169.254.7.1' } as const
@@ -112,6 +113,22 @@ async function isFetched(netns: string, address: string): Promise<boolean> {
   return digest(to) === digest(join(folder, 'served'))
 }
 
+/**
+ * Writes all that a connection takes before a byte is read, then reads all of it, and so on: what waits
+ * is sent at once when there is room, however busy the machine.
+ */
+function pumpInTurns(from: Guest, to: { netns: string; ipv4: string }): void {
+  const listener = listenTcp(to.netns, to.ipv4, PORT)
+  const { fd: mouth } = connectTcp(from.netns, to.ipv4, PORT, 5_000)
+  const ear = acceptTcp(listener)
+  const block = Buffer.alloc(1024 * 1024)
+  for (let turn = 0; turn < TURNS; turn++) {
+    while (send(mouth, block) > 0);
+    while (receive(ear) !== undefined);
+  }
+  for (const fd of [mouth, ear, listener]) close(fd)
+}
+
 /** Has a link cut whatever it is given into segments, as a card that cannot do so itself is given them. */
 const cutAt = (netns: string, link: string): void =>
   ip('-n', named(netns), 'link', 'set', link, 'gso_max_segs', '1')
@@ -121,6 +138,7 @@ describe('a TCP stream', () => {
   test('between two ENIs goes in packets of more than 64 KiB', async () => {
     const packets = countOver(receiver.netns, 65_535)
     expect(await isFetched(receiver.netns, sender.ipv4)).toBe(true)
+    pumpInTurns(sender, receiver)
     expect(packets()).toBeGreaterThan(0)
   })
 
@@ -128,6 +146,7 @@ describe('a TCP stream', () => {
   test('to who is behind a link that knows nothing of them goes in ordinary ones', async () => {
     const [through, there] = [countOver(receiver.netns, 65_535), countOver(behind, 65_535)]
     expect(await isFetched(behind, sender.ipv4)).toBe(true)
+    pumpInTurns(sender, { netns: behind, ipv4: BEHIND.address })
     expect(through()).toBeGreaterThan(0)
     expect(there()).toBe(0)
   })
