@@ -50,6 +50,8 @@ export type ApiOptions = {
   readonly architecture?: Architecture
   /** Whether containers may be privileged: no unless told. */
   readonly privileged?: boolean
+  /** Whether containers may have NET_ADMIN: no unless told. */
+  readonly netAdmin?: boolean
   /** Where requests come from. It is opened by whoever made it; without one, at once. */
   readonly door?: Door
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
@@ -61,9 +63,10 @@ export type Inside = { readonly answerInside: AnswerInside; readonly routes: Rou
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Door & Inside> {
-  const { orders, journal, catalog, services, version, privileged = false } = options
+  const { orders, journal, catalog, services, version } = options
+  const { privileged = false, netAdmin = false } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
-  const host = { version, architecture, privileged }
+  const host = { version, architecture, privileged, netAdmin }
   const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
   if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
 
