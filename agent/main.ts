@@ -48,15 +48,14 @@ import { Queue } from './queue.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
-import { stopOverdue } from './start-timeouts.ts'
+import { watchStartTimeouts } from './start-timeouts.ts'
 import { openStats } from './stats.ts'
 import { taskOrders, warmUp } from './task-orders.ts'
 import { SWEEP_MS } from './verdict.ts'
+import { waitsOf } from './waits.ts'
 import { eventOf } from './watch.ts'
 
 const PRUNE_EVERY_MS = 30_000
-/** ECS's shortest startTimeout is 2 s. */
-const START_TIMEOUT_LOOK_MS = 500
 
 /** Runs the agent until `signal` aborts. Rejects with AgentRefused, or with a defect of ours. */
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
@@ -154,6 +153,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     },
     stop: (id, stop) => runner.stop(id, stop),
     amend: (id, spec, rows) => runner.amend(id, spec, rows),
+    allWaiting: () => waitsOf([runner, budget, queue]),
     waiting: (id) => [...runner.waiting(id), ...budget.waiting(id), ...queue.waiting(id)],
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
@@ -209,8 +209,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
-  const giveUpWaiting = () => stopOverdue(journal, runner, Date.now())
-  every(up, START_TIMEOUT_LOOK_MS, giveUpWaiting, onDefect)
+  up.defer(watchStartTimeouts({ journal, runner, clock: machineClock, onDefect }))
   every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 
   parts.door.open(api.routes)

@@ -224,6 +224,8 @@ export type Orders = HostOrders & {
   amend(id: HolderId, spec: Spec, rows: readonly RowId[]): void
   /** This host's share of the account's EC2 rates, and what is left of it. */
   budget(): BudgetView
+  /** What each holder waits for that does at the moment. */
+  allWaiting(): ReadonlyMap<HolderId, readonly Waiting[]>
   /** What this holder is waiting for at the moment. */
   waiting(id: HolderId): readonly Waiting[]
   /** What the sweep last found about this holder that does not agree; asks nobody. */

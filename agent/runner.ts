@@ -185,6 +185,13 @@ export class Runner {
     return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
   }
 
+  /** What any holder waits for at the moment, and whose it is. */
+  *waits(): Generator<readonly [HolderId, Waiting]> {
+    for (const [id, tries] of this.#tries) {
+      for (const { waiting } of tries.values()) if (waiting !== undefined) yield [id, waiting]
+    }
+  }
+
   /** Starts every step that may be done now and is not under way. */
   advance(id: HolderId): void {
     const entry = this.#options.journal.get(id)
@@ -297,7 +304,9 @@ export class Runner {
   }
 
   #settled(id: HolderId, row: RowId): void {
-    this.#tries.get(id)?.delete(row)
+    const tries = this.#tries.get(id)
+    tries?.delete(row)
+    if (tries?.size === 0) this.#tries.delete(id)
   }
 
   #isDue(id: HolderId, { verb, row }: Step): boolean {
@@ -420,12 +429,15 @@ export class Runner {
   #others(id: HolderId): Others {
     const { journal } = this.#options
     const guests = () => journal.living().filter(({ holder }) => holder.spec.sharedEni === id)
+    // Nobody else has any: to look for them at each step would take longer the more tasks there are.
+    const isShared = journal.get(id)?.holder.spec.kind === 'shared'
     return {
       holding: (holderId, row) => {
         const entry = journal.get(holderId)
         return entry === undefined ? 'none' : rowState(entry.holder, row).is
       },
       standsOn: (row) =>
+        isShared &&
         row === 'link:0' &&
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }

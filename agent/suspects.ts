@@ -9,8 +9,7 @@
 import { headOf } from '../state/ends.ts'
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
-import type { Holder, RowId } from '../state/task.ts'
-import { isLent, kindOf, rowState, rows } from '../state/task.ts'
+import { type Holder, isLent, kindOf, type RowId, rowState, rows } from '../state/task.ts'
 import type { SeenEni, Survey } from './drivers/survey.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
