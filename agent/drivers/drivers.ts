@@ -5,6 +5,7 @@ import { attachmentDriver } from './attachment.ts'
 import { openCgroups } from './cgroup/tree.ts'
 import { cgroupDriver } from './cgroup.ts'
 import { containerDriver } from './container.ts'
+import { createdDriver } from './created.ts'
 import type { Docker } from './docker.ts'
 import type { Drivers } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
@@ -53,6 +54,7 @@ export function openDrivers(options: DriverOptions): Drivers {
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const cgroups = openCgroups()
   const lookup = openEniLookup(ec2)
+  const making = { docker, host, ...(roles && { roles }), ...(values && { values }) }
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
     publicIp: publicIpDriver({ ec2, host }),
@@ -72,11 +74,7 @@ export function openDrivers(options: DriverOptions): Drivers {
       appearTimeoutMs: LINK_MS.appear * timeoutScale,
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
-    container: containerDriver({
-      ...{ docker, cgroups, host },
-      ...(hostLeftMs && { hostLeftMs }),
-      ...(roles && { roles }),
-      ...(values && { values }),
-    }),
+    created: createdDriver(making),
+    container: containerDriver({ ...making, cgroups, ...(hostLeftMs && { hostLeftMs }) }),
   }
 }

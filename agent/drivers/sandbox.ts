@@ -78,13 +78,17 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
     },
 
     async release(job, signal) {
-      const facts = await findContainer(docker, wearerOf(job), signal)
-      if (facts !== undefined) {
-        await endContainer({ cgroups }, job, facts.Id)
-        await docker.remove(facts.Id, signal)
+      const known = job.known('sandbox', job.row)
+      // What was held is known by its id; in doubt it may be another, made by an ensure without an answer.
+      const isSure = known !== undefined && !job.again
+      const facts = isSure ? undefined : await findContainer(docker, wearerOf(job), signal)
+      const containerId = isSure ? known.containerId : facts?.Id
+      if (containerId !== undefined) {
+        await endContainer({ cgroups }, job, containerId)
+        await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
-      const netns = job.known('sandbox', job.row)?.netns ?? (facts && netnsOf(facts))
+      const netns = known?.netns ?? (facts && netnsOf(facts))
       if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
       return undefined
     },
