@@ -28,7 +28,7 @@ export function waitedTooLong({ holder, timeline }: Entry, now: number): Stop | 
   const { containers } = holder.spec
   for (const { name, dependsOn } of containers) {
     const row: RowId = `container:${name}`
-    if (rowState(holder, makerOf(holder.spec, name)).is !== 'none') continue
+    if (rowState(holder, makerOf(holder.spec, row)).is !== 'none') continue
     for (const { container, condition } of dependsOn) {
       const { startTimeoutMs } = containers.find((one) => one.name === container) ?? {}
       const started = timeline.steps.find(

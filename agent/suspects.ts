@@ -138,14 +138,13 @@ export function unclaimed(
   thing: Thing,
   claims: EnisClaimed = enisClaimed(journal),
 ): string | undefined {
-  const { wears } = thing
   const id = idOf(thing)
-  if (wears === undefined || claims.has(id)) return undefined
-  const { holderId, row } = wears
+  if (thing.wears === undefined || claims.has(id)) return undefined
+  const { holderId, row } = thing.wears
   if (journal.quarantined.some((each) => each.id === holderId)) return undefined
   const holder = journal.get(holderId)?.holder
   if (holder === undefined) return `no task ${holderId} is known here`
-  const maker = makerOfThing(holder, row)
+  const maker = makerOf(holder.spec, row)
   const { is } = rowState(holder, maker)
   if (is === 'unsure') return undefined
   if (is === 'none') {
@@ -155,10 +154,6 @@ export function unclaimed(
   if (held === undefined || held === id) return undefined
   return `its task holds ${held} as ${row}, and one is enough`
 }
-
-/** A container wears the mark of its start, and is there for as long as the row that made it. */
-const makerOfThing = ({ spec }: Holder, row: RowId): RowId =>
-  kindOf(row) === 'container' ? makerOf(spec, row.slice('container:'.length)) : row
 
 function suspectOwn(
   { journal, journalSince }: Asking,

@@ -62,7 +62,7 @@ function overForGood(holder: Holder): Stop | undefined {
 function unreachable(holder: Holder): Stop | undefined {
   const { containers } = holder.spec
   for (const { name, dependsOn } of containers) {
-    if (rowState(holder, makerOf(holder.spec, name)).is !== 'none') continue
+    if (rowState(holder, makerOf(holder.spec, `container:${name}`)).is !== 'none') continue
     for (const { container, condition } of dependsOn) {
       const facts = holder.facts[container] ?? {}
       const other = containers.find((c) => c.name === container)

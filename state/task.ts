@@ -208,9 +208,9 @@ function layOut(spec: Spec): readonly Row[] {
   return all
 }
 
-/** The row that makes this container: its own, or the one that starts it. */
-export const makerOf = ({ madeAhead }: Pick<Spec, 'madeAhead'>, container: string): RowId =>
-  `${madeAhead ? 'created' : 'container'}:${container}`
+/** The row that makes what wears the mark of this one: itself, but for a container made ahead. */
+export const makerOf = ({ madeAhead }: Pick<Spec, 'madeAhead'>, row: RowId): RowId =>
+  madeAhead && kindOf(row) === 'container' ? `created:${row.slice('container:'.length)}` : row
 
 /** What a container waits for beside what all of its task do. */
 function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
@@ -224,7 +224,11 @@ function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
     ),
     ...[...mounted].map((name): Need => ({ row: `volume:${name}` })),
     // Docker takes them from a container that is there.
-    ...volumesFrom.map(({ container: name }): Need => ({ row: makerOf(spec, name) })),
+    ...volumesFrom.map(
+      ({ container: name }): Need => ({
+        row: makerOf(spec, `container:${name}`),
+      }),
+    ),
   ]
 }
 
