@@ -16,6 +16,7 @@ import { containerMaker, type Made, type MakerOptions, wearerOf } from './create
 import type { ContainerFacts } from './docker.ts'
 import { containerOf, type Details, type Driver, type Job } from './driver.ts'
 import { findContainer } from './mark.ts'
+import { openStartTurns, type StartTurns } from './start-turns.ts'
 
 /** The exit code for one that was removed behind our back: killed, as far as anybody can tell. */
 const VANISHED_EXIT_CODE = 137
@@ -25,11 +26,14 @@ export function containerDriver(
   options: MakerOptions & {
     /** By default this host's. */
     readonly cgroups?: Pick<Cgroups, 'end'>
+    /** By default its own. */
+    readonly turns?: StartTurns
     /** How long this host still lives, milliseconds; undefined where nobody has announced its end. */
     readonly hostLeftMs?: () => number | undefined
   },
 ): Driver<'container'> {
-  const { docker, host, cgroups = openCgroups(), hostLeftMs = () => undefined } = options
+  const { docker, host, hostLeftMs = () => undefined } = options
+  const { cgroups = openCgroups(), turns = openStartTurns() } = options
   const make = containerMaker(options)
   const find = (job: Job, signal: AbortSignal) => findContainer(docker, wearerOf(host, job), signal)
 
@@ -43,7 +47,7 @@ export function containerDriver(
 
   async function begin(job: Job, containerId: string, signal: AbortSignal): Promise<void> {
     try {
-      await startContainer({ docker, cgroups }, job, containerId, signal)
+      await startContainer({ docker, cgroups, turns }, job, containerId, signal)
     } catch (error) {
       throw await withoutKept(error, containerOf(job), () => docker.inspect(containerId, signal))
     }

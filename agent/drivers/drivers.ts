@@ -20,6 +20,7 @@ import { publicIpDriver } from './public-ip.ts'
 import type { Roles } from './roles/roles.ts'
 import { routersBelow } from './router-folder.ts'
 import { sandboxDriver } from './sandbox.ts'
+import type { StartTurns } from './start-turns.ts'
 import type { Subnets } from './subnets.ts'
 import type { Values } from './values/values.ts'
 import { volumeDriver } from './volume.ts'
@@ -35,6 +36,8 @@ export type DriverOptions = {
   readonly stateDir: string
   /** EC2 says that an ENI slot which we took for free is not. */
   readonly onTaken: () => void
+  /** Whose turn it is to have a container started. */
+  readonly turns: StartTurns
   /** Multiplies how long one attempt waits for a network card and for the router. */
   readonly timeoutScale?: number
   /** Whether a task's security groups are put back where somebody changed them: no unless told. */
@@ -50,7 +53,8 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, images, stateDir, hostLeftMs, onTaken } = options
+  const { ec2, subnets, docker, kernel, host, images, stateDir, hostLeftMs, onTaken, turns } =
+    options
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const cgroups = openCgroups()
   const lookup = openEniLookup(ec2)
@@ -67,7 +71,7 @@ export function openDrivers(options: DriverOptions): Drivers {
       ...(values && { values }),
     }),
     cgroup: cgroupDriver({ docker, cgroups, host }),
-    sandbox: sandboxDriver({ docker, cgroups, kernel, host }),
+    sandbox: sandboxDriver({ docker, cgroups, kernel, host, turns }),
     link: linkDriver({
       kernel,
       host,
@@ -75,6 +79,6 @@ export function openDrivers(options: DriverOptions): Drivers {
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
     created: createdDriver(making),
-    container: containerDriver({ ...making, cgroups, ...(hostLeftMs && { hostLeftMs }) }),
+    container: containerDriver({ ...making, cgroups, turns, ...(hostLeftMs && { hostLeftMs }) }),
   }
 }

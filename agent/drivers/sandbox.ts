@@ -16,6 +16,7 @@ import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
 import { type PauseImage, pauseImage } from './pause/image.ts'
+import { openStartTurns, type StartTurns } from './start-turns.ts'
 
 export type SandboxOptions = {
   readonly docker: Docker
@@ -23,6 +24,8 @@ export type SandboxOptions = {
   readonly host: Host
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'end'>
+  /** By default its own. */
+  readonly turns?: StartTurns
   /** By default the one for this machine. */
   readonly image?: PauseImage
 }
@@ -32,7 +35,8 @@ export type SandboxOptions = {
  * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
  */
 export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
-  const { docker, kernel, host, cgroups = openCgroups(), image = pauseImage() } = options
+  const { docker, kernel, host, image = pauseImage() } = options
+  const { cgroups = openCgroups(), turns = openStartTurns() } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<string> {
@@ -73,7 +77,7 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       if (found?.State.Running) return await settle(found.Id, signal)
       if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
       const containerId = found?.Id ?? (await make(job, signal))
-      await startContainer({ docker, cgroups }, job, containerId, signal)
+      await startContainer({ docker, cgroups, turns }, job, containerId, signal)
       return await settle(containerId, signal)
     },
 
