@@ -112,11 +112,11 @@ function passOn(far: Far, begun: (path: string, body: string) => (answer: string
   const agent = new Agent({ keepAlive: true })
   const host = 'port' in far ? { host: '127.0.0.1' } : {}
   return createServer(async (near, answer) => {
-    const body = await textOf(near)
-    const told = begun(near.url ?? '', body)
+    const body = await bytesOf(near)
+    const told = begun(near.url ?? '', body.toString('latin1'))
     const { method, url, headers } = near
     const { 'transfer-encoding': _, ...others } = headers
-    const length = body === '' ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    const length = body.length === 0 ? {} : { 'content-length': String(body.length) }
     const asked = request({
       ...{ ...far, ...host, agent, method, path: url },
       headers: { ...others, ...length },
@@ -143,10 +143,10 @@ function passOn(far: Far, begun: (path: string, body: string) => (answer: string
   })
 }
 
-async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
+async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = []
   for await (const part of stream) parts.push(part)
-  return Buffer.concat(parts).toString('utf8')
+  return Buffer.concat(parts)
 }
 
 /** When the task was at its links: in the kernel, or waiting for EC2 to plug the card in. */
