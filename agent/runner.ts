@@ -157,7 +157,7 @@ export class Runner {
     this.advance(id)
   }
 
-  /** What this holder waits for at the moment. */
+  /** What this holder waits for; while a step is tried once more, why the last attempt failed. */
   waiting(id: HolderId): readonly Waiting[] {
     const tries = [...(this.#tries.get(id)?.values() ?? [])]
     return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
@@ -245,7 +245,6 @@ export class Runner {
     mine.triedAt = this.#options.clock.elapsed()
     mine.controller = new AbortController()
     delete mine.cancel
-    delete mine.waiting
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
     const passing = this.#options.passing ?? (() => {})
     try {

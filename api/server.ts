@@ -53,6 +53,8 @@ export type ApiOptions = {
   readonly privileged?: boolean
   /** How long clients may take; by default PATIENCE. */
   readonly patience?: Patience
+  /** Whether containers may have NET_ADMIN: no unless told. */
+  readonly netAdmin?: boolean
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
   readonly onDefect?: (error: unknown) => void
 }
@@ -62,10 +64,10 @@ export type Inside = { readonly answerInside: AnswerInside }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
-  const { orders, journal, catalog, services, version, privileged = false } = options
-  const { patience = PATIENCE } = options
+  const { orders, journal, catalog, services, version } = options
+  const { privileged = false, netAdmin = false, patience = PATIENCE } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
-  const host = { version, architecture, privileged }
+  const host = { version, architecture, privileged, netAdmin }
   const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
   if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
 

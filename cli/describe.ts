@@ -50,7 +50,7 @@ function inWords(task: TaskDetail): string {
     ...callTable(task.steps),
     ...task.waiting.map(
       ({ verb, row, attempt, code, reason, nextTryAt }) =>
-        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; next at ${nextTryAt}`,
+        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; ${nextTry(nextTryAt)}`,
     ),
     ...(task.findings ?? []).map(
       ({ what, id, verdict, why, seenAt }) =>
@@ -59,6 +59,9 @@ function inWords(task: TaskDetail): string {
   ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
+
+const nextTry = (at: string): string =>
+  Date.parse(at) > Date.now() ? `next at ${at}` : 'tried again now'
 
 const eniInWords = (eni: EniView): string =>
   pairs([

@@ -189,6 +189,20 @@ describe('failures', () => {
     expect(events.filter((e) => e === 'began ensure eni:0')).toHaveLength(1)
   })
 
+  test('what is tried once more says why it failed before, however long the answer takes', async () => {
+    world.script = ({ job, attempt }) => {
+      if (job.row !== 'eni:0') return undefined
+      if (attempt > 1) return hang()
+      throw transient
+    }
+    begin()
+    await settle()
+    await clock.pass(150)
+    expect(world.attempts.get('ensure eni:0')).toBe(2)
+    const nextTryAt = clock.time
+    expect(runner.waiting('a')).toMatchObject([{ reason: 'slow down. Wait', nextTryAt }])
+  })
+
   // P495
   test('a step is written down with its retries, what it waited, and the latest of its calls', async () => {
     const call = (n: number) => ({ action: 'CreateNetworkInterface', ms: n, requestId: `req-${n}` })
