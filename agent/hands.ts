@@ -18,6 +18,7 @@ import { openFdStore } from './drivers/fd-store.ts'
 import { regionOf } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
+import { openStartTurns } from './drivers/start-turns.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { openImages } from './images.ts'
 import { foreignIndices, hostOfThisBoot, knowHost, untilFound } from './known-host.ts'
@@ -50,6 +51,7 @@ export async function openHands(base: Base, given: Told) {
   const now = before === undefined
   const foreign = await foreignIndices({ ...asking, host, journal, now })
   const docker = openDocker()
+  const turns = openStartTurns()
   const store = openFdStore()
   const bare = openKernel(log)
   up.defer(() => bare.close())
@@ -71,6 +73,7 @@ export async function openHands(base: Base, given: Told) {
     stateDir: config.stateDir,
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
+    turns,
   })
   /** What was taken from before is asked for once the agent is ready: nothing waits for it. */
   const askAgain = () => {
@@ -79,7 +82,19 @@ export async function openHands(base: Base, given: Told) {
     const failed = (error: unknown) => (signal.aborted ? undefined : onDefect(error))
     knowHost(asking).then((found) => Object.assign(host, found), failed)
   }
-  const hands = { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
+  const hands = {
+    budget,
+    turns,
+    ec2,
+    host,
+    foreign,
+    docker,
+    kernel,
+    endpoints,
+    subnets,
+    drain,
+    drivers,
+  }
   return { ...hands, roles, images, askAgain }
 }
 

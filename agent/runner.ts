@@ -447,7 +447,8 @@ export class Runner {
 /** What is local of a task that is to run, doubted. */
 function doubtsOf({ id, holder }: Entry): Told[] {
   if (holder.desired === 'stopped') return []
-  const isLocal = (row: RowId) => ['cgroup', 'sandbox', 'link', 'container'].includes(kindOf(row))
+  const isLocal = (row: RowId) =>
+    ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
   const held = rows(holder.spec).filter((row) => rowState(holder, row.id).is === 'held')
   return held.flatMap(({ id: row }) =>
     isLocal(row) ? [{ id, event: { type: 'doubted', row, why: 'the agent started' } }] : [],

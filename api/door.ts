@@ -8,8 +8,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isEcs, isLoopbackHost } from './guard.ts'
-import type { Listening } from './listening.ts'
-import { openListening } from './listening.ts'
+import type { Listening, Patience } from './listening.ts'
+import { openListening, PATIENCE } from './listening.ts'
 
 /** Where requests go once there is an API. */
 export type Routes = {
@@ -29,8 +29,8 @@ const KEPT_MS = 5_000
 /** At most so many at once (judgement): more come from nobody who waits for each. */
 const KEPT_MAX = 100
 
-/** Nobody listens yet. `keptMs`: for tests. */
-export function openDoor(keptMs = KEPT_MS): Door {
+/** Nobody listens yet. `patience`: how long clients may take; `keptMs`: for tests. */
+export function openDoor(patience: Patience = PATIENCE, keptMs = KEPT_MS): Door {
   const kept = new Set<(routes: Routes) => void>()
   let routes: Routes | undefined
   let waitsFor = 'its start'
@@ -68,6 +68,7 @@ export function openDoor(keptMs = KEPT_MS): Door {
     // A stream that nobody can serve yet: whoever wants one asks for the task first.
     (request, socket) =>
       routes === undefined ? socket.destroy() : routes.upgrade(request, socket),
+    patience,
   )
   return {
     ...listening,

@@ -25,6 +25,8 @@ import { openEvents } from './events.ts'
 import { checkHost, checkMediaType, isEcs } from './guard.ts'
 import type { AnswerInside } from './inside/inside.ts'
 import { openInside } from './inside/inside.ts'
+import type { Patience } from './listening.ts'
+import { PATIENCE } from './listening.ts'
 import { openMetrics } from './metrics.ts'
 import { addDrainRoutes } from './rest/drain.ts'
 import { openExec } from './rest/exec.ts'
@@ -50,6 +52,8 @@ export type ApiOptions = {
   readonly architecture?: Architecture
   /** Whether containers may be privileged: no unless told. */
   readonly privileged?: boolean
+  /** How long clients may take; by default PATIENCE. */
+  readonly patience?: Patience
   /** Whether containers may have NET_ADMIN: no unless told. */
   readonly netAdmin?: boolean
   /** Where requests come from. It is opened by whoever made it; without one, at once. */
@@ -64,7 +68,7 @@ export type Inside = { readonly answerInside: AnswerInside; readonly routes: Rou
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Door & Inside> {
   const { orders, journal, catalog, services, version } = options
-  const { privileged = false, netAdmin = false } = options
+  const { privileged = false, netAdmin = false, patience = PATIENCE } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
   const host = { version, architecture, privileged, netAdmin }
   const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
@@ -91,6 +95,8 @@ export async function openApi(options: ApiOptions): Promise<Door & Inside> {
     if (cameOverTcp.has(raw)) checkHost(raw)
     checkMediaType(raw)
   })
+  // Streams are not sent by fastify: they last as long as their reader.
+  app.addHook('onSend', async (_request, reply) => void reply.raw.setTimeout(patience.answerMs))
   app.addHook('onResponse', async (request, { statusCode: status }) => {
     metrics.answered({ ...labels(request), status })
   })
@@ -119,7 +125,7 @@ export async function openApi(options: ApiOptions): Promise<Door & Inside> {
     },
     upgrade: (request, socket) => exec.connect(request, socket),
   }
-  const door = options.door ?? openDoor()
+  const door = options.door ?? openDoor(patience)
   if (options.door === undefined) door.open(routes)
   return {
     ...door,
@@ -147,7 +153,8 @@ function labels({ raw, headers, routeOptions }: FastifyRequest) {
 function answerErrors(app: App, onDefect: (error: unknown) => void): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = fastifysOwn(thrown, request) ?? thrown
-    if (isDefect(error)) onDefect(error)
+    // A caller that goes in the middle of its body is no mistake of ours.
+    if (isDefect(error) && thrown !== request.raw.errored) onDefect(error)
     return isEcs(request.raw.url ?? '') ? sendEcsError(reply, error) : sendRestError(reply, error)
   })
   app.setNotFoundHandler((request, reply) => {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type Door, openDoor, type Routes } from '../../api/door.ts'
+import { PATIENCE } from '../../api/listening.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'enid-door-'))
 const socketPath = join(folder, 'enid.sock')
@@ -18,7 +19,7 @@ afterEach(async () => {
 })
 
 async function openOn(keptMs?: number): Promise<void> {
-  door = openDoor(keptMs)
+  door = openDoor(PATIENCE, keptMs)
   await door.listenUnix(socketPath)
 }
 
