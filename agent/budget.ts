@@ -118,6 +118,16 @@ export class Budget {
     }
   }
 
+  /**
+   * Whether a call that may be in vain takes it from nobody: more than half of the burst is there, and
+   * EC2 has not throttled this action lately.
+   */
+  hasPlenty(action: string): boolean {
+    const { bucket, line } = this.#queue(action)
+    const isFull = bucket.tokens(this.#clock.elapsed()) > bucket.rate.burst / 2
+    return line.length === 0 && isFull && bucket.share >= this.#share
+  }
+
   /** The steps of this holder that wait for a token, and until when about. */
   waiting(holderId: HolderId): Waiting[] {
     return [...this.waits()].flatMap(([id, waiting]) => (id === holderId ? [waiting] : []))

@@ -52,6 +52,8 @@ export type Ec2 = {
     signal: AbortSignal,
     purpose?: Purpose,
   ): Promise<Ec2Actions[A][1]>
+  /** Whether a call that may be in vain can be afforded; always without a budget. */
+  hasPlenty?(action: Ec2Action): boolean
   /** Loads the SDK now, so that the first call need not wait for it. */
   warmUp(): Promise<void>
   /** Closes its connections. */
@@ -106,6 +108,8 @@ export function openEc2(options: Ec2Options = {}): Ec2 {
         throw ec2Failure(action, error, signal)
       }
     },
+
+    hasPlenty: (action) => budget?.hasPlenty(action) ?? true,
 
     async warmUp() {
       await client()

@@ -18,8 +18,11 @@ export type EniLookup = {
   ): Promise<NetworkInterface[]>
 }
 
-/** How long a question waits for company, milliseconds. */
-const GATHER_MS = 5
+/**
+ * How long a question waits for company, milliseconds. Who stops has time: EC2 takes seconds to
+ * detach, and five stops a second would otherwise look twenty times.
+ */
+const GATHER_MS: Readonly<Record<Priority, number>> = { launch: 5, release: 200, sweep: 200 }
 /** EC2 takes 200 values of a filter (VPC CNI: pkg/awsutils), and a page of 1000. */
 const BATCH_MAX = 200
 const PAGE_MAX = 1000
@@ -55,7 +58,7 @@ export function openEniLookup(ec2: Ec2): EniLookup {
   }
 
   async function ask(ids: Set<string>, why: Purpose): Promise<Map<string, NetworkInterface>> {
-    await new Promise((resolve) => setTimeout(resolve, GATHER_MS))
+    await new Promise((resolve) => setTimeout(resolve, GATHER_MS[why.priority]))
     const filters = () => {
       if (gathering.get(why.priority)?.ids === ids) gathering.delete(why.priority)
       return [{ Name: 'network-interface-id', Values: [...ids] }]
