@@ -3,21 +3,13 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
 import { nginx, openRig, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 type Answer = { status: number; body: ReturnType<typeof JSON.parse> }
 
@@ -254,7 +246,7 @@ test('events come as they are journaled, and end when the API closes', async () 
   await rig.close()
   while (!(await read()));
   expect(await other.text()).toBe(': events of enid\n\n')
-  rig = await openRig()
+  Object.assign(rig, await openRig())
 })
 
 // P497
