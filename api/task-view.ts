@@ -145,7 +145,7 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
 
 /** Whether it was this container, or its image, for which the task stopped. */
 const failedBy = ({ stop }: Holder, name: string): boolean =>
-  stop?.row === `container:${name}` || stop?.row === `image:${name}`
+  [`container:${name}`, `created:${name}`, `image:${name}`].includes(stop?.row ?? '')
 
 type Health = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'
 

@@ -112,8 +112,12 @@ function mounts(
     if (volume?.kind === 'bind') return volume.hostPath
     return details('volume', `volume:${name}`).volumeName
   }
+  const idOf = (name: string): string =>
+    task.madeAhead
+      ? details('created', `created:${name}`).containerId
+      : details('container', `container:${name}`).containerId
   const from = ({ container, readOnly }: (typeof volumesFrom)[number]): string =>
-    `${details('container', `container:${container}`).containerId}:${mode(readOnly)}`
+    `${idOf(container)}:${mode(readOnly)}`
   return {
     // Docker makes a place of the host that is not there, as on ECS.
     ...(own.length > 0 && {
