@@ -414,12 +414,10 @@ export class Hands {
     const { world } = this.#options
     const shown = [...world.enis.values()].filter((eni) => !eni.isTheirs || eni.holderId !== '')
     const own = shown.map(
-      ({ eniId, holderId, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
+      ({ eniId, holderId, row, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
         what: 'eni',
         eniId,
-        ...(stripped || isTheirs
-          ? {}
-          : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
+        ...(stripped || isTheirs ? {} : { wears: { instanceId: INSTANCES.own, holderId, row } }),
         status: index === undefined ? 'available' : 'in-use',
         securityGroupIds: groups,
         ...addressed(world.addressOf(eniId)),

@@ -276,7 +276,9 @@ class Simulation {
     const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
     const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
     const publicIp = this.#chance.happens(0.15) ? { publicIp: 'new' } : {}
-    const given = spec({ enis: [{ ...eni, ...lent, ...publicIp }], containers, ...around })
+    const further = this.#chance.happens(0.2) ? [eni] : []
+    const enis = [{ ...eni, ...lent, ...publicIp }, ...further]
+    const given = spec({ enis, containers, ...around })
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
@@ -491,17 +493,20 @@ class Simulation {
   /** Other groups for a task whose ENI is there: as the API does. */
   #orderGroups(): void {
     const { journal, runner } = this.#life
-    const all = journal.all().filter(({ holder }) => {
-      const { is, details } = rowState(holder, 'eni:0')
-      return holder.desired === 'running' && is !== 'none' && details !== undefined
-    })
+    const all = journal.all().flatMap(({ id, holder }) =>
+      [...holder.spec.enis.keys()].flatMap((n) => {
+        const { is, details } = rowState(holder, `eni:${n}`)
+        const isThere = holder.desired === 'running' && is !== 'none' && details !== undefined
+        return isThere ? [{ id, holder, n }] : []
+      }),
+    )
     if (all.length === 0) return
-    const { id, holder } = this.#chance.pick(all)
+    const { id, holder, n } = this.#chance.pick(all)
     const groups = this.#chance.pick([['sg-x'], ['sg-x', 'sg-y'], OWN_GROUPS, [NO_GROUP]])
-    const amended = withGroups(holder, 0, groups)
-    asked(() => runner.amend(id, amended, ['eni:0']))
+    const amended = withGroups(holder, n, groups)
+    asked(() => runner.amend(id, amended, [`eni:${n}`]))
     // An order that was not written down was none.
-    if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, groups)
+    if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, n, groups)
   }
 
   #isLeak(holderId: string, row: string): boolean {
@@ -513,7 +518,7 @@ class Simulation {
   #leaks(): string[] {
     const enis = [...this.#world.enis.values()].filter((eni) => {
       const isFree = eni.isTheirs && (eni.index === undefined || eni.pluggedByOwner)
-      return !isFree && this.#isLeak(eni.holderId, 'eni:0')
+      return !isFree && this.#isLeak(eni.holderId, eni.row)
     })
     const containers = [...this.#world.containers.values()].filter((c) =>
       this.#isLeak(c.holderId, c.row),
