@@ -28,6 +28,7 @@ const ACCOUNT: Readonly<Record<string, readonly [number, number]>> = {
   DetachNetworkInterface: [50, 5],
   DescribeNetworkInterfaces: [100, 20],
   DescribeInstances: [100, 20],
+  DescribeSubnets: [100, 20],
 }
 
 /** Between two looks at what is given back, at least; at an ENI of an instance that is gone. */
@@ -199,7 +200,7 @@ export class Checks implements Watching {
       throw new Broken(`I9: ${id} did not wait: ${reason}`)
     }
     // Weather stops nothing that ran: an order does, or what somebody did to it.
-    const asks = ['UserInitiated', 'TerminationNotice']
+    const asks = ['UserInitiated', 'TerminationNotice', 'ServiceSchedulerInitiated']
     const isAsked = event.type === 'stopAsked' && asks.includes(event.stop.code)
     if (holder.ran && !isAsked && !this.#world.hurt.has(id)) {
       throw new Broken(`I9: ${id} ran, nobody hurt it, and it stops: ${holder.stop?.reason}`)

@@ -187,6 +187,11 @@ export class Hands {
     }
   }
 
+  /** EC2 tells of subnets. */
+  describeSubnets(): Promise<void> {
+    return this.#ec2('DescribeSubnets', () => {})
+  }
+
   get survey(): TakeSurvey {
     const looked = async <T>(look: Promise<readonly T[]>) => {
       try {
