@@ -255,6 +255,7 @@ export class Hands {
           world.addresses.delete(allocationId)
         }),
       releaseLink: () => Promise.resolve(),
+      detachLent: ({ eniId }) => this.#ec2('DetachNetworkInterface', () => world.detachLent(eniId)),
       releaseEni: ({ eniId }) =>
         this.#ec2('DeleteNetworkInterface', () => {
           if (world.enis.has(eniId) || world.foreign.has(eniId)) watching.orphan('eni', eniId)

@@ -195,7 +195,7 @@ class Simulation {
         asked(() => this.#services.create(this.#someSpec())),
       )
     }
-    await this.#live(120 + this.#chance.below(300))
+    await this.#live(150 + this.#chance.below(350))
     Object.assign(this.#weather, { faults: noFaults, ec2Until: 0, dockerUntil: 0 })
     this.#mortality = 0
     if (this.#life.clock.isOver) this.#rebirth()
@@ -326,7 +326,7 @@ class Simulation {
       if (this.#chance.happens(0.008)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
       if (this.#chance.happens(0.02)) this.#world.mischief()
-      if (this.#chance.happens(0.02)) this.#world.crash()
+      if (this.#chance.happens(0.08)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
       if (this.#chance.happens(0.02)) this.#orderGroups()
       if (this.#chance.happens(0.02)) asked(() => this.#services.change())

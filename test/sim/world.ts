@@ -453,6 +453,12 @@ export class SimWorld {
     return 'going'
   }
 
+  /** What a person has the sweep do to a lent one that nobody has any more. */
+  detachLent(eniId: string): void {
+    const eni = this.enis.get(eniId)
+    if (eni !== undefined) this.#unplugOurs(eni)
+  }
+
   /** A container's process ends. Its pause: the namespace dies. */
   exit(container: Container, exitCode: number): void {
     container.state = 'exited'
