@@ -22,7 +22,7 @@ import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
 import type { HolderId, Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
-import { holdsNothing, isWaiting, rowState, rows } from '../../state/task.ts'
+import { holdsNothing, isWaiting, kindOf, rowState, rows } from '../../state/task.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
@@ -461,12 +461,20 @@ class Simulation {
       weather: this.#weather,
       watching: this.#checks,
     })
-    const foreign = [...this.#world.foreign.values()].flatMap(({ index }) => index ?? [])
+    // Others' ENIs are asked for at the start, and when an Attach was refused at a free slot.
+    const foreignIndices = new Set([0])
+    const askForeign = () => {
+      for (const { index } of this.#world.foreign.values()) foreignIndices.add(index ?? 0)
+    }
+    askForeign()
+    journal.follow((_entry, event) => {
+      if (event.type === 'declined' && kindOf(event.row) === 'attachment') askForeign()
+    })
     const placement = {
       host: this.#host,
       journal,
       capacity: CAPACITY,
-      foreignIndices: new Set([0, ...foreign]),
+      foreignIndices,
       subnet: (subnetId: string) => ({ subnetId, availabilityZone: 'z', freeAddressCount: 50 }),
     }
     const ending = this.#ending.born(clock, journal.mayWrite)
