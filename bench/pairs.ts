@@ -1,5 +1,5 @@
-// Two ways to do one thing, or more, measured in turns: A B, B A, A B, … Whatever else the machine does
-// falls on all alike, and none always has the warmer caches. Pure, but for who measures itself.
+// Two ways to do one thing, or more, measured in turns: A B, B A, … Whatever else the machine does falls
+// on all alike, and each comes as often after any other. Pure, but for who measures itself.
 //
 //   alternate ─▶ samples of each ─▶ compare: the ratio of the medians, of the p95s, and pair by pair
 
@@ -23,13 +23,20 @@ export async function alternate<K extends string>(
     number[]
   >
   for (let n = -warmUp; n < count; n++) {
-    for (const key of n % 2 === 0 ? keys : keys.toReversed()) {
+    for (const key of orderOf(keys, n + warmUp)) {
       const figure = await sides[key]()
       if (n >= 0) samples[key].push(figure)
     }
     if (n >= 0) onTurn(n + 1)
   }
   return samples
+}
+
+/** Who goes first changes from turn to turn, and so does what goes before whom. */
+function orderOf<K>(keys: readonly K[], turn: number): readonly K[] {
+  const first = (turn >> 1) % keys.length
+  const turned = [...keys.slice(first), ...keys.slice(0, first)]
+  return turn % 2 === 0 ? turned : turned.reverse()
 }
 
 /** The figure that this share of all are at most (nearest rank). NaN where there are none. */

@@ -104,8 +104,8 @@ export interface Kernel {
 const LOOK_AGAIN_MS = 250
 const GATEWAY_TIMEOUT_MS = 3_000
 const GATEWAY_POLL_MS_MAX = 50
-/** The kernel would ask again after 1 s; the first question is lost while a carrier comes up. */
-const GATEWAY_ASK_AGAIN_MS = 100
+/** The kernel would ask again after 1 s; the first question is often lost: the carrier comes up. */
+const GATEWAY_ASK_AGAIN_MS = { first: 5, most: 100 }
 
 /** Someone who waits for a link. An announcement is only a hint to look: it may be old. */
 type Watcher = { readonly mac: string; look(): void }
@@ -235,9 +235,11 @@ async function gatewayMacOf(
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
   let askedAt = Number.NEGATIVE_INFINITY
+  let askAgainMs = GATEWAY_ASK_AGAIN_MS.first
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, GATEWAY_POLL_MS_MAX)) {
     const now = performance.now()
-    const ask = now - askedAt >= GATEWAY_ASK_AGAIN_MS
+    const ask = now - askedAt >= askAgainMs
+    if (ask && askedAt > 0) askAgainMs = Math.min(askAgainMs * 2, GATEWAY_ASK_AGAIN_MS.most)
     if (ask) askedAt = now
     const gatewayMac = await thread.call('askGateway', { ...question, ask }, signal)
     if (gatewayMac !== undefined) return gatewayMac
