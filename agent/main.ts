@@ -170,7 +170,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
   queue.look()
-  warmUp(journal, parts.roles)
+  warmUp(journal, parts.roles, ended)
   services.start()
   reconcile.start()
   const watching = watchContainers(
