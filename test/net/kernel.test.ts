@@ -5,8 +5,7 @@
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { describe, expect, test } from 'vitest'
 import { VARIANTS } from './kernel-packets.ts'
 import {
   type Eni,
@@ -18,25 +17,10 @@ import {
   live,
   nft,
   peers,
-  Rig,
 } from './kernel-rig.ts'
+import { useKernel } from './use-kernel.ts'
 
-const rig = new Rig()
-let kernel: Kernel
-const complaints: string[] = []
-const say = (_: object, message: string) => complaints.push(message)
-
-beforeAll(async () => {
-  await rig.open()
-  kernel = openKernel({ warn: say, error: say })
-})
-afterAll(async () => {
-  await kernel.close()
-  await rig.close()
-})
-afterEach(() => {
-  expect(complaints.splice(0)).toEqual([])
-})
+const { rig, kernel } = useKernel()
 
 describe('taking in', () => {
   test('an IPv4 link stands in the namespace as asked, with IPv6 off', async () => {
