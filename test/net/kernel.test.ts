@@ -131,6 +131,26 @@ describe('taking in', () => {
     await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
     for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
   })
+
+  // P474
+  test('of a burst, one whose card never comes and one whose gateway is silent keep no other waiting', async () => {
+    const [mute, muteNetns] = [rig.plug({ silent: true }), rig.netns()]
+    const end = new AbortController()
+    const { signal } = end
+    const never = kernel.waitForLink('02:00:00:00:00:98', { timeoutMs: 60_000, signal })
+    const silent = kernel.takeIn(rig.expectation4(mute, muteNetns), {
+      gatewayTimeoutMs: 60_000,
+      signal,
+    })
+    const [neverEnds, silentEnds] = [never, silent].map((each) =>
+      expect(each).rejects.toThrow('over'),
+    )
+    const tasks = Array.from({ length: 6 }, () => ({ eni: rig.plug(), netns: rig.netns() }))
+    await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
+    for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
+    end.abort(new Error('over'))
+    await Promise.all([neverEnds, silentEnds])
+  })
 })
 
 describe('taking in again', () => {
