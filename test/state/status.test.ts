@@ -294,6 +294,14 @@ describe('allocation', () => {
     expect(chooseSubnet(all, 'z3', [])).toBeUndefined()
   })
 
+  // P540
+  test('takes a subnet of IPv6 alone when no other has an address', () => {
+    const six = subnet('six', 'z1', Number.POSITIVE_INFINITY)
+    expect(chooseSubnet([six, ...all], 'z1', [])).toBe('b')
+    expect(chooseSubnet([six, ...all], 'z1', ['b', 'a'])).toBe('six')
+    expect(chooseSubnet([six], 'z1', ['six'])).toBeUndefined()
+  })
+
   test('takes the smallest free device index, never 0, never a taken or struck one', () => {
     expect(freeDeviceIndex(4, new Set([0]), [])).toBe(1)
     expect(freeDeviceIndex(4, new Set([1]), [])).toBe(2)
