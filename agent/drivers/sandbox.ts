@@ -4,8 +4,8 @@
 //
 //   create (image imported first, if it is missing) ──▶ start ──▶ hold its namespace
 
+import { nameServersOf } from '../../state/name-servers.ts'
 import { Failure } from '../failure.ts'
-import { nameServersOf } from '../name-servers.ts'
 import type { Host } from '../orders.ts'
 import { parentOf } from './cgroup/path.ts'
 import { type Cgroups, openCgroups } from './cgroup/tree.ts'
@@ -138,7 +138,7 @@ function planOf(
     StopSignal: 'SIGTERM',
     HostConfig: {
       NetworkMode: 'none',
-      Dns: [...(sandbox.nameServers ?? nameServersOf(host, { ipv4 }))],
+      Dns: [...(sandbox.nameServers ?? nameServersOf(host.nameServers, { ipv4 }))],
       DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
       ExtraHosts: [...names.map((name) => `${name}:${ipv4 ?? ipv6}`), ...ownHosts],
       ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),

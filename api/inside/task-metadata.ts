@@ -3,8 +3,8 @@
 
 import ipaddr from 'ipaddr.js'
 import type { Details } from '../../agent/drivers/driver.ts'
-import { nameServersOf } from '../../agent/name-servers.ts'
 import type { Inspected } from '../../agent/orders.ts'
+import { nameServersOf } from '../../state/name-servers.ts'
 import type { CgroupSpec, ContainerSpec } from '../../state/spec.ts'
 import { containerStatus, lastStatus } from '../../state/status.ts'
 import type { Api, Task } from '../api.ts'
@@ -148,8 +148,10 @@ function networkOf(api: Api, { entry }: Task, n: number, edition: Edition): obje
   if (edition === 3) return [defined(addresses)]
   const { host } = api.orders
   const first = detailsOf(holder, 'eni', 'eni:0') ?? eni
-  const { nameServers = nameServersOf(host, first), searchDomains = host.searchDomains } =
-    holder.spec.sandbox ?? {}
+  const {
+    nameServers = nameServersOf(host.nameServers, first),
+    searchDomains = host.searchDomains,
+  } = holder.spec.sandbox ?? {}
   return [
     defined({
       ...addresses,

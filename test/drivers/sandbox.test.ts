@@ -9,7 +9,6 @@ import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { pauseImage } from '../../agent/drivers/pause/image.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { nameServersOf } from '../../agent/name-servers.ts'
 import {
   container,
   eniDetails,
@@ -91,14 +90,6 @@ test('a task of IPv6 alone has a name for its address, and a resolver that it ca
   expect(lines).toContain(`fd00::5\t${name}`)
   expect(lines).toContain('nameserver fd00:ec2::253')
   expect(lines).not.toContain('nameserver 10.0.0.2')
-})
-
-// P542
-test('of the name servers of a VPC it gets those with an IPv6 address, or those that it says', () => {
-  const nameServers = ['10.0.0.2', '2001:db8::53']
-  expect(nameServersOf({ nameServers }, {})).toEqual(['2001:db8::53'])
-  expect(nameServersOf({ nameServers: ['10.0.0.2'] }, {})).toEqual(['fd00:ec2::253'])
-  expect(nameServersOf({ nameServers }, { ipv4: '10.0.0.5' })).toEqual(nameServers)
 })
 
 // P159

@@ -1,7 +1,4 @@
-// The name servers of a task: the VPC's, as far as its first card can reach them. Pure.
-
-import { isIPv6 } from 'node:net'
-import type { Host } from './orders.ts'
+// The name servers of a task: the VPC's, as far as its first card can reach them.
 
 /** Where Amazon's resolver is in every VPC by IPv6 (VPC user guide, "Amazon DNS server"). */
 const AMAZON_IPV6 = 'fd00:ec2::253'
@@ -12,10 +9,10 @@ const AMAZON_IPV6 = 'fd00:ec2::253'
  * gives it (amazon-ecs-agent, pull request 4649).
  */
 export function nameServersOf(
-  { nameServers }: Pick<Host, 'nameServers'>,
+  ofVpc: readonly string[],
   firstEni: { readonly ipv4?: string | undefined },
 ): readonly string[] {
-  if (firstEni.ipv4 !== undefined) return nameServers
-  const reachable = nameServers.filter((server) => isIPv6(server))
+  if (firstEni.ipv4 !== undefined) return ofVpc
+  const reachable = ofVpc.filter((server) => server.includes(':'))
   return reachable.length > 0 ? reachable : [AMAZON_IPV6]
 }
