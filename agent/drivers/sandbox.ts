@@ -89,7 +89,8 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       const facts = isSure ? undefined : await findContainer(docker, wearerOf(job), signal)
       const containerId = isSure ? known.containerId : facts?.Id
       if (containerId !== undefined) {
-        await endContainer({ cgroups }, job, containerId)
+        // One that was held Docker knows to run, and ends itself; the cgroup's own release sees to it.
+        if (!isSure) await endContainer({ cgroups }, job, containerId)
         await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.

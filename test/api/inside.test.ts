@@ -1,22 +1,15 @@
 // Goal: what a task is told about itself is what ECS tells, and of nobody else. Method: requests that
 // come from inside a namespace, over a real state file and a fake agent.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Inspected } from '../../agent/orders.ts'
 import { endpointId } from '../../state/endpoint-id.ts'
 import { settleIpv6 } from './ipv6-only.ts'
 import { register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig } from './rig.ts'
+import { nginx } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 const SHOWN: Inspected = {
   dockerId: 'd0c'.repeat(4),

@@ -7,21 +7,13 @@ import {
   paginateListTasks,
   StopTaskCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { settleIpv6 } from './ipv6-only.ts'
 import { describeOne, listed, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig } from './rig.ts'
+import { nginx } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('DescribeTasks', () => {
   beforeEach(async () => void (await register(rig)))

@@ -5,8 +5,7 @@
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { describe, expect, test } from 'vitest'
 import { VARIANTS } from './kernel-packets.ts'
 import {
   atHome,
@@ -19,25 +18,10 @@ import {
   live,
   nft,
   peers,
-  Rig,
 } from './kernel-rig.ts'
+import { useKernel } from './use-kernel.ts'
 
-const rig = new Rig()
-let kernel: Kernel
-const complaints: string[] = []
-const say = (_: object, message: string) => complaints.push(message)
-
-beforeAll(async () => {
-  await rig.open()
-  kernel = openKernel({ warn: say, error: say })
-})
-afterAll(async () => {
-  await kernel.close()
-  await rig.close()
-})
-afterEach(() => {
-  expect(complaints.splice(0)).toEqual([])
-})
+const { rig, kernel } = useKernel()
 
 describe('taking in', () => {
   test('an IPv4 link stands in the namespace as asked, with IPv6 off', async () => {
@@ -191,6 +175,26 @@ describe('taking in', () => {
     const tasks = enis.map((eni) => ({ eni, netns: rig.netns() }))
     await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
     for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
+  })
+
+  // P474
+  test('of a burst, one whose card never comes and one whose gateway is silent keep no other waiting', async () => {
+    const [mute, muteNetns] = [rig.plug({ silent: true }), rig.netns()]
+    const end = new AbortController()
+    const { signal } = end
+    const never = kernel.waitForLink('02:00:00:00:00:98', { timeoutMs: 60_000, signal })
+    const silent = kernel.takeIn(rig.expectation4(mute, muteNetns), {
+      gatewayTimeoutMs: 60_000,
+      signal,
+    })
+    const [neverEnds, silentEnds] = [never, silent].map((each) =>
+      expect(each).rejects.toThrow('over'),
+    )
+    const tasks = Array.from({ length: 6 }, () => ({ eni: rig.plug(), netns: rig.netns() }))
+    await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
+    for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
+    end.abort(new Error('over'))
+    await Promise.all([neverEnds, silentEnds])
   })
 })
 
