@@ -28,6 +28,8 @@ export type Head = {
   readonly stoppedAt: number
   /** Whether a public address was allocated for it. */
   readonly hadAddress: boolean
+  /** Whether it had an ENI of somebody else's. */
+  readonly hadLent: boolean
 }
 
 /** Whether it is to stop, and nothing of it is left: no step follows from it any more. */
@@ -41,6 +43,7 @@ export const headOf = ({ id, holder: { spec }, timeline }: Entry): Head => ({
   createdAt: timeline.createdAt,
   stoppedAt: timeline.stoppedAt ?? timeline.latestAt,
   hadAddress: spec.enis.some(({ publicIp }) => publicIp === 'new'),
+  hadLent: spec.enis.some(({ lentEniId }) => lentEniId !== undefined),
 })
 
 type HeadRow = {
@@ -49,6 +52,7 @@ type HeadRow = {
   readonly created_at: number
   readonly stopped_at: number
   readonly had_address: number
+  readonly had_lent: number
 }
 
 /** The rows of ended holders. */
@@ -60,33 +64,33 @@ export class Ends {
 
   constructor(db: Database) {
     this.#put = db.prepare(
-      `INSERT OR REPLACE INTO ends (holder, kind, created_at, stopped_at, had_address, body)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO ends (holder, kind, created_at, stopped_at, had_address, had_lent, body)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#clear = [
       db.prepare('DELETE FROM events WHERE holder = ?'),
       db.prepare("UPDATE holders SET spec = '' WHERE id = ?"),
     ]
     this.#heads = db.prepare(
-      'SELECT holder AS id, kind, created_at, stopped_at, had_address FROM ends',
+      'SELECT holder AS id, kind, created_at, stopped_at, had_address, had_lent FROM ends',
     )
     this.#body = db.prepare('SELECT body FROM ends WHERE holder = ?')
   }
 
   /** Puts the end of this entry in the place of its spec and events. To be called in a transaction. */
   put(entry: Entry): void {
-    const { id, kind, createdAt, stoppedAt, hadAddress } = headOf(entry)
+    const { id, kind, createdAt, stoppedAt, hadAddress, hadLent } = headOf(entry)
     const { holder, timeline } = entry
     const body = deflateRawSync(JSON.stringify({ holder, timeline }))
-    this.#put.run(id, kind, createdAt, stoppedAt, hadAddress ? 1 : 0, body)
+    this.#put.run(id, kind, createdAt, stoppedAt, Number(hadAddress), Number(hadLent), body)
     for (const statement of this.#clear) statement.run(id)
   }
 
   heads(): Head[] {
     const rows = this.#heads.all() as HeadRow[]
-    return rows.map(({ id, kind, created_at, stopped_at, had_address }) => ({
+    return rows.map(({ id, kind, created_at, stopped_at, had_address, had_lent }) => ({
       ...{ id, kind, createdAt: created_at, stoppedAt: stopped_at },
-      hadAddress: had_address === 1,
+      ...{ hadAddress: had_address === 1, hadLent: had_lent === 1 },
     }))
   }
 

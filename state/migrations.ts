@@ -91,6 +91,7 @@ export const MIGRATIONS: readonly string[] = [
     created_at  INTEGER NOT NULL,
     stopped_at  INTEGER NOT NULL,
     had_address INTEGER NOT NULL,
+    had_lent    INTEGER NOT NULL,
     body        BLOB NOT NULL
   ) STRICT;
   `,
