@@ -40,6 +40,7 @@ export const row: Row = {
       if (count < TASKS) rest.push(await atRest(lives.current, count, stage))
       else await pause(SETTLE_MS)
       memory.push(lives.current.rssMb())
+      stage.tell(`${short(memory.at(-1) ?? 0)} MB resident`)
     }
     const starts = { warm: await measure(place, lives, stage), cold: [] as Start[] }
     starts.cold = await measure(place, lives, stage, () => chill(`${root}/dist`))
@@ -57,7 +58,8 @@ export const row: Row = {
   },
 }
 
-type Start = { readonly alive: number; readonly told: number; readonly whole: number }
+/** Milliseconds from exec, and the processor time of it up to /status. */
+type Start = { readonly [what in 'alive' | 'told' | 'cpu' | 'whole']: number }
 
 async function measure(
   place: Place,
@@ -75,7 +77,9 @@ async function measure(
     const told = await lives.current.until('/status')
     const { RUNNING } = (JSON.parse(told.body) as Status).tasks
     if (RUNNING !== TASKS) throw new Error(`/status says that ${RUNNING} of ${TASKS} run`)
-    all.push({ alive, told: told.ms, whole: await whole(lives.current, TASKS) })
+    const cpu = lives.current.cpuMs()
+    all.push({ alive, told: told.ms, cpu, whole: await whole(lives.current, TASKS) })
+    stage.tell(JSON.stringify(all.at(-1)))
   }
   return all
 }
@@ -90,6 +94,7 @@ function figures(cache: string, all: readonly Start[]): Figure[] {
   return [
     row('exec to /healthz', 'alive', { most: 500 }),
     row(`exec to /status with ${TASKS} tasks`, 'told', { most: 1_000 }),
+    row('processor time of that', 'cpu'),
     row('exec to all of them looked after', 'whole'),
   ]
 }
@@ -104,6 +109,7 @@ async function atRest(life: Life, count: number, stage: Stage): Promise<Figure> 
     parts.push(((life.cpuMs() - before) / (REST_MS / 6)) * 100)
   }
   const value = parts.reduce((a, b) => a + b, 0) / parts.length
+  stage.tell(`${short(value)} % of a core`)
   const raw = `over a minute; in parts of ten seconds: half below ${short(median(parts))}`
   return { what: `of a core at rest, ${count} tasks`, value, unit: '%', goal: { most: 0.5 }, raw }
 }
