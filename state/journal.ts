@@ -29,6 +29,8 @@ export class Journal {
   readonly #known = new Map<HolderId, Entry | Head>()
   /** Those that are not over. */
   readonly #living = new Map<HolderId, Entry>()
+  /** What followers are told once the commit under way is on the disk. */
+  #untold: (() => void)[] = []
   /** What was known before of whatever the commit under way has changed. */
   #undo: Map<HolderId, Entry | Head | undefined> | undefined
   readonly #db: Database
@@ -135,7 +137,11 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#learned(after)
-    for (const listener of this.#listeners) listener(after, event, at, before)
+    const tell = () => {
+      for (const listener of this.#listeners) listener(after, event, at, before)
+    }
+    if (this.#undo === undefined) tell()
+    else this.#untold.push(tell)
     return after
   }
 
@@ -182,23 +188,29 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const outer = this.#undo
+    const outer = { undo: this.#undo, untold: this.#untold }
     const undo = new Map<HolderId, Entry | Head | undefined>()
+    const untold: (() => void)[] = []
     this.#undo = undo
+    this.#untold = untold
+    let done: T
     try {
-      const done = this.#onFile(() => this.#db.transaction(work)())
-      for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
-      return done
+      done = this.#onFile(() => this.#db.transaction(work)())
     } catch (error) {
       this.#undo = undefined
       for (const [id, before] of undo) this.#set(id, before)
       throw error
     } finally {
-      this.#undo = outer
+      this.#undo = outer.undo
+      this.#untold = outer.untold
     }
+    for (const [id, before] of undo) if (outer.undo?.has(id) === false) outer.undo.set(id, before)
+    if (outer.undo === undefined) for (const tell of untold) tell()
+    else outer.untold.push(...untold)
+    return done
   }
 
-  /** Calls back after every appended event. Returns the way to stop it. */
+  /** Calls back after every appended event, once it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
