@@ -17,9 +17,9 @@ import type {
 } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
-import { isLent, kindOf } from '../../state/task.ts'
+import { kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
-import { type Address, INSTANCES, type SimWorld } from './world.ts'
+import { type Address, INSTANCES, LENT, type SimWorld } from './world.ts'
 
 /** How the world misbehaves. Likelihoods per call, times in milliseconds. */
 export type Faults = {
@@ -201,9 +201,9 @@ export class Hands {
         return { away: error }
       }
     }
-    return async (_known, _signal, asked) => {
+    return async (known, _signal, asked) => {
       const [enis, containers, volumes, cgroups, addresses] = await Promise.all([
-        looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
+        looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture(known))),
         looked(this.#docker(() => this.#seenContainers())),
         looked(this.#docker(() => this.#seenVolumes())),
         looked(this.#later(LOCAL_MS, () => this.#seenCgroups())),
@@ -334,11 +334,8 @@ export class Hands {
     const isFar = action !== undefined
     const isLate = isFar || (this.#faults.lateDocker && verb === 'ensure')
     const latencyMs = this.#latency(this.#faults.latencyMs)
-    // An Attach of a lent ENI that lands when its task is over is nobody's to undo (extensions.md).
-    const isOnTime = kindOf(job.row) === 'attachment' && isLent(job.spec, job.row)
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
-      if (isOnTime && (life.isOver || signal.aborted)) return
       try {
         if (isFar && timeline.now < weather.ec2Until) throw absent('Ec2')
         if (isDocker(job) && timeline.now < weather.dockerUntil) throw absent('Docker')
@@ -406,20 +403,20 @@ export class Hands {
     return promise
   }
 
-  /** Any of the pictures that EC2 may still show. */
-  #picture(): readonly SeenEni[] {
+  /** Any of the pictures that EC2 may still show; of what wears no mark, what is asked for by id. */
+  #picture(known: readonly string[]): readonly SeenEni[] {
     const { timeline, chance, weather } = this.#options
     const { now } = timeline
     const newest = { at: now, enis: this.#seenEnis() }
     const old = weather.pictures.filter(({ at }) => now - at <= weather.faults.staleMs)
     weather.pictures = [...old, newest]
-    return chance.pick(weather.pictures).enis
+    const { enis } = chance.pick(weather.pictures)
+    return enis.filter(({ eniId }) => !LENT.includes(eniId) || known.includes(eniId))
   }
 
   #seenEnis(): SeenEni[] {
     const { world } = this.#options
-    const shown = [...world.enis.values()].filter((eni) => !eni.isTheirs || eni.holderId !== '')
-    const own = shown.map(
+    const own = [...world.enis.values()].map(
       ({ eniId, holderId, row, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
         what: 'eni',
         eniId,
