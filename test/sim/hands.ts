@@ -3,7 +3,7 @@
 // asked is over; a dead life hears nothing. EC2 calls wait for their turn in the real budget.
 
 import { BACKGROUND, Budget, launching, releasing, type Turn } from '../../agent/budget.ts'
-import type { Drivers, Job } from '../../agent/drivers/driver.ts'
+import { type Drivers, eniOf, type Job } from '../../agent/drivers/driver.ts'
 import type { Kernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
@@ -17,7 +17,7 @@ import type {
 } from '../../agent/drivers/survey.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
-import { kindOf } from '../../state/task.ts'
+import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
 import { type Address, INSTANCES, LENT, type SimWorld } from './world.ts'
 
@@ -45,6 +45,8 @@ export type Faults = {
   readonly lateDocker: boolean
   /** dockerd is killed in the instant in which containerd starts a container. */
   readonly forget: number
+  /** The Attach of a lent ENI is given up, and carried out a minute or two later. */
+  readonly lateLent: number
 }
 
 export const noFaults: Faults = {
@@ -59,6 +61,7 @@ export const noFaults: Faults = {
   staleMs: 0,
   lateDocker: false,
   forget: 0,
+  lateLent: 0,
 }
 
 /** The longest that dockerd takes to do what it was asked, milliseconds. */
@@ -334,6 +337,18 @@ export class Hands {
     const isFar = action !== undefined
     const isLate = isFar || (this.#faults.lateDocker && verb === 'ensure')
     const latencyMs = this.#latency(this.#faults.latencyMs)
+    const isLentAttach =
+      verb === 'ensure' && kindOf(job.row) === 'attachment' && isLent(job.spec, job.row)
+    if (isLentAttach && chance.happens(this.#faults.lateLent)) {
+      timeline.after(latencyMs, () => answer(() => reject(transient('its answer'))))
+      const { lentEniId = '' } = eniOf(job)
+      const before = world.attaches.get(lentEniId)
+      timeline.after(latencyMs + 30_000 + chance.below(90_000), () => {
+        // One that was asked for later was carried out: EC2 refuses the earlier one.
+        if (world.attaches.get(lentEniId) === before) this.#carryOut(job, effect)
+      })
+      return promise
+    }
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
       try {
@@ -367,6 +382,16 @@ export class Hands {
       answer(() => reject(transient('aborted')))
     })
     return promise
+  }
+
+  /** What nobody hears of any more; EC2 may refuse it by now. */
+  #carryOut<T>(job: Job, effect: (job: Job) => T): void {
+    this.#options.watching.effect('ensure', job)
+    try {
+      effect(job)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
   }
 
   async #ec2<T>(action: string, effect: () => T): Promise<T> {

@@ -254,6 +254,7 @@ class Simulation {
       staleMs: this.#chance.pick([0, 0, 30_000, 400_000]),
       lateDocker: this.#chance.happens(0.5),
       forget: this.#chance.happens(0.3) ? 0.05 : 0,
+      lateLent: this.#chance.happens(0.3) ? 0.5 : 0,
     }
   }
 

@@ -95,6 +95,8 @@ export class SimWorld {
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */
   readonly hurt = new Set<HolderId>()
+  /** How often each was attached. */
+  readonly attaches = new Map<string, number>()
   /** ENIs whose card somebody took from where the agent had put it. */
   readonly dragged = new Set<string>()
   /** ENIs whose groups an order has put on, since that was asked last. */
@@ -294,6 +296,7 @@ export class SimWorld {
       throw new Failure('refused', 'IndexTaken', 'taken', { ofChoice: true })
     }
     eni.index = deviceIndex
+    this.attaches.set(eni.eniId, (this.attaches.get(eni.eniId) ?? 0) + 1)
     // EC2 carries it out, though its task may be over.
     if (eni.isTheirs && eni.holderId === '') eni.holderId = job.holderId
     if (appearMs !== undefined) {
