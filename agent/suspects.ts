@@ -9,9 +9,10 @@
 import { headOf } from '../state/ends.ts'
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
-import { type Holder, isLent, kindOf, makerOf, type RowId, rowState, rows } from '../state/task.ts'
+import type { Holder, RowId } from '../state/task.ts'
+import { isLent, kindOf, makerOf, rowState, rows } from '../state/task.ts'
 import type { SeenAddress, SeenEni, Survey } from './drivers/survey.ts'
-import { explaining, unheardAttaches } from './late-attach.ts'
+import { explaining, unheardOf } from './late-attach.ts'
 import { changed, missing } from './missing.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
@@ -126,7 +127,7 @@ export const claimedEniIds = (journal: Claims): string[] => [...enisClaimed(jour
 
 /** Those that a survey looks for by id: what is claimed, and what may be attached late. */
 export const eniIdsToLookFor = (journal: Claims): string[] => [
-  ...new Set([...claimedEniIds(journal), ...unheardAttaches(journal).map(({ eniId }) => eniId)]),
+  ...new Set([...claimedEniIds(journal), ...unheardOf(journal).map(({ eniId }) => eniId)]),
 ]
 
 /** Every ENI that a holder knows and has not given back, and whose it is. */
@@ -193,7 +194,7 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
   ]
   if (wears === undefined) {
     if (isLent(journal.get(owner?.holderId ?? '')?.holder.spec, owner?.row)) return []
-    const isUnheard = unheardAttaches(journal).some(({ eniId }) => eniId === eni.eniId)
+    const isUnheard = unheardOf(journal).some(({ eniId }) => eniId === eni.eniId)
     if (owner === undefined && isUnheard) return late(asking, eni)
     return odd(owner === undefined ? 'it wears only a part of our mark' : STRIPPED)
   }
@@ -213,7 +214,7 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
 
 /** Nothing to say of one that is free, or plugged in elsewhere by its owner. */
 export function late({ journal, instanceId }: Asking, eni: SeenEni): Suspect[] {
-  const owner = explaining(unheardAttaches(journal), eni, instanceId)
+  const owner = explaining(unheardOf(journal), eni, instanceId)
   if (owner === undefined || enisClaimed(journal).has(eni.eniId)) return []
   const why =
     `it is attached at index ${owner.deviceIndex}, which was chosen for its task ${owner.holderId}, ` +

@@ -12,6 +12,7 @@ import type { HolderId, Spec } from './spec.ts'
 import type { Holder } from './task.ts'
 import { holdsNothing } from './task.ts'
 import type { Timeline } from './timeline.ts'
+import { unheardAttaches } from './unheard.ts'
 
 /** A holder with its id and its times. */
 export type Entry = {
@@ -28,8 +29,8 @@ export type Head = {
   readonly stoppedAt: number
   /** Whether a public address was allocated for it. */
   readonly hadAddress: boolean
-  /** Whether it had an ENI of somebody else's. */
-  readonly hadLent: boolean
+  /** Whether an Attach of a lent ENI was begun for it and never heard of (unheard.ts). */
+  readonly hasUnheard: boolean
 }
 
 /** Whether it is to stop, and nothing of it is left: no step follows from it any more. */
@@ -37,13 +38,13 @@ export const isOver = (holder: Holder): boolean =>
   holder.desired === 'stopped' && holdsNothing(holder)
 
 /** The head of an entry that is over. */
-export const headOf = ({ id, holder: { spec }, timeline }: Entry): Head => ({
+export const headOf = ({ id, holder, timeline }: Entry): Head => ({
   id,
-  kind: spec.kind,
+  kind: holder.spec.kind,
   createdAt: timeline.createdAt,
   stoppedAt: timeline.stoppedAt ?? timeline.latestAt,
-  hadAddress: spec.enis.some(({ publicIp }) => publicIp === 'new'),
-  hadLent: spec.enis.some(({ lentEniId }) => lentEniId !== undefined),
+  hadAddress: holder.spec.enis.some(({ publicIp }) => publicIp === 'new'),
+  hasUnheard: unheardAttaches(holder).length > 0,
 })
 
 type HeadRow = {
@@ -52,7 +53,7 @@ type HeadRow = {
   readonly created_at: number
   readonly stopped_at: number
   readonly had_address: number
-  readonly had_lent: number
+  readonly has_unheard: number
 }
 
 /** The rows of ended holders. */
@@ -64,7 +65,7 @@ export class Ends {
 
   constructor(db: Database) {
     this.#put = db.prepare(
-      `INSERT OR REPLACE INTO ends (holder, kind, created_at, stopped_at, had_address, had_lent, body)
+      `INSERT OR REPLACE INTO ends (holder, kind, created_at, stopped_at, had_address, has_unheard, body)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#clear = [
@@ -72,25 +73,26 @@ export class Ends {
       db.prepare("UPDATE holders SET spec = '' WHERE id = ?"),
     ]
     this.#heads = db.prepare(
-      'SELECT holder AS id, kind, created_at, stopped_at, had_address, had_lent FROM ends',
+      `SELECT holder AS id, kind, created_at, stopped_at, had_address, has_unheard FROM ends`,
     )
     this.#body = db.prepare('SELECT body FROM ends WHERE holder = ?')
   }
 
   /** Puts the end of this entry in the place of its spec and events. To be called in a transaction. */
   put(entry: Entry): void {
-    const { id, kind, createdAt, stoppedAt, hadAddress, hadLent } = headOf(entry)
+    const { id, kind, createdAt, stoppedAt, hadAddress, hasUnheard } = headOf(entry)
     const { holder, timeline } = entry
     const body = deflateRawSync(JSON.stringify({ holder, timeline }))
-    this.#put.run(id, kind, createdAt, stoppedAt, Number(hadAddress), Number(hadLent), body)
+    const flags = [hadAddress, hasUnheard].map(Number)
+    this.#put.run(id, kind, createdAt, stoppedAt, ...flags, body)
     for (const statement of this.#clear) statement.run(id)
   }
 
   heads(): Head[] {
     const rows = this.#heads.all() as HeadRow[]
-    return rows.map(({ id, kind, created_at, stopped_at, had_address, had_lent }) => ({
+    return rows.map(({ id, kind, created_at, stopped_at, had_address, has_unheard }) => ({
       ...{ id, kind, createdAt: created_at, stoppedAt: stopped_at },
-      ...{ hadAddress: had_address === 1, hadLent: had_lent === 1 },
+      ...{ hadAddress: had_address === 1, hasUnheard: has_unheard === 1 },
     }))
   }
 

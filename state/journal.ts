@@ -9,7 +9,8 @@
 import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
-import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
+import { Ends, type Entry, type Head, headOf } from './ends.ts'
+import { KnownHolders } from './known-holders.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event } from './task.ts'
 import { learn, newHolder, nextSteps } from './task.ts'
@@ -25,14 +26,9 @@ export type Quarantined = { readonly id: HolderId; readonly why: string }
 
 export class Journal {
   readonly quarantined: Quarantined[] = []
-  /** All that is remembered, oldest first: whole, or of what is over the head alone. */
-  readonly #known = new Map<HolderId, Entry | Head>()
-  /** Those that are not over. */
-  readonly #living = new Map<HolderId, Entry>()
+  readonly #known = new KnownHolders()
   /** What followers are told once the commit under way is on the disk. */
-  #untold: (() => void)[] = []
-  /** What was known before of whatever the commit under way has changed. */
-  #undo: Map<HolderId, Entry | Head | undefined> | undefined
+  #untold: (() => void)[] | undefined
   readonly #db: Database
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
@@ -90,7 +86,7 @@ export class Journal {
       return read()
     } catch (error) {
       if ((error as { code?: string }).code?.startsWith('SQLITE_')) throw error
-      this.#known.delete(id)
+      this.#known.set(id, undefined)
       this.quarantined.push({ id, why: (error as Error).message })
       return undefined
     }
@@ -98,18 +94,17 @@ export class Journal {
 
   /** Everything known, oldest first. What is over is read for it: ask `living` where that will do. */
   all(): Entry[] {
-    return [...this.#known.keys()].flatMap((id) => this.get(id) ?? [])
+    return this.#known.ids().flatMap((id) => this.get(id) ?? [])
   }
 
   /** All that are not over: that are to run, or of which something is left. */
   living(): Entry[] {
-    return [...this.#living.values()]
+    return this.#known.living()
   }
 
   /** Of all that are over, the heads. */
   ended(): Head[] {
-    const ended = [...this.#known].filter(([id]) => !this.#living.has(id))
-    return ended.map(([, known]) => ('holder' in known ? headOf(known) : known))
+    return this.#known.ended()
   }
 
   get(id: HolderId): Entry | undefined {
@@ -140,7 +135,7 @@ export class Journal {
     const tell = () => {
       for (const listener of this.#listeners) listener(after, event, at, before)
     }
-    if (this.#undo === undefined) tell()
+    if (this.#untold === undefined) tell()
     else this.#untold.push(tell)
     return after
   }
@@ -163,7 +158,7 @@ export class Journal {
    */
   forget(id: HolderId): void {
     this.#onFile(() => this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id))
-    this.#set(id, undefined)
+    this.#known.set(id, undefined)
   }
 
   /**
@@ -171,16 +166,12 @@ export class Journal {
    * commit. Answers how many. Throws as `append` does.
    */
   compact(atMost: number): number {
-    const over: Entry[] = []
-    for (const [id, known] of this.#known) {
-      if (over.length === atMost) break
-      if ('holder' in known && !this.#living.has(id)) over.push(known)
-    }
+    const over = this.#known.over(atMost)
     if (over.length === 0) return 0
     this.atOnce(() => {
       for (const entry of over) {
         this.#ends.put(entry)
-        this.#set(entry.id, headOf(entry))
+        this.#known.set(entry.id, headOf(entry))
       }
     })
     return over.length
@@ -188,25 +179,17 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const outer = { undo: this.#undo, untold: this.#untold }
-    const undo = new Map<HolderId, Entry | Head | undefined>()
+    const outer = this.#untold
     const untold: (() => void)[] = []
-    this.#undo = undo
     this.#untold = untold
     let done: T
     try {
-      done = this.#onFile(() => this.#db.transaction(work)())
-    } catch (error) {
-      this.#undo = undefined
-      for (const [id, before] of undo) this.#set(id, before)
-      throw error
+      done = this.#known.attempt(() => this.#onFile(() => this.#db.transaction(work)()))
     } finally {
-      this.#undo = outer.undo
-      this.#untold = outer.untold
+      this.#untold = outer
     }
-    for (const [id, before] of undo) if (outer.undo?.has(id) === false) outer.undo.set(id, before)
-    if (outer.undo === undefined) for (const tell of untold) tell()
-    else outer.untold.push(...untold)
+    if (outer === undefined) for (const tell of untold) tell()
+    else outer.push(...untold)
     return done
   }
 
@@ -217,16 +200,8 @@ export class Journal {
   }
 
   #learned(entry: Entry): Entry {
-    this.#set(entry.id, entry)
+    this.#known.set(entry.id, entry)
     return entry
-  }
-
-  #set(id: HolderId, now: Entry | Head | undefined): void {
-    if (this.#undo?.has(id) === false) this.#undo.set(id, this.#known.get(id))
-    if (now === undefined) this.#known.delete(id)
-    else this.#known.set(id, now)
-    if (now !== undefined && 'holder' in now && !isOver(now.holder)) this.#living.set(id, now)
-    else this.#living.delete(id)
   }
 
   #onFile<T>(work: () => T): T {

@@ -91,7 +91,7 @@ export const MIGRATIONS: readonly string[] = [
     created_at  INTEGER NOT NULL,
     stopped_at  INTEGER NOT NULL,
     had_address INTEGER NOT NULL,
-    had_lent    INTEGER NOT NULL,
+    has_unheard INTEGER NOT NULL,
     body        BLOB NOT NULL
   ) STRICT;
   `,

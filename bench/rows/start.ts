@@ -27,7 +27,7 @@ export const row: Row = {
     stage.defer(() => place.end())
     const lives = { current: place.start() }
     stage.defer(() => lives.current.kill())
-    await lives.current.until('/healthz')
+    await lives.current.until('/status')
     const subnetId = (await statusOf(place)).host.subnetId
     const rest = [await atRest(lives.current, 0, stage)]
     const memory: number[] = []
