@@ -10,6 +10,7 @@ import type { Api } from './api.ts'
 import { tasksOf } from './api.ts'
 import { addImageMetrics } from './image-metrics.ts'
 import { counts } from './service-view.ts'
+import { addSpareMetrics } from './spare-metrics.ts'
 
 /** From a local step (10 ms) to an image pull (minutes), seconds. */
 const BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600]
@@ -51,6 +52,7 @@ export function openMetrics(api: Api): Metrics {
   const registers = [new Registry()] as const
   addGauges(api, registers)
   addImageMetrics(api, registers)
+  addSpareMetrics(api, registers)
   const steps = new Histogram({
     name: 'enid_step_duration_seconds',
     help: 'From the moment a step began until it was done, retries included',

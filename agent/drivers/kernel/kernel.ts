@@ -105,7 +105,7 @@ const LOOK_AGAIN_MS = 250
 const GATEWAY_TIMEOUT_MS = 3_000
 const GATEWAY_POLL_MS_MAX = 50
 /** The kernel would ask again after 1 s; the first question is lost while a carrier comes up. */
-const GATEWAY_ASK_AGAIN_MS = 100
+const GATEWAY_ASK_AGAIN_MS = { first: 10, max: 100 }
 
 /** Someone who waits for a link. An announcement is only a hint to look: it may be old. */
 type Watcher = { readonly mac: string; look(): void }
@@ -215,6 +215,7 @@ async function takeIn(
     const what = `no answer from the gateway ${who.join(' and ')} in ${waited} ms; is the ENI attached to this instance, and in that subnet?`
     throw new KernelError({ errno: 'EHOSTUNREACH', what, mac, netns })
   }
+  if (request.isDown) await thread.call('lowerLink', { ...request, mtu }, signal)
   const gatewayMs = round(answered - placed)
   return {
     ifindex,
@@ -234,11 +235,12 @@ async function gatewayMacOf(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
-  let askedAt = Number.NEGATIVE_INFINITY
+  let askAt = Number.NEGATIVE_INFINITY
+  let againMs = GATEWAY_ASK_AGAIN_MS.first
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, GATEWAY_POLL_MS_MAX)) {
     const now = performance.now()
-    const ask = now - askedAt >= GATEWAY_ASK_AGAIN_MS
-    if (ask) askedAt = now
+    const ask = now >= askAt
+    if (ask) [askAt, againMs] = [now + againMs, Math.min(2 * againMs, GATEWAY_ASK_AGAIN_MS.max)]
     const gatewayMac = await thread.call('askGateway', { ...question, ask }, signal)
     if (gatewayMac !== undefined) return gatewayMac
     if (performance.now() > deadline) return undefined
