@@ -3,12 +3,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { buildAll } from '../scripts/build.ts'
-import { ROOT } from '../scripts/suites.ts'
+import { bundledEnid } from './bundle.ts'
+import { openClient } from './client.ts'
+import { cpuMs, rssMb } from './process.ts'
 
 /** A lab that runs, and what can be asked of it and of its process. */
 export type LabUnderTest = {
@@ -23,64 +20,27 @@ export type LabUnderTest = {
   end(): Promise<void>
 }
 
-/** Builds the bundle into a folder of its own and starts the lab from it. */
+/** Starts a lab of this name from the bundle, on a port of its own. */
 export async function startLab(name: string): Promise<LabUnderTest> {
-  const folder = mkdtempSync(join(tmpdir(), 'enid-bench-'))
-  await buildAll(join(folder, 'dist'))
-  mkdirSync(join(folder, 'bin'))
-  copyFileSync(join(ROOT, 'bin/enid'), join(folder, 'bin/enid'))
-  const child = spawn(join(folder, 'bin/enid'), ['lab', '--name', name, '--port', '0'], {
+  const args = ['lab', '--name', name, '--port', '0', '--fresh']
+  const child = spawn(await bundledEnid(), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ENID_LOG_LEVEL: 'warn' },
   })
-  const port = await portOf(child)
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const send = (method: string, path: string, type: string, body: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const headers = { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) }
-      const options = { host: '127.0.0.1', port, agent, method, path, headers }
-      const asked = request(options, (answer) => {
-        let text = ''
-        answer.setEncoding('utf8')
-        answer.on('data', (part: string) => {
-          text += part
-        })
-        answer.on('end', () =>
-          answer.statusCode === 200 ? resolve(text) : reject(new Error(text)),
-        )
-      })
-      asked.on('error', reject)
-      asked.end(body)
-    })
+  const client = openClient({ port: await portOf(child) })
+  const pid = child.pid ?? 0
   return {
     call: (action, input) =>
-      send('POST', '/', FORM, new URLSearchParams({ Action: action, ...input }).toString()),
-    ask: async (method, path, body) =>
-      JSON.parse(
-        await send(
-          method,
-          path,
-          'application/json',
-          body === undefined ? '' : JSON.stringify(body),
-        ),
-      ),
-    cpuMs() {
-      const tasks = `/proc/${child.pid}/task`
-      const run = (task: string): string => readFileSync(`${tasks}/${task}/schedstat`, 'utf8')
-      return readdirSync(tasks).reduce(
-        (sum, task) => sum + Number(run(task).split(' ')[0]) / 1e6,
-        0,
-      )
-    },
-    rssMb() {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
-    },
+      client.send('POST', '/', FORM, new URLSearchParams({ Action: action, ...input }).toString()),
+    ask: (method, path, body) => client.ask(method, path, body),
+    cpuMs: () => cpuMs(pid),
+    rssMb: () => rssMb(pid),
     async end() {
-      agent.destroy()
+      client.close()
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
       child.kill('SIGTERM')
-      if (child.exitCode === null) await once(child, 'exit')
-      rmSync(folder, { recursive: true })
+      await gone
     },
   }
 }

@@ -41,6 +41,7 @@ describe('settings', () => {
       spares: 0,
       sparesMax: undefined,
       sparePools: undefined,
+      netAdmin: false,
     })
   })
 
@@ -77,6 +78,7 @@ describe('settings', () => {
     [{ ENID_IMAGE_CLEANUP_INTERVAL_MS: '1' }, /from 1000 to/],
     [{ ENID_IMAGES_PER_CLEANUP: '1.5' }, /whole number from 1 to 1000/],
     [{ ENID_PRIVILEGED: '1' }, /ENID_PRIVILEGED is "1".*true .* or false/],
+    [{ ENID_NET_ADMIN: 'yes' }, /ENID_NET_ADMIN is "yes".*true .* or false/],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message)

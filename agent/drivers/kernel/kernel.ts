@@ -104,8 +104,8 @@ export interface Kernel {
 const LOOK_AGAIN_MS = 250
 const GATEWAY_TIMEOUT_MS = 3_000
 const GATEWAY_POLL_MS_MAX = 50
-/** The kernel would ask again after 1 s; the first question is lost while a carrier comes up. */
-const GATEWAY_ASK_AGAIN_MS = { first: 10, max: 100 }
+/** The kernel would ask again after 1 s; the first question is often lost: the carrier comes up. */
+const GATEWAY_ASK_AGAIN_MS = { first: 5, most: 100 }
 
 /** Someone who waits for a link. An announcement is only a hint to look: it may be old. */
 type Watcher = { readonly mac: string; look(): void }
@@ -216,12 +216,11 @@ async function takeIn(
     throw new KernelError({ errno: 'EHOSTUNREACH', what, mac, netns })
   }
   if (request.isDown) await thread.call('lowerLink', { ...request, mtu }, signal)
-  const gatewayMs = round(answered - placed)
   return {
     ifindex,
     mtu,
     gatewayMac,
-    timings: { ...timings, gatewayMs, totalMs: round(answered - begun) },
+    timings: { ...timings, gatewayMs: round(answered - placed), totalMs: round(answered - begun) },
   }
 }
 
@@ -235,12 +234,13 @@ async function gatewayMacOf(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
-  let askAt = Number.NEGATIVE_INFINITY
-  let againMs = GATEWAY_ASK_AGAIN_MS.first
+  let askedAt = Number.NEGATIVE_INFINITY
+  let askAgainMs = GATEWAY_ASK_AGAIN_MS.first
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, GATEWAY_POLL_MS_MAX)) {
     const now = performance.now()
-    const ask = now >= askAt
-    if (ask) [askAt, againMs] = [now + againMs, Math.min(2 * againMs, GATEWAY_ASK_AGAIN_MS.max)]
+    const ask = now - askedAt >= askAgainMs
+    if (ask && askedAt > 0) askAgainMs = Math.min(askAgainMs * 2, GATEWAY_ASK_AGAIN_MS.most)
+    if (ask) askedAt = now
     const gatewayMac = await thread.call('askGateway', { ...question, ask }, signal)
     if (gatewayMac !== undefined) return gatewayMac
     if (performance.now() > deadline) return undefined
