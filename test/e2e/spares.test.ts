@@ -41,7 +41,8 @@ beforeAll(async () => {
     'server',
     `${page}; /busybox httpd -p 81 -h /www; /busybox httpd -f -p 82 -h /www`,
   )
-  await rig.define('idle', 'exec /busybox sleep 600')
+  // A name of its own: a restart makes sure of the server's container as well.
+  await rig.define('idle', 'exec /busybox sleep 600', { name: 'late' })
   await rig.define('named', 'exec /busybox sleep 600', { hostname: 'named' })
   ;[server = ''] = await rig.run('server', [open])
   serverIp = fact(await rig.waitFor(server, 'RUNNING'), 'privateIPv4Address')
@@ -207,9 +208,9 @@ test('launches that fit no spare get its slot: they wait for it, say so, and run
 
 // P456
 test.each([
-  ['before began ensure image:app', 'the same groups', () => warm],
+  ['before began ensure image:late', 'the same groups', () => warm],
   ['after effect ensure eni:0', 'other groups', () => other],
-  ['after effect ensure container:app', 'the same groups', () => warm],
+  ['after effect ensure container:late', 'the same groups', () => warm],
 ])(
   'an agent that dies %s of a launch in %s finishes it as the same task',
   async (point, _groups, group) => {
