@@ -16,7 +16,7 @@ import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { Course, Ec2Called, Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
-import { CALLS_MAX } from '../state/timeline.ts'
+import { CALLS_MAX, isKept } from '../state/timeline.ts'
 import type { Clock } from './clock.ts'
 import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
@@ -302,7 +302,7 @@ export class Runner {
       mine.spec = this.#entry(id).holder.spec
       const onCall = ({ waitedMs, ...call }: Ec2Called & { readonly waitedMs: number }) => {
         mine.waitedMs += waitedMs
-        mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
+        if (isKept(call)) mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
       }
       const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs, onCall })
       const result = await driver[verb](job, mine.controller.signal)
