@@ -10,10 +10,12 @@ import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
 import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
+import { fold, follow } from './fold.ts'
+import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
-import type { Event } from './task.ts'
-import { learn, newHolder, nextSteps } from './task.ts'
-import { newTimeline, note } from './timeline.ts'
+import type { Event, RowId } from './task.ts'
+import { newHolder } from './task.ts'
+import { newTimeline } from './timeline.ts'
 
 export type { Entry } from './ends.ts'
 
@@ -35,6 +37,8 @@ export class Journal {
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
   readonly #ends: Ends
+  /** What was appended in the commit that is under way. */
+  #untold: (() => void)[] | undefined
   readonly #listeners = new Set<Listener>()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
@@ -57,29 +61,12 @@ export class Journal {
       // Of one that is over no spec is read; if something was told of it since, it is folded on.
       const head = heads.get(id)
       if (head !== undefined && !told.has(id)) this.#known.set(id, head)
-      else this.#readable(id, () => this.#learned(this.#fold(id, head !== undefined)))
+      else this.#readable(id, () => this.#learned(fold(this.#db, id, head && this.#ends.read(id))))
     }
   }
 
   #column(sql: string): string[] {
     return this.#db.prepare(sql).pluck().all() as string[]
-  }
-
-  /** The entry as the file has it. */
-  #fold(id: HolderId, hasEnd: boolean): Entry {
-    const events = this.#db
-      .prepare<[string], EventRow>('SELECT at, event FROM events WHERE holder = ? ORDER BY seq')
-      .all(id)
-    return fold(hasEnd ? this.#ends.read(id) : this.#first(id), events)
-  }
-
-  #first(id: HolderId): Entry {
-    const row = this.#db
-      .prepare<[string], HolderRow>('SELECT spec, created_at FROM holders WHERE id = ?')
-      .get(id)
-    if (row === undefined) throw new Error(`no holder ${id} in the state file`)
-    const holder = newHolder(JSON.parse(row.spec) as Spec)
-    return { id, holder, timeline: newTimeline(row.created_at) }
   }
 
   /** What `read` answers; a row that cannot be read is set aside. */
@@ -125,6 +112,19 @@ export class Journal {
   }
 
   /**
+   * A spare becomes this task, durably, under the spare's id. `rows` are to be made sure of. Throws
+   * as `append` does.
+   */
+  assign(id: HolderId, wanted: Spec, rows: readonly RowId[]): Entry {
+    return this.append(id, { type: 'assigned', spec: withCredentialsId(wanted), rows })
+  }
+
+  /** Begins a task as it was placed: on its own, or as the spare that it takes over. */
+  place({ id, spec, rows }: Placed): Entry {
+    return rows === undefined ? this.begin(id, spec) : this.assign(id, spec, rows)
+  }
+
+  /**
    * Learns the event, then writes it down; when this returns it is on the disk. Throws
    * StateFileUnwritable, and has learned nothing, while the disk is full or the file locked.
    */
@@ -135,8 +135,16 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#learned(after)
-    for (const listener of this.#listeners) listener(after, event, at, before)
+    this.#tell(() => {
+      for (const listener of this.#listeners) listener(after, event, at, before)
+    })
     return after
+  }
+
+  /** What is not on the disk yet is told when it is: it may be taken back. */
+  #tell(say: () => void): void {
+    if (this.#untold === undefined) say()
+    else this.#untold.push(say)
   }
 
   /** Keeps the last lines of a container's log, beside the holder. */
@@ -182,23 +190,28 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const outer = this.#undo
+    const [outer, outerUntold] = [this.#undo, this.#untold]
     const undo = new Map<HolderId, Entry | Head | undefined>()
+    const untold: (() => void)[] = []
     this.#undo = undo
+    this.#untold = untold
+    let result: T
     try {
-      const done = this.#onFile(() => this.#db.transaction(work)())
+      result = this.#onFile(() => this.#db.transaction(work)())
       for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
-      return done
     } catch (error) {
       this.#undo = undefined
       for (const [id, before] of undo) this.#set(id, before)
       throw error
     } finally {
       this.#undo = outer
+      this.#untold = outerUntold
     }
+    for (const say of untold) this.#tell(say)
+    return result
   }
 
-  /** Calls back after every appended event. Returns the way to stop it. */
+  /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -219,28 +232,5 @@ export class Journal {
 
   #onFile<T>(work: () => T): T {
     return onFile(this.#db.name, work)
-  }
-}
-
-type HolderRow = { readonly spec: string; readonly created_at: number }
-type EventRow = { readonly at: number; readonly event: string }
-
-function fold(first: Entry, events: readonly EventRow[]): Entry {
-  const entry = events.reduce(
-    (before, { at, event }) => follow(before, JSON.parse(event) as Event, at),
-    first,
-  )
-  // A spec that cannot be laid out would throw wherever it is met, with no event to blame.
-  nextSteps(entry.holder)
-  return entry
-}
-
-function follow(entry: Entry, event: Event, at: number): Entry {
-  const before = entry.holder
-  const after = learn(before, event)
-  return {
-    id: entry.id,
-    holder: after,
-    timeline: note(entry.timeline, { before, after, event, at }),
   }
 }

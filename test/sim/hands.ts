@@ -281,11 +281,12 @@ export class Hands {
         throw new KernelError({ errno: 'EINTR', what: 'interrupted' })
       })
     return {
-      verify: ({ mac, netns }) =>
+      verify: ({ mac, netns, isDown = false }) =>
         look(() => {
           const eni = world.enis.get(mac)
           const different = (what: string) => [{ what, expected: 'there', seen: 'absent' }]
           if (eni?.card !== netns) return different('mac')
+          if (eni.isUp === isDown) return different('up')
           return eni.configured ? [] : different('route')
         }),
       findLink: (mac, netns = 'host') =>
