@@ -226,6 +226,11 @@ export type Spec = {
   readonly roles?: RolesSpec
   /** The cgroup around all of it. Absent: none, as in tasks from before there was one. */
   readonly cgroup?: CgroupSpec
+  /**
+   * Whether containers are made before they may start, each in a row of its own. Absent: made as they
+   * are started, as in tasks from before that.
+   */
+  readonly madeAhead?: true
   /** How long it may wait for room on this host. Absent: there was room when it began. */
   readonly waitMs?: number
   /** Whether the instance metadata service is dropped on the task's links. */

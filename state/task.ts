@@ -17,6 +17,7 @@ export type RowId =
   | `publicIp:${number}`
   | `image:${string}`
   | `volume:${string}`
+  | `created:${string}`
   | `container:${string}`
   | 'cgroup'
   | 'sandbox'
@@ -65,7 +66,7 @@ export type Course = {
   readonly retries?: number
   /** How long it waited between tries and for its turn at EC2, milliseconds; absent: not at all. */
   readonly waitedMs?: number
-  /** The latest of its calls. */
+  /** The latest of its calls that change something or failed. */
   readonly calls?: readonly Ec2Called[]
 }
 type Took = { readonly course?: Course }
@@ -217,20 +218,24 @@ function layOut(spec: Spec): readonly Row[] {
     // The kernel's client speaks from the namespace that it was mounted in, and keeps that alive.
     if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: links })
   }
+  const network = [...ground, ...links, ...publicIps]
   for (const container of spec.containers) {
-    all.push({
-      id: `container:${container.name}`,
-      needs: [
-        ...ground,
-        ...links,
-        ...publicIps,
-        { row: `image:${container.name}` },
-        ...ownNeeds(spec, container),
-      ],
-    })
+    const { name } = container
+    const own: Need[] = [{ row: `image:${name}` }, ...ownNeeds(spec, container)]
+    if (spec.madeAhead) {
+      // It names the pause container; the network it needs no sooner than its first process does.
+      all.push({ id: `created:${name}`, needs: [sandbox, ...own] })
+      all.push({ id: `container:${name}`, needs: [...network, { row: `created:${name}` }] })
+    } else {
+      all.push({ id: `container:${name}`, needs: [...network, ...own] })
+    }
   }
   return all
 }
+
+/** The row that makes what wears the mark of this one: itself, but for a container made ahead. */
+export const makerOf = ({ madeAhead }: Pick<Spec, 'madeAhead'>, row: RowId): RowId =>
+  madeAhead && kindOf(row) === 'container' ? `created:${row.slice('container:'.length)}` : row
 
 /** What a container waits for beside what all of its task do. */
 function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
@@ -244,7 +249,11 @@ function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
     ),
     ...[...mounted].map((name): Need => ({ row: `volume:${name}` })),
     // Docker takes them from a container that is there.
-    ...volumesFrom.map(({ container: name }): Need => ({ row: `container:${name}` })),
+    ...volumesFrom.map(
+      ({ container: name }): Need => ({
+        row: makerOf(spec, `container:${name}`),
+      }),
+    ),
   ]
 }
 

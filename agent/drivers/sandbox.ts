@@ -4,6 +4,7 @@
 //
 //   create (image imported first, if it is missing) ──▶ start ──▶ hold its namespace
 
+import { nameServersOf } from '../../state/name-servers.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { parentOf } from './cgroup/path.ts'
@@ -16,6 +17,7 @@ import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
 import { type PauseImage, pauseImage } from './pause/image.ts'
+import { openStartTurns, type StartTurns } from './start-turns.ts'
 
 export type SandboxOptions = {
   readonly docker: Docker
@@ -23,6 +25,8 @@ export type SandboxOptions = {
   readonly host: Host
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'end'>
+  /** By default its own. */
+  readonly turns?: StartTurns
   /** By default the one for this machine. */
   readonly image?: PauseImage
 }
@@ -32,7 +36,8 @@ export type SandboxOptions = {
  * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
  */
 export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
-  const { docker, kernel, host, cgroups = openCgroups(), image = pauseImage() } = options
+  const { docker, kernel, host, image = pauseImage() } = options
+  const { cgroups = openCgroups(), turns = openStartTurns() } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<string> {
@@ -73,18 +78,23 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       if (found?.State.Running) return await settle(found.Id, signal)
       if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
       const containerId = found?.Id ?? (await make(job, signal))
-      await startContainer({ docker, cgroups }, job, containerId, signal)
+      await startContainer({ docker, cgroups, turns }, job, containerId, signal)
       return await settle(containerId, signal)
     },
 
     async release(job, signal) {
-      const facts = await findContainer(docker, wearerOf(job), signal)
-      if (facts !== undefined) {
-        await endContainer({ cgroups }, job, facts.Id)
-        await docker.remove(facts.Id, signal)
+      const known = job.known('sandbox', job.row)
+      // What was held is known by its id; in doubt it may be another, made by an ensure without an answer.
+      const isSure = known !== undefined && !job.again
+      const facts = isSure ? undefined : await findContainer(docker, wearerOf(job), signal)
+      const containerId = isSure ? known.containerId : facts?.Id
+      if (containerId !== undefined) {
+        // One that was held Docker knows to run, and ends itself; the cgroup's own release sees to it.
+        if (!isSure) await endContainer({ cgroups }, job, containerId)
+        await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
-      const netns = job.known('sandbox', job.row)?.netns ?? (facts && netnsOf(facts))
+      const netns = known?.netns ?? (facts && netnsOf(facts))
       if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
       return undefined
     },
@@ -115,15 +125,18 @@ const hostnameOf = (dnsName: string): string =>
 
 function planOf(
   job: Job,
-  { nameServers, searchDomains }: Host,
+  host: Host,
   image: string,
   labels: Record<string, string>,
 ): ContainerPlan {
-  const { privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
+  const { eniId, privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
   const { sandbox = {} } = job.spec
-  const { hostname = privateDnsName, extraHosts = [], sysctls = {} } = sandbox
+  const { searchDomains } = host
+  // As EC2 names an instance in a subnet of IPv6 alone: by its id. Nobody resolves it but the task.
+  const ownName = privateDnsName ?? `${eniId}.${searchDomains[0] ?? 'internal'}`
+  const { hostname = ownName, extraHosts = [], sysctls = {} } = sandbox
   const ownHosts = extraHosts.map((line) => `${line.hostname}:${line.address}`)
-  const names = hostname === privateDnsName ? [privateDnsName] : [hostname, privateDnsName]
+  const names = hostname === ownName ? [ownName] : [hostname, ownName]
   const cgroup = job.known('cgroup', 'cgroup')?.path
   // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
   const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
@@ -134,9 +147,9 @@ function planOf(
     StopSignal: 'SIGTERM',
     HostConfig: {
       NetworkMode: 'none',
-      Dns: [...(sandbox.nameServers ?? nameServers)],
+      Dns: [...(sandbox.nameServers ?? nameServersOf(host.nameServers, { ipv4 }))],
       DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
-      ExtraHosts: [...names.map((name) => `${name}:${ipv4}`), ...ownHosts],
+      ExtraHosts: [...names.map((name) => `${name}:${ipv4 ?? ipv6}`), ...ownHosts],
       ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),
       // Others may join it; nobody does unless the task says so.
       ...(sandbox.ipc === 'task' && { IpcMode: 'shareable' }),

@@ -108,6 +108,7 @@ export class Checks implements Watching {
     if (this.#began.get(job.holderId, pattern) === undefined) {
       throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
     }
+    if (verb === 'ensure' && job.row.startsWith('created:')) this.#checkVolumes(job)
     if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
     if (verb === 'ensure' && job.row.startsWith('volume:')) this.#checkMount(job)
   }
@@ -361,17 +362,23 @@ export class Checks implements Watching {
     })
   }
 
-  /**
-   * I2: no process of a task starts before its link stands configured in its namespace; nor before
-   * its volumes are there: Docker would make them, under nobody's mark.
-   */
-  #checkStart(job: Job): void {
+  /** No container is made before its volumes are there: Docker would make them, under nobody's mark. */
+  #checkVolumes(job: Job): void {
     for (const { volume } of containerOf(job).mounts ?? []) {
       if (this.#world.volumes.has(`volume:${volume} of ${job.holderId}`)) continue
-      throw new Broken(`${job.row} of ${job.holderId} starts without its volume ${volume}`)
+      throw new Broken(`${job.row} of ${job.holderId} is made without its volume ${volume}`)
     }
+  }
+
+  /** I2: no process of a task starts before its link stands configured in its namespace. */
+  #checkStart(job: Job): void {
+    this.#checkVolumes(job)
+    // One that was made ahead has no process yet, unless dockerd has forgotten it.
+    const isForgotten = this.#world.forgotten.has(`${job.holderId} ${job.row}`)
+    const isStarted = ({ state }: Container) =>
+      !job.spec.madeAhead || state !== 'created' || isForgotten
     const isAgain = [...this.#world.containers.values()].some(
-      (c) => c.holderId === job.holderId && c.row === job.row,
+      (c) => c.holderId === job.holderId && c.row === job.row && isStarted(c),
     )
     if (!isAgain && this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
   }

@@ -19,7 +19,7 @@ import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
-import { type Address, INSTANCES, LENT, type SimWorld } from './world.ts'
+import { type Address, INSTANCES, LENT, type SimWorld, startOf } from './world.ts'
 
 /** How the world misbehaves. Likelihoods per call, times in milliseconds. */
 export type Faults = {
@@ -182,6 +182,10 @@ export class Hands {
       link: driver(
         (job) => world.takeIn(job),
         (job) => world.giveBack(job),
+      ),
+      created: driver(
+        (job) => world.createContainer(job),
+        (job) => world.removeContainer({ ...job, row: startOf(job) }),
       ),
       container: driver(
         (job) => world.startContainer(job),
@@ -521,4 +525,4 @@ const attachment = (eniId: string, deviceIndex: number, isGuarded: boolean) => (
 const isStarted = ({ row }: Job): boolean => ['sandbox', 'container'].includes(kindOf(row))
 
 const isDocker = ({ row }: Job): boolean =>
-  ['sandbox', 'container', 'image', 'volume'].includes(kindOf(row))
+  ['sandbox', 'created', 'container', 'image', 'volume'].includes(kindOf(row))

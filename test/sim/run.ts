@@ -44,6 +44,7 @@ const deadlineMs = {
   attachment: 120_000,
   guard: 120_000,
   link: 180_000,
+  created: 120_000,
   container: 120_000,
 }
 const HOUR_MS = 3_600_000
@@ -302,9 +303,11 @@ class Simulation {
     })
     const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
     const lent = this.#chance.happens(0.15) && lentEniId !== undefined ? { lentEniId } : {}
+    // By the id, not by chance, as in withVolume.
+    const ahead = n % 4 === 0 ? {} : { madeAhead: true as const }
     const one = this.#someSpec()
     const enis = one.enis.map((eni, n) => (n === 0 ? { ...eni, ...lent } : eni))
-    const given = { ...one, enis }
+    const given = { ...one, enis, ...ahead }
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
@@ -566,13 +569,19 @@ class Simulation {
     return holder === undefined || rowState(holder, row as 'sandbox').is === 'none'
   }
 
+  /** The row that a container is there for. */
+  #makerOf({ holderId, row }: { readonly holderId: HolderId; readonly row: string }): string {
+    const isAhead = this.#life.journal.get(holderId)?.holder.spec.madeAhead
+    return isAhead ? row.replace('container:', 'created:') : row
+  }
+
   #leaks(): string[] {
     const enis = [...this.#world.enis.values()].filter((eni) => {
       const isFree = eni.isTheirs && (eni.index === undefined || eni.pluggedByOwner)
       return !isFree && this.#isLeak(eni.holderId, eni.row)
     })
     const containers = [...this.#world.containers.values()].filter((c) =>
-      this.#isLeak(c.holderId, c.row),
+      this.#isLeak(c.holderId, this.#makerOf(c)),
     )
     const volumes = [...this.#world.volumes].filter(([, v]) => this.#isLeak(v.holderId, v.row))
     const cgroups = [...this.#world.cgroups].filter((id) => this.#isLeak(id, 'cgroup'))

@@ -3,7 +3,7 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
-import { eniOf, numberOf } from '../../agent/drivers/driver.ts'
+import { containerOf, eniOf, numberOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec, HolderId } from '../../state/spec.ts'
@@ -80,6 +80,9 @@ export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-000
 
 /** An Elastic IP of a task's, and the ENI that it stands for. */
 export type Address = { readonly allocationId: string; readonly holderId: HolderId; eniId?: string }
+
+/** The row that starts the container of a row: whose mark it wears, whichever row made it. */
+export const startOf = (job: Job): `container:${string}` => `container:${containerOf(job).name}`
 
 export class SimWorld {
   readonly addresses = new Map<string, Address>()
@@ -351,8 +354,11 @@ export class SimWorld {
 
   /** dockerd is killed in the instant in which its containerd starts this container. */
   forget(job: Job): void {
-    if (this.#containerOf(job) !== undefined) return
-    this.#newContainer(job).state = 'created'
+    const there = this.#containerOf(job)
+    const isAhead = job.row !== 'sandbox' && job.spec.madeAhead
+    if (isAhead ? there?.state !== 'created' : there !== undefined) return
+    const container = there ?? this.#newContainer(job)
+    container.state = 'created'
     this.forgotten.set(`${job.holderId} ${job.row}`, job)
   }
 
@@ -391,13 +397,28 @@ export class SimWorld {
     eni.configured = false
   }
 
+  /** Makes it, and starts nothing. One that was started once is not made anew. */
+  createContainer(job: Job): Details['created'] {
+    const row = startOf(job)
+    const there = this.#containerOf({ ...job, row })
+    const started = job.known('container', row)
+    if (there === undefined && started !== undefined) return { containerId: started.containerId }
+    const container = there ?? this.#newContainer({ ...job, row })
+    if (there === undefined) container.state = 'created'
+    return { containerId: container.containerId }
+  }
+
   startContainer(job: Job): Details['container'] {
     const { netns } = job.details('sandbox', 'sandbox')
     const there = this.#containerOf(job)
+    const isFirst = there === undefined || (job.spec.madeAhead && there.state === 'created')
     if (there === undefined && job.known('container', job.row) !== undefined) {
       throw new Failure('lost', 'ContainerGone', 'it was removed')
     }
-    if (there === undefined && this.containers.get(netns)?.state !== 'running') {
+    if (there === undefined && job.spec.madeAhead) {
+      throw new Failure('refused', 'CannotStartContainerError', 'no such container')
+    }
+    if (isFirst && this.containers.get(netns)?.state !== 'running') {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
     const container = there ?? this.#newContainer(job)
@@ -414,11 +435,13 @@ export class SimWorld {
     return { containerId }
   }
 
-  /** The driver's release: what it can see of it is ended first. */
+  /** The driver's release: what it can see of it is ended first. Made ahead, it is removed later. */
   releaseContainer(job: Job): void {
     const isSeen = this.#containerOf(job) !== undefined && job.known('cgroup', 'cgroup')
     if (isSeen) this.forgotten.delete(`${job.holderId} ${job.row}`)
-    this.removeContainer(job)
+    const there = this.#containerOf(job)
+    if (job.row === 'sandbox' || !job.spec.madeAhead) this.removeContainer(job)
+    else if (there?.state === 'running') this.exit(there, 137)
   }
 
   /** Removes the container of this row, whatever it does; gone is success. */

@@ -4,10 +4,11 @@
 import { describe, expect, test } from 'vitest'
 import { chooseSubnet, clientToken, freeDeviceIndex } from '../../state/allocation.ts'
 import { consequence } from '../../state/exits.ts'
+import { nameServersOf } from '../../state/name-servers.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import type { Event, Exit, Holder, RowId, Stop } from '../../state/task.ts'
 import { learn, newHolder, nextSteps } from '../../state/task.ts'
-import { newTimeline, note } from '../../state/timeline.ts'
+import { changes, newTimeline, note } from '../../state/timeline.ts'
 import { container, spec } from './specs.ts'
 
 const stopAsked: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
@@ -294,6 +295,22 @@ describe('allocation', () => {
     expect(chooseSubnet(all, 'z3', [])).toBeUndefined()
   })
 
+  // P542
+  test('a task of IPv6 alone gets the name servers that it can reach', () => {
+    const ofVpc = ['10.0.0.2', '2001:db8::53']
+    expect(nameServersOf(ofVpc, {})).toEqual(['2001:db8::53'])
+    expect(nameServersOf(['10.0.0.2'], {})).toEqual(['fd00:ec2::253'])
+    expect(nameServersOf(ofVpc, { ipv4: '10.0.0.5' })).toEqual(ofVpc)
+  })
+
+  // P540
+  test('takes a subnet of IPv6 alone when no other has an address', () => {
+    const six = subnet('six', 'z1', Number.POSITIVE_INFINITY)
+    expect(chooseSubnet([six, ...all], 'z1', [])).toBe('b')
+    expect(chooseSubnet([six, ...all], 'z1', ['b', 'a'])).toBe('six')
+    expect(chooseSubnet([six], 'z1', ['six'])).toBeUndefined()
+  })
+
   test('takes the smallest free device index, never 0, never a taken or struck one', () => {
     expect(freeDeviceIndex(4, new Set([0]), [])).toBe(1)
     expect(freeDeviceIndex(4, new Set([1]), [])).toBe(2)
@@ -311,6 +328,38 @@ describe('allocation', () => {
 })
 
 describe('the timeline', () => {
+  // P529
+  test('of a container that restarts for months keeps the first step and the latest, and goes on counting', () => {
+    const restart = { ignoredExitCodes: [], attemptPeriodMs: 0 }
+    let h = newHolder(spec({ containers: [container('web', {}, { restart })] }))
+    let timeline = newTimeline(0)
+    let at = 0
+    const say = (event: Event) => {
+      const before = h
+      h = learn(h, event)
+      timeline = note(timeline, { before, after: h, event, at: ++at })
+    }
+    const climb = () => {
+      for (let next = nextSteps(h)[0]; next !== undefined; next = nextSteps(h)[0]) {
+        say({ type: 'began', verb: next.verb, row: next.row })
+        say({ type: 'done', verb: next.verb, row: next.row })
+      }
+    }
+    climb()
+    const [first, others] = [timeline.steps.find((s) => s.row === 'container:web'), UP.length - 1]
+    let version = changes(timeline)
+    for (let n = 0; n < 500; n++) {
+      say({ type: 'exited', container: 'web', exitCode: 1, exitId: `${n}`, ranMs: 9 })
+      say({ type: 'restartAsked', container: 'web', exitId: `${n}` })
+      climb()
+      expect(changes(timeline)).toBe(version + 2)
+      version = changes(timeline)
+    }
+    const kept = timeline.steps.filter((s) => s.row === 'container:web')
+    expect([kept.length, kept[0], kept.at(-1)?.doneAt]).toEqual([20, first, at])
+    expect(timeline.steps.length - kept.length).toBeGreaterThanOrEqual(others)
+  })
+
   test('a step that was declined is open again with the next choice, and what it took adds up', () => {
     const call = (n: number) => ({ action: 'AttachNetworkInterface', ms: n })
     const row = 'attachment:0'
