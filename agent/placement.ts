@@ -17,7 +17,7 @@ import { ownIndex, ownIndices } from './slots.ts'
 
 export type PlacementFacts = {
   readonly host: Host
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'all'>
   readonly capacity: Capacity
   /** Device indices on card 0 that are not ours: the instance's own, and other people's. */
   readonly foreignIndices: ReadonlySet<number>
@@ -63,7 +63,9 @@ function numbers(unit: string, all: number, free: number, need: number, held: nu
 function eniDetail(facts: PlacementFacts, enis: readonly EniSpec[], held = 0): string {
   const { host } = facts
   const all = here(facts, [...new Set(enis.flatMap(({ subnetIds }) => subnetIds))])
-  const named = all.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
+  const named = all.map(({ subnetId, freeAddressCount: free }) =>
+    Number.isFinite(free) ? `${subnetId} ${free}` : `${subnetId} any number (IPv6 alone)`,
+  )
   return (
     `${host.instanceType} carries ${host.eniCountMax} ENIs, ${slotsUsed(facts)} are in use` +
     (held === 0 ? '' : `, ${held} are held for a task that waits`) +

@@ -2,6 +2,9 @@
 //
 //   nextSteps ──▶ began (durable) ──▶ driver ──▶ done | declined | refused | lost (durable) ──▶ again
 //
+// What begins together, or follows from what was done, is written down with it in one commit: on a
+// busy disk each costs milliseconds, and a task has some twenty words to be written.
+//
 // One step per row is in flight. A crash anywhere leaves the row `unsure`, and the next life calls
 // nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
 // is right.
@@ -13,7 +16,7 @@ import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { Course, Ec2Called, Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
-import { CALLS_MAX } from '../state/timeline.ts'
+import { CALLS_MAX, isKept } from '../state/timeline.ts'
 import type { Clock } from './clock.ts'
 import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
@@ -46,6 +49,8 @@ export type RunnerOptions = {
 const BACKOFF_MS = { first: 200, max: 30_000 }
 /** When something seen is told again, after it could not be written down, milliseconds. */
 const UNWRITABLE_MS = 1000
+/** So many holders are taken up without anybody else having a turn: some 10 ms. */
+const RESUMED_AT_ONCE = 20
 /** However late it is, an attempt has this long, milliseconds: its answer may be there already. */
 const ATTEMPT_MS_MIN = 2000
 
@@ -71,6 +76,8 @@ type Try = {
   calls: Ec2Called[]
 }
 
+type Told = { readonly id: HolderId; readonly event: Event }
+
 export class Runner {
   readonly #options: RunnerOptions
   readonly #tries = new Map<HolderId, Map<RowId, Try>>()
@@ -86,15 +93,33 @@ export class Runner {
    * doubted before anything is done, so that nothing is started on what was not looked at.
    */
   resume(): void {
-    for (const { id, holder } of this.#options.journal.all()) {
-      for (const { id: row } of rows(holder.spec)) {
-        const isLocal = ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
-        if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
-          continue
-        const doubted: Event = { type: 'doubted', row, why: 'the agent started' }
-        this.#write(id, doubted, () => this.tell(id, doubted))
-      }
-      this.advance(id)
+    const { journal } = this.#options
+    const all = journal.living()
+    // In one commit, not in three for each task.
+    const unwritten = this.#writeAll(all.flatMap(doubtsOf))
+    for (const { id, event } of unwritten) this.#write(id, event, () => this.tell(id, event))
+    this.#advanceAll(all.map(({ id }) => id))
+  }
+
+  /** A few at a time: each writes down what it begins, and who asks for /status is to wait for none. */
+  #advanceAll(ids: readonly HolderId[]): void {
+    if (this.#closed) return
+    for (const id of ids.slice(0, RESUMED_AT_ONCE)) this.advance(id)
+    const rest = ids.slice(RESUMED_AT_ONCE)
+    if (rest.length > 0) this.#options.clock.after(0, () => this.#advanceAll(rest))
+  }
+
+  /** Writes these down together. Answers those that could not be: all of them, or none. */
+  #writeAll(events: readonly Told[]): readonly Told[] {
+    const { journal } = this.#options
+    try {
+      journal.atOnce(() => {
+        for (const { id, event } of events) journal.append(id, event)
+      })
+      return []
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      return events
     }
   }
 
@@ -163,6 +188,13 @@ export class Runner {
     return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
   }
 
+  /** What any holder waits for at the moment, and whose it is. */
+  *waits(): Generator<readonly [HolderId, Waiting]> {
+    for (const [id, tries] of this.#tries) {
+      for (const { waiting } of tries.values()) if (waiting !== undefined) yield [id, waiting]
+    }
+  }
+
   /** Starts every step that may be done now and is not under way. */
   advance(id: HolderId): void {
     const entry = this.#options.journal.get(id)
@@ -175,9 +207,55 @@ export class Runner {
       return
     }
     if (holder.desired === 'stopped') this.#giveUpEnsures(id)
-    for (const step of nextSteps(holder, this.#others(id))) {
-      if (!this.#tries.get(id)?.has(step.row)) this.#attempt(id, step)
+    this.#goOn(id, this.#beginAll(id))
+    for (const step of this.#due(id)) {
+      if (!this.#tries.get(id)?.has(step.row)) this.#goOn(id, [this.#newTry(id, step)])
     }
+  }
+
+  /** The steps that may be done now and are not under way; `but`: this one is through. */
+  #due(id: HolderId, but?: RowId): Step[] {
+    const tries = this.#tries.get(id)
+    const steps = nextSteps(this.#entry(id).holder, this.#others(id))
+    return steps.filter(({ row }) => row === but || !tries?.has(row))
+  }
+
+  /**
+   * Writes down together the beginning of all that may be done now. They go on when that is on the
+   * disk. None begins here where one may not, or cannot be written down: each then says so itself.
+   */
+  #beginAll(id: HolderId): Try[] {
+    if (this.#due(id).length < 2) return []
+    try {
+      return this.#beginDue(id)
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      return []
+    }
+  }
+
+  /** The same as a part of a commit that writes down more, `but` being through with it. */
+  #beginDue(id: HolderId, but?: RowId): Try[] {
+    if (this.#closed || consequence(this.#entry(id).holder) !== undefined) return []
+    try {
+      return this.#options.journal.atOnce(() =>
+        this.#due(id, but).map((step) => {
+          const mine = this.#newTry(id, step)
+          this.#begin(id, mine)
+          return mine
+        }),
+      )
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return []
+    }
+  }
+
+  #goOn(id: HolderId, fresh: readonly Try[]): void {
+    const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
+    this.#tries.set(id, tries)
+    for (const mine of fresh) tries.set(mine.step.row, mine)
+    for (const mine of fresh) this.#try(id, mine)
   }
 
   /** Lets go: nothing new begins, what is in flight is aborted and awaited. Tasks are not touched. */
@@ -202,16 +280,14 @@ export class Runner {
     }
   }
 
-  #attempt(id: HolderId, step: Step): void {
+  #newTry(id: HolderId, step: Step): Try {
     const triedAt = this.#options.clock.elapsed()
     const controller = new AbortController()
     const course = { retries: 0, waitedMs: 0, calls: [] }
     const mine: Try = { step, attempt: 0, began: false, triedAt, controller, ...course }
     const earlierMs = this.#earlierMs(id, step)
     if (earlierMs > 0) mine.failingSince = triedAt - earlierMs
-    const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
-    this.#tries.set(id, tries.set(step.row, mine))
-    this.#try(id, mine)
+    return mine
   }
 
   /**
@@ -248,24 +324,25 @@ export class Runner {
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
     const passing = this.#options.passing ?? (() => {})
     try {
-      const held = this.#options.hold?.(this.#entry(id), mine.step)
-      if (held !== undefined) throw held
-      passing('before began', verb, row)
-      if (!mine.began) this.#begin(id, mine)
-      mine.began = true
+      if (mine.began) this.#hold(id, mine)
+      else this.#begin(id, mine)
       passing('before effect', verb, row)
       const leftMs = Math.max(ATTEMPT_MS_MIN, this.#deadlineMs(row) - this.#failingMs(mine))
       mine.spec = this.#entry(id).holder.spec
       const onCall = ({ waitedMs, ...call }: Ec2Called & { readonly waitedMs: number }) => {
         mine.waitedMs += waitedMs
-        mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
+        if (isKept(call)) mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
       }
       const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs, onCall })
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
-      this.#succeed(id, mine, result)
+      const next = this.#options.journal.atOnce(() => {
+        this.#succeed(id, mine, result)
+        return this.#beginDue(id, row)
+      })
       this.#settled(id, row)
       passing('after done', verb, row)
+      this.#goOn(id, next)
     } catch (error) {
       const failure = asFailure(error, mine.controller.signal)
       if (failure === undefined) throw error
@@ -275,7 +352,9 @@ export class Runner {
   }
 
   #settled(id: HolderId, row: RowId): void {
-    this.#tries.get(id)?.delete(row)
+    const tries = this.#tries.get(id)
+    tries?.delete(row)
+    if (tries?.size === 0) this.#tries.delete(id)
   }
 
   #isDue(id: HolderId, { verb, row }: Step): boolean {
@@ -283,12 +362,22 @@ export class Runner {
     return !this.#closed && due.some((step) => step.verb === verb && step.row === row)
   }
 
-  #begin(id: HolderId, { step }: Try): void {
+  /** Throws where the step is not to go on now. */
+  #hold(id: HolderId, { step }: Try): void {
+    const held = this.#options.hold?.(this.#entry(id), step)
+    if (held !== undefined) throw held
+  }
+
+  #begin(id: HolderId, mine: Try): void {
+    const { step } = mine
+    this.#hold(id, mine)
+    this.#options.passing?.('before began', step.verb, step.row)
     const entry = this.#entry(id)
     const { is, choice: chosen } = rowState(entry.holder, step.row)
     const choice = is === 'none' ? this.#options.choose(entry, step.row) : chosen
     const event: Event = { type: 'began', verb: step.verb, row: step.row }
     this.#options.journal.append(id, choice === undefined ? event : { ...event, choice })
+    mine.began = true
   }
 
   #succeed(id: HolderId, mine: Try, result: Details[keyof Details] | Remains | undefined) {
@@ -297,19 +386,17 @@ export class Runner {
     const details = verb === 'ensure' ? (result as Details[keyof Details]) : undefined
     const remains = verb === 'release' ? (result as Remains | undefined) : undefined
     const name = row.slice(row.indexOf(':') + 1)
-    journal.atOnce(() => {
-      if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
-      const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
-      const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
-      if (exit !== undefined && isNews) {
-        journal.append(id, { type: 'exited', container: name, ...exit })
-      }
-      const done: Event = { type: 'done', verb, row, ...courseOf(mine) }
-      journal.append(id, details === undefined ? done : { ...done, details: details as Json })
-      if (verb === 'ensure' && mine.spec !== this.#entry(id).holder.spec) {
-        journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
-      }
-    })
+    if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
+    const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
+    const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
+    if (exit !== undefined && isNews) {
+      journal.append(id, { type: 'exited', container: name, ...exit })
+    }
+    const done: Event = { type: 'done', verb, row, ...courseOf(mine) }
+    journal.append(id, details === undefined ? done : { ...done, details: details as Json })
+    if (verb === 'ensure' && mine.spec !== this.#entry(id).holder.spec) {
+      journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
+    }
   }
 
   #fail(id: HolderId, mine: Try, failure: Failure): void {
@@ -397,17 +484,31 @@ export class Runner {
 
   #others(id: HolderId): Others {
     const { journal } = this.#options
-    const guests = () => journal.all().filter(({ holder }) => holder.spec.sharedEni === id)
+    const guests = () => journal.living().filter(({ holder }) => holder.spec.sharedEni === id)
+    // Nobody else has any: to look for them at each step would take longer the more tasks there are.
+    const isShared = journal.get(id)?.holder.spec.kind === 'shared'
     return {
       holding: (holderId, row) => {
         const entry = journal.get(holderId)
         return entry === undefined ? 'none' : rowState(entry.holder, row).is
       },
       standsOn: (row) =>
+        isShared &&
         row === 'link:0' &&
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
   }
+}
+
+/** What is local of a task that is to run, doubted. */
+function doubtsOf({ id, holder }: Entry): Told[] {
+  if (holder.desired === 'stopped') return []
+  const isLocal = (row: RowId) =>
+    ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
+  const held = rows(holder.spec).filter((row) => rowState(holder, row.id).is === 'held')
+  return held.flatMap(({ id: row }) =>
+    isLocal(row) ? [{ id, event: { type: 'doubted', row, why: 'the agent started' } }] : [],
+  )
 }
 
 /** How the step went, as far as there is something to tell. */

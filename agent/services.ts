@@ -18,7 +18,7 @@ import { observe } from '../state/service-observe.ts'
 import type { HostRoom, Plan, Situation, Wait } from '../state/service-plan.ts'
 import { BACKOFF, plan } from '../state/service-plan.ts'
 import type { ServiceStore } from '../state/service-store.ts'
-import type { Spec } from '../state/spec.ts'
+import type { HolderId, Spec } from '../state/spec.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Clock } from './clock.ts'
 import { Failure, sentence } from './failure.ts'
@@ -45,6 +45,8 @@ export type ServicesOptions = {
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'warn'>
   readonly onDefect: (error: unknown) => void
+  /** Names a task that is to begin; by default at random. */
+  readonly newId?: () => HolderId
   /** Times the pauses of this file's rules; ECS's at 1. */
   readonly timeoutScale?: number
 }
@@ -121,12 +123,12 @@ export class Services {
   }
 
   #step(before: Service): Plan {
-    const { journal, services, catalog, runner, log } = this.#options
+    const { journal, services, catalog, runner, log, newId = randomId } = this.#options
     const key = serviceKey(before)
     const situation = this.#situation()
     const seen = observe(before, situation)
     const found = plan(seen.service, situation)
-    const ids = Array.from({ length: found.launch }, () => randomBytes(16).toString('hex'))
+    const ids = Array.from({ length: found.launch }, newId)
     const begun =
       ids.length === 0 ? { service: seen.service, says: [] } : launched(seen.service, ids)
     const { service, says } = tell(begun, found.wait)
@@ -178,7 +180,7 @@ export class Services {
     // A subnet that was full may not be so any more: EC2 is asked now and then.
     if (taskCount <= 0) this.#ask(spec.enis.flatMap(({ subnetIds }) => subnetIds))
     const comingFree = journal
-      .all()
+      .living()
       .filter(({ holder }) => holder.desired === 'stopped' && lastStatus(holder) !== 'STOPPED')
     const wait: Wait = { code: isTooBig ? 'NeverFits' : 'NoRoom', why: `${reason}: ${detail}` }
     return { count: taskCount, comingFree: comingFree.length, ...(taskCount <= 0 ? { wait } : {}) }
@@ -219,6 +221,8 @@ export class Services {
     )
   }
 }
+
+const randomId = (): HolderId => randomBytes(16).toString('hex')
 
 const isUnwritable = (error: unknown): boolean =>
   error instanceof StateFileUnwritable ||

@@ -5,12 +5,13 @@
 import type { Registry } from 'prom-client'
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Entry } from '../state/journal.ts'
+import type { HolderId } from '../state/spec.ts'
 import type { LastStatus } from '../state/status.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Event } from '../state/task.ts'
 import { isWaiting, kindOf } from '../state/task.ts'
 import type { Api } from './api.ts'
-import { tasksOf } from './api.ts'
+import { livingTasks } from './api.ts'
 
 /**
  * Seconds, from what only the journal is written for (2 to 10 ms) to an image pull of minutes. Measured
@@ -38,10 +39,11 @@ const STATUSES: readonly LastStatus[] = [
 /** How many tasks have each status; every status is there, also with 0. */
 export function countByStatus(api: Api): Record<LastStatus, number> {
   const counts = Object.fromEntries(STATUSES.map((status) => [status, 0]))
-  for (const { entry } of tasksOf(api)) {
+  for (const { entry } of livingTasks(api)) {
     const status = lastStatus(entry.holder)
     counts[status] = (counts[status] ?? 0) + 1
   }
+  counts.STOPPED = api.journal.ended().filter(({ kind }) => kind === 'task').length
   return counts as Record<LastStatus, number>
 }
 
@@ -59,7 +61,8 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
   })
   const starts = new Histogram({
     name: 'enid_task_start_duration_seconds',
-    help: 'From RunTask until the task was RUNNING, waiting for room included',
+    help: 'From RunTask until the task was RUNNING, waiting for room included; warm: it took a spare over',
+    labelNames: ['way'],
     buckets: START_BUCKETS,
     registers,
   })
@@ -75,7 +78,9 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
     labelNames: ['code'],
     registers,
   })
-  return api.journal.follow(({ holder, timeline }, event, _at, { holder: before }) => {
+  /** Those on their way up that were spares. */
+  const warm = new Set<HolderId>()
+  return api.journal.follow(({ id, holder, timeline }, event, _at, { holder: before }) => {
     if (event.type === 'done') {
       const { row, verb } = event
       const step = timeline.steps.findLast((s) => s.row === row && s.verb === verb)
@@ -86,7 +91,12 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
       failures.inc({ outcome: event.type, row: kindOf(event.row), code: event.cause.code })
     }
     if (holder.spec.kind !== 'task') return
-    if (holder.ran && !before.ran) starts.observe((timeline.latestAt - timeline.createdAt) / 1000)
+    if (event.type === 'assigned') warm.add(id)
+    if (holder.ran && !before.ran) {
+      const way = warm.has(id) ? 'warm' : 'cold'
+      starts.observe({ way }, (timeline.latestAt - timeline.createdAt) / 1000)
+    }
+    if (holder.ran || holder.stop !== undefined) warm.delete(id)
     if (holder.stop !== undefined && before.stop === undefined)
       stops.inc({ code: holder.stop.code })
   })
@@ -111,7 +121,7 @@ function addTaskGauges(api: Api, registers: Registry[]): void {
     help: 'Tasks that wait for room on this host (enid:wait)',
     registers,
     collect() {
-      this.set(journal.all().filter(({ holder }) => isWaiting(holder)).length)
+      this.set(journal.living().filter(({ holder }) => isWaiting(holder)).length)
     },
   })
   new Gauge({
@@ -126,8 +136,12 @@ function addTaskGauges(api: Api, registers: Registry[]): void {
 
 function addWaitingGauges({ journal, orders }: Api, registers: Registry[]): void {
   const verbs = ['ensure', 'release'] as const
-  const waiting = () =>
-    journal.all().flatMap((entry) => orders.waiting(entry.id).map((step) => ({ entry, ...step })))
+  const waiting = () => {
+    const waits = orders.allWaiting()
+    return journal
+      .living()
+      .flatMap((entry) => (waits.get(entry.id) ?? []).map((step) => ({ entry, ...step })))
+  }
   new Gauge({
     name: 'enid_steps_waiting',
     help: 'Steps that wait, for their next try or their turn, by what they wait for',

@@ -51,6 +51,26 @@ function begin(id = 'a', made = spec()): void {
   runner.advance(id)
 }
 
+/** From now on: how many events each commit had. */
+function committing(watched: Journal): () => number[] {
+  const commits: number[] = []
+  let together: number | undefined
+  const { append, atOnce } = watched
+  watched.append = (...given) => {
+    if (together === undefined) commits.push(1)
+    else together += 1
+    return append.apply(watched, given)
+  }
+  watched.atOnce = (work) => {
+    together = 0
+    const done = atOnce.call(watched, work) as ReturnType<typeof work>
+    commits.push(together)
+    together = undefined
+    return done
+  }
+  return () => commits
+}
+
 const holder = (id = 'a') => journal.get(id)?.holder ?? expect.fail(`no ${id}`)
 const status = (id = 'a') => lastStatus(holder(id))
 
@@ -207,16 +227,18 @@ describe('failures', () => {
   // P495
   test('a step is written down with its retries, what it waited, and the latest of its calls', async () => {
     const call = (n: number) => ({ action: 'CreateNetworkInterface', ms: n, requestId: `req-${n}` })
+    const looked = { action: 'DescribeNetworkInterfaces', ms: 9, requestId: 'look' }
     world.script = ({ verb, job, attempt }) => {
       if (job.row !== 'eni:0' || verb !== 'ensure') return
-      for (const n of [1, 2, 3, 4]) job.onCall?.({ ...call(attempt * 10 + n), waitedMs: 25 })
+      for (const n of [1, 2, 3, 4]) job.onCall?.({ ...call(attempt * 10 + n), waitedMs: 20 })
+      job.onCall?.({ ...looked, waitedMs: 20 })
       if (attempt <= 2) throw transient
     }
     begin()
     await clock.pass(1000)
     const step = (row: RowId) => journal.get('a')?.timeline.steps.find((s) => s.row === row)
     const calls = [21, 22, 23, 24, 31, 32, 33, 34].map(call)
-    // 150 and 300 ms of pauses, and 12 calls that waited 25 ms each for their turn.
+    // 150 and 300 ms of pauses, and 15 calls that waited 20 ms each for their turn.
     expect(step('eni:0')).toMatchObject({ attempts: 1, retries: 2, waitedMs: 750, calls })
     for (const key of ['retries', 'waitedMs', 'calls', 'failure', 'gaveUpAt']) {
       expect(step('image:web')).not.toHaveProperty(key)
@@ -506,6 +528,23 @@ describe('another life', () => {
       'ensure container:web again',
     ])
     expect(status()).toBe('RUNNING')
+  })
+
+  // P483
+  test('doubts all that is local in one commit, and takes up a few tasks at a time', async () => {
+    for (let n = 0; n < 30; n++) begin(`t${n}`)
+    await settle()
+    await runner.close()
+    world.calls.length = 0
+    start()
+    const commits = committing(journal)
+    runner.resume()
+    const events = commits()
+    // Three doubts for each of thirty, together; then one beginning for each of the first twenty.
+    expect(events.slice(0, 2)).toEqual([90, 1])
+    expect(events).toHaveLength(1 + 20)
+    await clock.pass(100)
+    expect(world.calls.filter((call) => call === 'ensure link:0 again')).toHaveLength(30)
   })
 
   test('goes on with a stop, and lets a stopped task be', async () => {

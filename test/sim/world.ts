@@ -3,11 +3,11 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
-import { containerOf, eniOf } from '../../agent/drivers/driver.ts'
+import { containerOf, eniOf, numberOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec, HolderId } from '../../state/spec.ts'
-import { type Exit, isLent } from '../../state/task.ts'
+import { type Exit, isLent, type RowId } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
 export type Eni = {
@@ -15,6 +15,8 @@ export type Eni = {
   readonly token: string
   /** Of a lent one: who has it, or had it last. */
   holderId: HolderId
+  /** Which of the holder's it is. */
+  row: RowId
   readonly subnetId: string
   readonly ipv4: string
   /** It is somebody else's, lent to a task now and then. */
@@ -70,6 +72,9 @@ export type Foreign = {
   readonly index?: number
 }
 
+/** ENIs that their owner lends to tasks. */
+export const LENT = ['eni-lent-0', 'eni-lent-1']
+
 /** This instance, one beside it, and one that does not exist any more. */
 export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-00000003' }
 
@@ -93,6 +98,8 @@ export class SimWorld {
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */
   readonly hurt = new Set<HolderId>()
+  /** How often each was attached. */
+  readonly attaches = new Map<string, number>()
   /** ENIs whose card somebody took from where the agent had put it. */
   readonly dragged = new Set<string>()
   /** ENIs whose groups an order has put on, since that was asked last. */
@@ -143,6 +150,7 @@ export class SimWorld {
       eniId: `eni-${++this.#serial}`,
       token: job.token,
       holderId: job.holderId,
+      row: job.row,
       subnetId: job.choice ?? '',
       ipv4: this.#freeAddress(),
       isTheirs: false,
@@ -182,7 +190,8 @@ export class SimWorld {
 
   /** Somebody's ENI that tasks may borrow. */
   placeTheirs(eniId: string): void {
-    const parts = { eniId, token: eniId, holderId: '', subnetId: 'subnet-a', isTheirs: true }
+    const whose = { holderId: '', row: 'eni:0' as const, isTheirs: true }
+    const parts = { eniId, token: eniId, subnetId: 'subnet-a', ...whose }
     const state = { guarded: false, card: 'none', configured: false, stripped: false }
     const ipv4 = this.#freeAddress()
     const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS }
@@ -207,6 +216,7 @@ export class SimWorld {
       throw new Failure('refused', 'EniNotLent', 'it is in use')
     }
     eni.holderId = job.holderId
+    eni.row = job.row
     return eniDetails(eni)
   }
 
@@ -214,7 +224,7 @@ export class SimWorld {
   #giveLentBack(job: Job): void {
     const eni = this.enis.get(job.known('eni', job.row)?.eniId ?? '')
     if (eni === undefined || eni.holderId !== job.holderId) return
-    if (eni.index === Number(job.choiceOf('attachment:0'))) {
+    if (eni.index === Number(job.choiceOf(`attachment:${numberOf(job)}`))) {
       this.#unplugOurs(eni)
       throw new Failure('transient', 'EniDetaching', 'it is being detached')
     }
@@ -249,7 +259,7 @@ export class SimWorld {
 
   /** As the driver does: one that is there already is found only by who looks. */
   givePublicIp(job: Job): Details['publicIp'] {
-    const { eniId } = job.details('eni', 'eni:0')
+    const { eniId } = job.details('eni', `eni:${numberOf(job)}`)
     const known = job.known('publicIp', job.row)?.allocationId
     const isIt = (each: Address) =>
       known === undefined ? each.holderId === job.holderId : each.allocationId === known
@@ -289,6 +299,9 @@ export class SimWorld {
       throw new Failure('refused', 'IndexTaken', 'taken', { ofChoice: true })
     }
     eni.index = deviceIndex
+    this.attaches.set(eni.eniId, (this.attaches.get(eni.eniId) ?? 0) + 1)
+    // EC2 carries it out, though its task may be over.
+    if (eni.isTheirs && eni.holderId === '') eni.holderId = job.holderId
     if (appearMs !== undefined) {
       this.#timeline.after(appearMs, () => {
         if (eni.index === deviceIndex && eni.card === 'none') eni.card = 'host'
@@ -471,6 +484,14 @@ export class SimWorld {
     return 'going'
   }
 
+  /** What a person has the sweep do to a lent one that nobody has any more. */
+  detachLent(eniId: string): void {
+    const eni = this.enis.get(eniId)
+    if (eni === undefined) return
+    this.#unplugOurs(eni)
+    eni.holderId = ''
+  }
+
   /** A container's process ends. Its pause: the namespace dies. */
   exit(container: Container, exitCode: number): void {
     container.state = 'exited'
@@ -583,7 +604,7 @@ export class SimWorld {
 
   /** The ENI of a numbered row: what is known of it, else what its token made. */
   #eniOf(job: Job): Eni | undefined {
-    const known = job.known('eni', 'eni:0')?.eniId
+    const known = job.known('eni', `eni:${numberOf(job)}`)?.eniId
     return this.enis.get(known ?? this.tokens.get(job.token) ?? '')
   }
 
