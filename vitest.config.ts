@@ -12,8 +12,11 @@ export default defineConfig({
     retry: 0,
     passWithNoTests: false,
     allowOnly: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // What is waited for happens, or the test fails: three suites share two cores with whatever else
+    // runs there, and vitest's own second is too short for one line of the AWS CLI.
+    expect: { poll: { timeout: 20_000 } },
+    testTimeout: 90_000,
+    hookTimeout: 180_000,
     teardownTimeout: 20_000,
     dangerouslyIgnoreUnhandledErrors: false,
   },

@@ -7,7 +7,7 @@
 // Kept in memory: a restart begins with full buckets, which is a handful of describes.
 
 import type { HolderId } from '../state/spec.ts'
-import type { RowId } from '../state/task.ts'
+import type { Ec2Called, RowId } from '../state/task.ts'
 import type { Clock } from './clock.ts'
 import { Failure, sentence } from './failure.ts'
 import type { Waiting } from './orders.ts'
@@ -17,17 +17,21 @@ import { type Rate, TokenBucket } from './token-bucket.ts'
 export type Priority = 'launch' | 'release' | 'sweep'
 const ORDER: readonly Priority[] = ['launch', 'release', 'sweep']
 
-/** What a call is for. `rows`: whose steps it holds up, to be shown while it waits. */
-export type Purpose = {
-  readonly priority: Priority
-  readonly rows?: Iterable<{ readonly holderId: HolderId; readonly row: RowId }>
+/** The step that a call is made for, or one of them. */
+export type CalledFor = {
+  readonly holderId: HolderId
+  readonly row: RowId
+  /** Told of the call when it is over. `waitedMs`: for its turn. */
+  readonly onCall?: ((call: Ec2Called & { readonly waitedMs: number }) => void) | undefined
 }
-type Step = { readonly holderId: HolderId; readonly row: RowId }
+
+/** What a call is for. `rows`: whose steps it holds up, to be shown while it waits. */
+export type Purpose = { readonly priority: Priority; readonly rows?: Iterable<CalledFor> }
 
 /** A call that an ensure makes. */
-export const launching = (step: Step): Purpose => ({ priority: 'launch', rows: [step] })
+export const launching = (step: CalledFor): Purpose => ({ priority: 'launch', rows: [step] })
 /** A call that a release makes. */
-export const releasing = (step: Step): Purpose => ({ priority: 'release', rows: [step] })
+export const releasing = (step: CalledFor): Purpose => ({ priority: 'release', rows: [step] })
 
 /** A call that nobody waits for: it goes last. */
 export const BACKGROUND: Purpose = { priority: 'sweep' }

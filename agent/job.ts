@@ -8,7 +8,7 @@ import type { Job } from './drivers/driver.ts'
 
 /**
  * What the driver is told. `retried`: this life has tried before, so it must look first. `leftMs`:
- * how long the step may still take before its task gives up.
+ * how long the step may still take before its task gives up. `onCall`: told of each call to EC2.
  */
 export function jobOf(
   entry: Entry,
@@ -16,7 +16,8 @@ export function jobOf(
   {
     retried = false,
     leftMs = Number.POSITIVE_INFINITY,
-  }: { readonly retried?: boolean; readonly leftMs?: number } = {},
+    onCall,
+  }: { readonly retried?: boolean; readonly leftMs?: number } & Pick<Job, 'onCall'> = {},
 ): Job {
   const { id, holder } = entry
   const { choice, struck } = rowState(holder, step.row)
@@ -31,6 +32,7 @@ export function jobOf(
     leftMs,
     ...(choice === undefined ? {} : { choice }),
     ...(answeredExitId === undefined ? {} : { answeredExitId }),
+    ...(onCall === undefined ? {} : { onCall }),
     token: clientToken(id, step.row, struck.length),
     choiceOf: (row) => rowState(holder, row).choice,
     known: (_kind, row) => known(row),

@@ -16,6 +16,9 @@ export function logEvent(log: Logger, { id, holder, timeline }: Entry, event: Ev
   const eniId = (rowState(holder, 'eni:0').details as { eniId?: string } | undefined)?.eniId
   const cause = 'cause' in event ? `${event.cause.code}: ${event.cause.message}` : undefined
   const step = 'verb' in event ? event.verb : undefined
-  const fields = { task: id, event: event.type, step, row, eni: eniId, durationMs, cause }
+  const calls = 'course' in event ? event.course?.calls : undefined
+  const requestIds = calls?.flatMap(({ requestId }) => requestId ?? [])
+  const times = { durationMs, requestIds }
+  const fields = { task: id, event: event.type, step, row, eni: eniId, ...times, cause }
   log.info(fields, [event.type, step, row].filter(Boolean).join(' '))
 }

@@ -11,8 +11,9 @@ import { StateFileUnwritable } from '../state/database.ts'
 import { consequence } from '../state/exits.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json, Spec } from '../state/spec.ts'
-import type { Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
+import type { Course, Ec2Called, Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
+import { CALLS_MAX } from '../state/timeline.ts'
 import type { Clock } from './clock.ts'
 import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
@@ -64,6 +65,10 @@ type Try = {
   controller: AbortController
   cancel?: () => void
   waiting?: Waiting
+  /** Since its beginning is on the disk. */
+  retries: number
+  waitedMs: number
+  calls: Ec2Called[]
 }
 
 export class Runner {
@@ -152,7 +157,7 @@ export class Runner {
     this.advance(id)
   }
 
-  /** What this holder waits for at the moment. */
+  /** What this holder waits for; while a step is tried once more, why the last attempt failed. */
   waiting(id: HolderId): readonly Waiting[] {
     const tries = [...(this.#tries.get(id)?.values() ?? [])]
     return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
@@ -200,7 +205,8 @@ export class Runner {
   #attempt(id: HolderId, step: Step): void {
     const triedAt = this.#options.clock.elapsed()
     const controller = new AbortController()
-    const mine: Try = { step, attempt: 0, began: false, triedAt, controller }
+    const course = { retries: 0, waitedMs: 0, calls: [] }
+    const mine: Try = { step, attempt: 0, began: false, triedAt, controller, ...course }
     const earlierMs = this.#earlierMs(id, step)
     if (earlierMs > 0) mine.failingSince = triedAt - earlierMs
     const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
@@ -239,7 +245,6 @@ export class Runner {
     mine.triedAt = this.#options.clock.elapsed()
     mine.controller = new AbortController()
     delete mine.cancel
-    delete mine.waiting
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
     const passing = this.#options.passing ?? (() => {})
     try {
@@ -251,7 +256,11 @@ export class Runner {
       passing('before effect', verb, row)
       const leftMs = Math.max(ATTEMPT_MS_MIN, this.#deadlineMs(row) - this.#failingMs(mine))
       mine.spec = this.#entry(id).holder.spec
-      const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs })
+      const onCall = ({ waitedMs, ...call }: Ec2Called & { readonly waitedMs: number }) => {
+        mine.waitedMs += waitedMs
+        mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
+      }
+      const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs, onCall })
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
       this.#succeed(id, mine, result)
@@ -282,12 +291,9 @@ export class Runner {
     this.#options.journal.append(id, choice === undefined ? event : { ...event, choice })
   }
 
-  #succeed(
-    id: HolderId,
-    { step: { verb, row }, spec }: Try,
-    result: Details[keyof Details] | Remains | undefined,
-  ) {
+  #succeed(id: HolderId, mine: Try, result: Details[keyof Details] | Remains | undefined) {
     const { journal } = this.#options
+    const { verb, row } = mine.step
     const details = verb === 'ensure' ? (result as Details[keyof Details]) : undefined
     const remains = verb === 'release' ? (result as Remains | undefined) : undefined
     const name = row.slice(row.indexOf(':') + 1)
@@ -298,9 +304,9 @@ export class Runner {
       if (exit !== undefined && isNews) {
         journal.append(id, { type: 'exited', container: name, ...exit })
       }
-      const done: Event = { type: 'done', verb, row }
+      const done: Event = { type: 'done', verb, row, ...courseOf(mine) }
       journal.append(id, details === undefined ? done : { ...done, details: details as Json })
-      if (verb === 'ensure' && spec !== this.#entry(id).holder.spec) {
+      if (verb === 'ensure' && mine.spec !== this.#entry(id).holder.spec) {
         journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
       }
     })
@@ -328,9 +334,12 @@ export class Runner {
   #outcome(holder: Holder, mine: Try, failure: Failure): Event | undefined {
     const { verb, row } = mine.step
     const cause = { code: failure.code, message: sentence(failure) }
-    if (verb === 'release') return failure.kind === 'lost' ? { type: 'done', verb, row } : undefined
+    const course = courseOf(mine)
+    if (verb === 'release') {
+      return failure.kind === 'lost' ? { type: 'done', verb, row, ...course } : undefined
+    }
     if (holder.desired === 'stopped') return undefined
-    if (failure.kind === 'lost') return { type: 'lost', row, cause }
+    if (failure.kind === 'lost') return { type: 'lost', row, cause, ...course }
     // The answer to a wish that is not the present one says nothing about that.
     if (mine.spec !== undefined && mine.spec !== holder.spec) return undefined
     const spec = failure.kind === 'refused' ? withdrawn(holder, row) : undefined
@@ -338,9 +347,9 @@ export class Runner {
     // What ran is not stopped because a check failed, and nothing stands on a guard.
     if (holder.ran || kindOf(row) === 'guard') return undefined
     if (failure.ofChoice && rowState(holder, row).choice !== undefined) {
-      return { type: 'declined', row, cause }
+      return { type: 'declined', row, cause, ...course }
     }
-    if (failure.kind === 'refused') return { type: 'refused', row, cause }
+    if (failure.kind === 'refused') return { type: 'refused', row, cause, ...course }
     // Our own end is nobody's failure.
     if (this.#closed) return undefined
     if (failure.isAway) {
@@ -354,7 +363,7 @@ export class Runner {
     const spentMs = this.#failingMs(mine)
     if (spentMs < this.#deadlineMs(row)) return undefined
     const message = `gave up after ${Math.round(spentMs / 1000)} s: ${cause.message}`
-    return { type: 'refused', row, cause: { code: failure.code, message } }
+    return { type: 'refused', row, cause: { code: failure.code, message }, ...course }
   }
 
   #deadlineMs(row: RowId): number {
@@ -371,6 +380,10 @@ export class Runner {
     const delayMs = Math.round(capMs * (0.5 + clock.random() / 2))
     const { verb, row } = mine.step
     const nextTryAt = clock.now() + delayMs
+    if (mine.began) {
+      mine.retries += 1
+      mine.waitedMs += delayMs
+    }
     const reason = sentence(failure)
     mine.waiting = { row, verb, attempt: mine.attempt, code: failure.code, reason, nextTryAt }
     mine.cancel = clock.after(delayMs, () => this.#try(id, mine))
@@ -395,6 +408,16 @@ export class Runner {
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
   }
+}
+
+/** How the step went, as far as there is something to tell. */
+function courseOf({ retries, waitedMs, calls }: Try): { course?: Course } {
+  const course = {
+    ...(retries > 0 && { retries }),
+    ...(waitedMs >= 1 && { waitedMs: Math.round(waitedMs) }),
+    ...(calls.length > 0 && { calls }),
+  }
+  return Object.keys(course).length === 0 ? {} : { course }
 }
 
 const unwritable = ({ message }: StateFileUnwritable): Failure =>

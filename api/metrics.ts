@@ -1,39 +1,12 @@
-// GET /metrics, in Prometheus' text form. Gauges are read when somebody asks; durations are taken
-// from the journal as steps end.
+// GET /metrics, in Prometheus' text form: what is counted here, and what the files beside this one add.
+// Gauges are read when somebody asks.
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import { desiredOf, serviceKey } from '../state/service.ts'
-import type { LastStatus } from '../state/status.ts'
-import { lastStatus } from '../state/status.ts'
-import { kindOf } from '../state/task.ts'
 import type { Api } from './api.ts'
-import { tasksOf } from './api.ts'
 import { addImageMetrics } from './image-metrics.ts'
 import { counts } from './service-view.ts'
-
-/** From a local step (10 ms) to an image pull (minutes), seconds. */
-const BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600]
-
-const STATUSES: readonly LastStatus[] = [
-  'PROVISIONING',
-  'PENDING',
-  'ACTIVATING',
-  'RUNNING',
-  'DEACTIVATING',
-  'STOPPING',
-  'DEPROVISIONING',
-  'STOPPED',
-]
-
-/** How many tasks have each status; every status is there, also with 0. */
-export function countByStatus(api: Api): Record<LastStatus, number> {
-  const counts = Object.fromEntries(STATUSES.map((status) => [status, 0]))
-  for (const { entry } of tasksOf(api)) {
-    const status = lastStatus(entry.holder)
-    counts[status] = (counts[status] ?? 0) + 1
-  }
-  return counts as Record<LastStatus, number>
-}
+import { addTaskMetrics } from './task-metrics.ts'
 
 export type Metrics = {
   readonly contentType: string
@@ -50,14 +23,8 @@ export type Metrics = {
 export function openMetrics(api: Api): Metrics {
   const registers = [new Registry()] as const
   addGauges(api, registers)
+  const unfollow = addTaskMetrics(api, registers)
   addImageMetrics(api, registers)
-  const steps = new Histogram({
-    name: 'enid_step_duration_seconds',
-    help: 'From the moment a step began until it was done, retries included',
-    labelNames: ['verb', 'row'],
-    buckets: BUCKETS,
-    registers: [...registers],
-  })
   const requests = new Counter({
     name: 'enid_http_requests_total',
     help: 'Requests answered by the API',
@@ -75,12 +42,6 @@ export function openMetrics(api: Api): Metrics {
     labelNames: ['outcome'],
     registers: [...registers],
   })
-  const unfollow = api.journal.follow(({ timeline }, event, at) => {
-    if (event.type !== 'done') return
-    const step = timeline.steps.findLast((s) => s.row === event.row && s.verb === event.verb)
-    if (step === undefined) return
-    steps.observe({ verb: event.verb, row: kindOf(event.row) }, (at - step.beganAt) / 1000)
-  })
   const [registry] = registers
   return {
     contentType: registry.contentType,
@@ -94,28 +55,7 @@ export function openMetrics(api: Api): Metrics {
 
 function addGauges(api: Api, all: readonly Registry[]): void {
   const registers = [...all]
-  const { orders, journal } = api
-  new Gauge({
-    name: 'enid_tasks',
-    help: 'Tasks that are remembered, by status',
-    labelNames: ['status'],
-    registers,
-    collect() {
-      for (const [status, count] of Object.entries(countByStatus(api))) this.set({ status }, count)
-    },
-  })
-  new Gauge({
-    name: 'enid_steps_waiting',
-    help: 'Steps that failed and are tried again; a waiting release may keep an ENI',
-    labelNames: ['verb'],
-    registers,
-    collect() {
-      const waiting = journal.all().flatMap(({ id }) => orders.waiting(id))
-      for (const verb of ['ensure', 'release']) {
-        this.set({ verb }, waiting.filter((w) => w.verb === verb).length)
-      }
-    },
-  })
+  const { orders } = api
   new Gauge({
     name: 'enid_eni_slots',
     help: "ENI slots of this host's network card 0",
@@ -135,14 +75,6 @@ function addGauges(api: Api, all: readonly Registry[]): void {
     },
   })
   addServiceGauges(api, registers)
-  new Gauge({
-    name: 'enid_tasks_quarantined',
-    help: 'Tasks whose rows cannot be read and are left alone until somebody looks',
-    registers,
-    collect() {
-      this.set(journal.quarantined.length)
-    },
-  })
 }
 
 /** One series of each for every service that is not INACTIVE. */

@@ -4,6 +4,7 @@
 import { agentAddress, connectAgent } from './agent-connection.ts'
 import type { Command } from './command.ts'
 import { AGENT_FLAGS, EXIT } from './command.ts'
+import { stepChart } from './step-chart.ts'
 import { age, duration, pairs, table } from './table.ts'
 import type { ContainerView, EniView, TaskDetail } from './task-view.ts'
 import { findTasks, oneTask, stopText } from './task-view.ts'
@@ -45,18 +46,22 @@ function inWords(task: TaskDetail): string {
     ]),
     ...task.enis.map(eniInWords),
     table(['CONTAINER', 'IMAGE', 'STATUS', 'EXIT'], task.containers.map(containerRow)),
-    table(['STEP', 'BEGAN AFTER', 'TOOK', 'ATTEMPTS'], task.steps.map(stepRow)),
+    stepChart(task, { now: Date.now(), columns: process.stdout.columns ?? 80 }),
+    ...callTable(task.steps),
     ...task.waiting.map(
       ({ verb, row, attempt, code, reason, nextTryAt }) =>
-        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; next at ${nextTryAt}`,
+        `waiting: ${verb} ${row} failed ${attempt} times (${code}): ${reason}; ${nextTry(nextTryAt)}`,
     ),
     ...(task.findings ?? []).map(
       ({ what, id, verdict, why, seenAt }) =>
         `found: ${what} ${id}, ${verdict}: ${why}; at ${seenAt}`,
     ),
   ]
-  return parts.join('\n\n')
+  return parts.filter((part) => part !== '').join('\n\n')
 }
+
+const nextTry = (at: string): string =>
+  Date.parse(at) > Date.now() ? `next at ${at}` : 'tried again now'
 
 const eniInWords = (eni: EniView): string =>
   pairs([
@@ -78,9 +83,12 @@ const containerRow = (container: ContainerView): string[] => {
   return [name, image, status, exitCode === undefined ? '-' : String(exitCode)]
 }
 
-const stepRow = (step: TaskDetail['steps'][number]): string[] => [
-  `${step.verb} ${step.row}`,
-  duration(step.afterMs),
-  step.durationMs === undefined ? 'not done' : duration(step.durationMs),
-  String(step.attempts),
-]
+/** Which calls to EC2 it took, under the ids by which AWS finds them; nothing where it took none. */
+function callTable(steps: TaskDetail['steps']): string[] {
+  const calls = steps.flatMap((step) => step.calls ?? [])
+  if (calls.length === 0) return []
+  const rows = calls.map(({ action, ms, requestId = '-', code = '' }) => [
+    ...[action, duration(ms), requestId, code],
+  ])
+  return [table(['EC2 CALL', 'TOOK', 'REQUEST', ''], rows)]
+}

@@ -72,13 +72,31 @@ export type TaskView = {
 /** A task with all that is known of it. */
 export type TaskDetail = TaskView & {
   readonly rows: readonly { readonly row: string; readonly is: string }[]
-  readonly steps: readonly {
-    readonly verb: string
-    readonly row: string
-    readonly attempts: number
-    readonly afterMs: number
-    readonly durationMs?: number
-  }[]
+  readonly steps: readonly StepView[]
+}
+
+/** A step as it went; `afterMs`: since the task was created. */
+export type StepView = {
+  readonly verb: string
+  readonly row: string
+  readonly attempts: number
+  readonly afterMs: number
+  /** Absent while it is under way. */
+  readonly durationMs?: number
+  /** It ended without being done; `failure` says why, absent where a stop cut it short. */
+  readonly gaveUp?: true
+  readonly failure?: string
+  readonly retries?: number
+  readonly waitedMs?: number
+  /** Its latest calls to EC2. */
+  readonly calls?: readonly CallView[]
+}
+
+export type CallView = {
+  readonly action: string
+  readonly ms: number
+  readonly requestId?: string
+  readonly code?: string
 }
 
 /** The first 8 digits of a task's id, or of the id in its ARN. */

@@ -21,6 +21,9 @@ export type Entry = {
   readonly timeline: Timeline
 }
 
+/** Told of an event: the entry after it, when it was, and the entry before it. */
+type Listener = (entry: Entry, event: Event, at: number, before: Entry) => void
+
 /** A holder whose rows cannot be folded. Nothing of it is touched until a person has looked. */
 export type Quarantined = { readonly id: HolderId; readonly why: string }
 
@@ -30,7 +33,7 @@ export class Journal {
   readonly #db: Database
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
-  readonly #listeners = new Set<(entry: Entry, event: Event, at: number) => void>()
+  readonly #listeners = new Set<Listener>()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -84,7 +87,7 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#entries.set(id, after)
-    for (const listener of this.#listeners) listener(after, event, at)
+    for (const listener of this.#listeners) listener(after, event, at, before)
     return after
   }
 
@@ -122,7 +125,7 @@ export class Journal {
   }
 
   /** Calls back after every appended event. Returns the way to stop it. */
-  follow(listener: (entry: Entry, event: Event, at: number) => void): () => void {
+  follow(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }

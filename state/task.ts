@@ -49,14 +49,37 @@ export type StopCode =
 /** Why a step failed, as it is written down. */
 export type Cause = { readonly code: string; readonly message: string }
 
+/** One call to EC2 that a step made. `requestId`: under which AWS finds it. */
+export type Ec2Called = {
+  readonly action: string
+  /** From when it was sent until EC2 answered, milliseconds. */
+  readonly ms: number
+  readonly requestId?: string
+  /** What EC2 refused it with; absent when it succeeded. */
+  readonly code?: string
+}
+
+/** How a step went in the life of the agent that ended it; nothing follows from it. */
+export type Course = {
+  /** How often it was tried again after a failure; absent: it was not. */
+  readonly retries?: number
+  /** How long it waited between tries and for its turn at EC2, milliseconds; absent: not at all. */
+  readonly waitedMs?: number
+  /** The latest of its calls. */
+  readonly calls?: readonly Ec2Called[]
+}
+type Took = { readonly course?: Course }
+
 /** What the journal holds, in the past tense. Folding `learn` over it is the whole recovery. */
 export type Event =
   | { readonly type: 'began'; readonly verb: Verb; readonly row: RowId; readonly choice?: string }
-  | { readonly type: 'done'; readonly verb: Verb; readonly row: RowId; readonly details?: Json }
+  | ({ readonly type: 'done'; readonly verb: Verb; readonly row: RowId } & Took & {
+        readonly details?: Json
+      })
   | { readonly type: 'doubted'; readonly row: RowId; readonly why: string }
-  | { readonly type: 'declined'; readonly row: RowId; readonly cause: Cause }
-  | { readonly type: 'refused'; readonly row: RowId; readonly cause: Cause }
-  | { readonly type: 'lost'; readonly row: RowId; readonly cause: Cause }
+  | ({ readonly type: 'declined'; readonly row: RowId; readonly cause: Cause } & Took)
+  | ({ readonly type: 'refused'; readonly row: RowId; readonly cause: Cause } & Took)
+  | ({ readonly type: 'lost'; readonly row: RowId; readonly cause: Cause } & Took)
   | {
       readonly type: 'amended'
       readonly spec: Spec

@@ -1,7 +1,7 @@
 // When things happened, read off the journal's own times. Beside the holder, not in it: the holder
 // decides, and a decision has no clock.
 
-import type { Event, Holder, Holding, RowId, RowKind, Verb } from './task.ts'
+import type { Course, Event, Holder, Holding, RowId, RowKind, Verb } from './task.ts'
 import { holdsNothing, kindOf, rowState, rows } from './task.ts'
 
 /** One step as it went. Times are milliseconds since the epoch. */
@@ -10,9 +10,13 @@ export type StepTime = {
   readonly row: RowId
   readonly beganAt: number
   readonly doneAt?: number
-  /** How often it began: more than once after a retry or a restart. */
+  /** When it ended without being done. */
+  readonly gaveUpAt?: number
+  /** The code that it failed with; absent where the stop of its task cut it short. */
+  readonly failure?: string
+  /** How often it began: more than once after a restart, or with another choice. */
   readonly attempts: number
-}
+} & Course
 
 /** The moments that DescribeTasks reports, in milliseconds since the epoch. */
 export type Timeline = {
@@ -28,6 +32,9 @@ export type Timeline = {
   readonly latestAt: number
   readonly steps: readonly StepTime[]
 }
+
+/** So many calls of a step are kept, the latest: one that is retried for days makes no end of them. */
+export const CALLS_MAX = 8
 
 export const newTimeline = (createdAt: number): Timeline => ({
   createdAt,
@@ -56,27 +63,81 @@ export function note(
   const isPull = () =>
     event.type === 'began' && event.verb === 'ensure' && kindOf(event.row) === 'image'
   const isStopping = after.desired === 'stopped'
+  const turns = before.desired === 'running' && isStopping
   first('pullStartedAt', isPull)
   first('pullStoppedAt', () => all('image', 'held'))
   first('connectivityAt', () => all('link', 'held'))
   first('startedAt', () => !before.ran && after.ran)
-  first('stoppingAt', () => before.desired === 'running' && isStopping)
+  first('stoppingAt', () => turns)
   first('executionStoppedAt', () => isStopping && every(after, 'container', 'none'))
   first('stoppedAt', () => isStopping && holdsNothing(after))
-  return { ...timeline, ...moments, latestAt: at, steps: step(timeline.steps, event, at) }
+  const steps = step(timeline.steps, event, at)
+  return { ...timeline, ...moments, latestAt: at, steps: turns ? cutShort(steps, at) : steps }
 }
 
 const every = (holder: Holder, kind: RowKind, is: Holding): boolean =>
   rows(holder.spec).every(({ id }) => kindOf(id) !== kind || rowState(holder, id).is === is)
 
 function step(steps: readonly StepTime[], event: Event, at: number): readonly StepTime[] {
-  if (event.type !== 'began' && event.type !== 'done') return steps
-  const index = steps.findLastIndex((s) => s.row === event.row && s.verb === event.verb)
-  const last = steps[index]
-  if (event.type === 'began') {
-    return last === undefined || last.doneAt !== undefined
-      ? [...steps, { verb: event.verb, row: event.row, beganAt: at, attempts: 1 }]
-      : steps.with(index, { ...last, attempts: last.attempts + 1 })
+  switch (event.type) {
+    case 'began':
+      return began(steps, event, at)
+    case 'done':
+      return ended(steps, event, { doneAt: at }, event.course)
+    case 'declined':
+    case 'refused':
+    case 'lost': {
+      const end = { gaveUpAt: at, failure: event.cause.code }
+      return ended(steps, { verb: 'ensure', row: event.row }, end, event.course)
+    }
+    default:
+      return steps
   }
-  return last === undefined ? steps : steps.with(index, { ...last, doneAt: at })
 }
+
+type Which = { readonly verb: Verb; readonly row: RowId }
+const latest = (steps: readonly StepTime[], { verb, row }: Which): number =>
+  steps.findLastIndex((s) => s.row === row && s.verb === verb)
+
+function began(steps: readonly StepTime[], { verb, row }: Which, at: number): readonly StepTime[] {
+  const index = latest(steps, { verb, row })
+  const last = steps[index]
+  if (last === undefined || last.doneAt !== undefined) {
+    return [...steps, { verb, row, beganAt: at, attempts: 1 }]
+  }
+  const { gaveUpAt: _, failure: __, ...open } = last
+  return steps.with(index, { ...open, attempts: last.attempts + 1 })
+}
+
+/** What was lost though no step of its was under way leaves the steps as they are. */
+function ended(
+  steps: readonly StepTime[],
+  which: Which,
+  end: Pick<StepTime, 'doneAt' | 'gaveUpAt' | 'failure'>,
+  course: Course = {},
+): readonly StepTime[] {
+  const index = latest(steps, which)
+  const last = steps[index]
+  if (last === undefined || (last.doneAt !== undefined && end.doneAt === undefined)) return steps
+  const { gaveUpAt: _, failure: __, ...open } = last
+  return steps.with(index, { ...open, ...together(last, course), ...end })
+}
+
+/** A step that was declined goes on with another choice: what it took adds up. */
+function together(before: Course, now: Course): Course {
+  const retries = (before.retries ?? 0) + (now.retries ?? 0)
+  const waitedMs = (before.waitedMs ?? 0) + (now.waitedMs ?? 0)
+  const calls = [...(before.calls ?? []), ...(now.calls ?? [])].slice(-CALLS_MAX)
+  return {
+    ...(retries > 0 && { retries }),
+    ...(waitedMs > 0 && { waitedMs }),
+    ...(calls.length > 0 && { calls }),
+  }
+}
+
+const isOpen = ({ verb, doneAt, gaveUpAt }: StepTime): boolean =>
+  verb === 'ensure' && doneAt === undefined && gaveUpAt === undefined
+
+/** Nothing is made any more once the task is to stop. */
+const cutShort = (steps: readonly StepTime[], at: number): readonly StepTime[] =>
+  steps.some(isOpen) ? steps.map((s) => (isOpen(s) ? { ...s, gaveUpAt: at } : s)) : steps

@@ -5,6 +5,7 @@
 import type { ContainerSpec, EniSpec, HolderId, Spec } from '../../state/spec.ts'
 import type { Exit, RowId, RowKind } from '../../state/task.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
+import type { CalledFor } from '../budget.ts'
 
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
 export type Details = {
@@ -58,6 +59,8 @@ export type Job = {
   readonly answeredExitId?: string
   /** The journaled client token of this row and choice. */
   readonly token: string
+  /** Told by ec2.ts of each call that is made for this step. */
+  readonly onCall?: CalledFor['onCall']
   /** Details of this row or another, when it is or was held. Throws a defect where there are none. */
   details<K extends RowKind>(kind: K, row: RowId): Details[K]
   /** Details of this row or another, or undefined. */

@@ -6,6 +6,7 @@
 //   eni.ts, attachment.ts, … ──call('AttachNetworkInterface', {…})──▶ budget ──▶ SDK ──▶ EC2 or the lab
 
 import type * as Sdk from '@aws-sdk/client-ec2'
+import type { Ec2Called } from '../../state/task.ts'
 import { BACKGROUND, type Budget, type Purpose } from '../budget.ts'
 import { codeOf, ec2Failure, isThrottle, requestIdOf } from './ec2-failure.ts'
 
@@ -37,13 +38,8 @@ type PublicIpActions = {
   ReleaseAddress: [Sdk.ReleaseAddressRequest, unknown]
 }
 
-/** One call as it went. `code` is absent when it succeeded. */
-export type Ec2Call = {
-  readonly action: Ec2Action
-  readonly ms: number
-  readonly code?: string
-  readonly requestId?: string
-}
+/** One call as it went. `code` is absent when it succeeded; `waitedMs`: for its turn. */
+export type Ec2Call = Ec2Called & { readonly action: Ec2Action; readonly waitedMs: number }
 
 export type Ec2 = {
   /**
@@ -88,20 +84,24 @@ export function openEc2(options: Ec2Options = {}): Ec2 {
   return {
     async call(action, input, signal, purpose = BACKGROUND) {
       const { send } = await client()
+      const asked = performance.now()
       const turn = await budget?.turn(action, purpose, signal)
       const begun = performance.now()
+      const tell = (requestId: string | undefined, code?: string) => {
+        const times = { ms: Math.round(performance.now() - begun), waitedMs: begun - asked }
+        const id = requestId === undefined ? {} : { requestId }
+        const call = { action, ...times, ...id, ...(code === undefined ? {} : { code }) }
+        onCall?.(call)
+        for (const step of purpose.rows ?? []) step.onCall?.(call)
+      }
       try {
-        const asked = typeof input === 'function' ? input() : input
-        const { output, requestId } = await send(action, asked, signal)
-        const ms = performance.now() - begun
-        onCall?.({ action, ms, ...(requestId === undefined ? {} : { requestId }) })
+        const sent = send(action, typeof input === 'function' ? input() : input, signal)
+        const { output, requestId } = await sent
+        tell(requestId)
         return output
       } catch (error) {
-        const ms = performance.now() - begun
-        const requestId = requestIdOf(error)
-        const id = requestId === undefined ? {} : { requestId }
         const code = codeOf(error)
-        onCall?.({ action, ms, code, ...id })
+        tell(requestIdOf(error), code)
         if (isThrottle(code)) turn?.throttled()
         throw ec2Failure(action, error, signal)
       }

@@ -3,9 +3,7 @@
 // id: an id that does not exist would fail the whole call, and filtered calls have the larger rate.
 
 import type { Filter, NetworkInterface } from '@aws-sdk/client-ec2'
-import type { HolderId } from '../../state/spec.ts'
-import type { RowId } from '../../state/task.ts'
-import { BACKGROUND, type Priority, type Purpose } from '../budget.ts'
+import { BACKGROUND, type CalledFor, type Priority, type Purpose } from '../budget.ts'
 import { unlessAborted } from './abort.ts'
 import type { Ec2 } from './ec2.ts'
 
@@ -26,11 +24,10 @@ const GATHER_MS = 5
 const BATCH_MAX = 200
 const PAGE_MAX = 1000
 
-type Row = { readonly holderId: HolderId; readonly row: RowId }
 type Batch = {
   readonly ids: Set<string>
   /** Who waits for the answer, for the budget to show. */
-  readonly rows: Set<Row>
+  readonly rows: Set<CalledFor>
   readonly answer: Promise<Map<string, NetworkInterface>>
 }
 
@@ -48,7 +45,7 @@ export function openEniLookup(ec2: Ec2): EniLookup {
 
   function begin(priority: Priority): Batch {
     const ids = new Set<string>()
-    const rows = new Set<Row>()
+    const rows = new Set<CalledFor>()
     const answer = ask(ids, { priority, rows })
     // Each who asked hears of a failure; when all gave up, nobody needs to.
     answer.catch(() => {})

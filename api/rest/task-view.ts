@@ -5,7 +5,7 @@ import { isProtected } from '../../state/protection.ts'
 import type { HolderId } from '../../state/spec.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import { rowState, rows } from '../../state/task.ts'
-import type { Timeline } from '../../state/timeline.ts'
+import type { StepTime, Timeline } from '../../state/timeline.ts'
 import type { Api, Task } from '../api.ts'
 import { taskArn } from '../arn.ts'
 import { detailsOf } from '../task-view.ts'
@@ -92,12 +92,19 @@ export function taskDetail(api: Api, task: Task) {
       const { is, ...known } = rowState(holder, id)
       return { row: id, is, needs: needs.map(({ row }) => row), ...known }
     }),
-    steps: timeline.steps.map(({ beganAt, doneAt, ...step }) => ({
-      ...step,
-      beganAt: new Date(beganAt).toISOString(),
-      afterMs: beganAt - timeline.createdAt,
-      ...(doneAt === undefined ? {} : { durationMs: doneAt - beganAt }),
-    })),
+    steps: timeline.steps.map((step) => stepView(timeline, step)),
+  }
+}
+
+/** One that was not done has `gaveUp`, and `failure` where it failed; one under way no `durationMs`. */
+function stepView({ createdAt }: Timeline, { beganAt, doneAt, gaveUpAt, ...step }: StepTime) {
+  const endedAt = doneAt ?? gaveUpAt
+  return {
+    ...step,
+    beganAt: new Date(beganAt).toISOString(),
+    afterMs: beganAt - createdAt,
+    ...(endedAt !== undefined && { durationMs: endedAt - beganAt }),
+    ...(gaveUpAt !== undefined && { gaveUp: true }),
   }
 }
 

@@ -189,6 +189,65 @@ describe('failures', () => {
     expect(events.filter((e) => e === 'began ensure eni:0')).toHaveLength(1)
   })
 
+  test('what is tried once more says why it failed before, however long the answer takes', async () => {
+    world.script = ({ job, attempt }) => {
+      if (job.row !== 'eni:0') return undefined
+      if (attempt > 1) return hang()
+      throw transient
+    }
+    begin()
+    await settle()
+    await clock.pass(150)
+    expect(world.attempts.get('ensure eni:0')).toBe(2)
+    const nextTryAt = clock.time
+    expect(runner.waiting('a')).toMatchObject([{ reason: 'slow down. Wait', nextTryAt }])
+  })
+
+  // P495
+  test('a step is written down with its retries, what it waited, and the latest of its calls', async () => {
+    const call = (n: number) => ({ action: 'CreateNetworkInterface', ms: n, requestId: `req-${n}` })
+    world.script = ({ verb, job, attempt }) => {
+      if (job.row !== 'eni:0' || verb !== 'ensure') return
+      for (const n of [1, 2, 3, 4]) job.onCall?.({ ...call(attempt * 10 + n), waitedMs: 25 })
+      if (attempt <= 2) throw transient
+    }
+    begin()
+    await clock.pass(1000)
+    const step = (row: RowId) => journal.get('a')?.timeline.steps.find((s) => s.row === row)
+    const calls = [21, 22, 23, 24, 31, 32, 33, 34].map(call)
+    // 150 and 300 ms of pauses, and 12 calls that waited 25 ms each for their turn.
+    expect(step('eni:0')).toMatchObject({ attempts: 1, retries: 2, waitedMs: 750, calls })
+    for (const key of ['retries', 'waitedMs', 'calls', 'failure', 'gaveUpAt']) {
+      expect(step('image:web')).not.toHaveProperty(key)
+    }
+    const folded = new Journal(db, clock.now).get('a')
+    expect(folded?.timeline).toEqual(journal.get('a')?.timeline)
+  })
+
+  // P495
+  test('one that failed keeps its code and calls, and what its stop cut short is known as that', async () => {
+    const refused = new Failure('refused', 'NetworkInterfaceLimitExceeded', 'no more')
+    const call = { action: 'AttachNetworkInterface', ms: 5, requestId: 'req', code: refused.code }
+    world.script = async ({ verb, job }) => {
+      if (verb === 'ensure' && job.row === 'image:web') return hang()
+      if (verb !== 'ensure' || job.row !== 'attachment:0') return
+      clock.time += 70
+      job.onCall?.({ ...call, waitedMs: 0 })
+      throw refused
+    }
+    begin()
+    const beganAt = clock.time
+    await settle()
+    expect(status()).toBe('STOPPED')
+    const steps = journal.get('a')?.timeline.steps ?? []
+    const of = (row: RowId) => steps.find((s) => s.row === row && s.verb === 'ensure')
+    const ended = { gaveUpAt: beganAt + 70 }
+    expect(of('attachment:0')).toMatchObject({ ...ended, failure: refused.code, calls: [call] })
+    expect(of('image:web')).toMatchObject(ended)
+    expect(of('image:web')).not.toHaveProperty('failure')
+    expect(of('eni:0')).not.toHaveProperty('gaveUpAt')
+  })
+
   // P131
   test('pauses grow to half a minute and no further', async () => {
     once('eni:0', transient, 1000)

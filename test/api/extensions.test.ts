@@ -264,7 +264,7 @@ describe('the security groups of a running task', () => {
     rig.orders.settle()
     const { status: later } = await put(id, { securityGroups: [OTHER] })
     expect(later).toBe(200)
-  }, 20_000)
+  }, 90_000)
 
   test.each([
     [{ securityGroups: [] }, 400, /0 security groups; 1 to 16/],

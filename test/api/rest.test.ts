@@ -1,6 +1,8 @@
 // Goal: operators see everything, and both faces do the same thing with the same code. Method: fetch
 // over loopback, next to the AWS SDK.
 
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, runOne } from './questions.ts'
@@ -255,6 +257,7 @@ test('events come as they are journaled, and end when the API closes', async () 
   rig = await openRig()
 })
 
+// P497
 test('metrics count tasks by status, steps by row, and requests by action', async () => {
   await register(rig)
   await runOne(rig)
@@ -264,16 +267,95 @@ test('metrics count tasks by status, steps by row, and requests by action', asyn
   for (const line of [
     'enid_tasks{status="RUNNING"} 1',
     'enid_tasks{status="STOPPED"} 0',
-    'enid_steps_waiting{verb="release"} 0',
+    'enid_tasks_queued 0',
+    'enid_step_waiting_seconds_max{verb="release"} 0',
     'enid_eni_slots{state="total"} 100',
     'enid_tasks_quarantined 0',
     'enid_step_duration_seconds_count{verb="ensure",row="link"} 1',
+    'enid_task_start_duration_seconds_count 1',
     'enid_http_requests_total{face="ecs",action="RunTask",status="200"} 1',
     'enid_http_requests_total{face="ecs",action="unknown",status="400"} 1',
     'enid_http_requests_total{face="rest",action="/tasks/:taskId",status="400"} 1',
   ]) {
     expect(body).toContain(`${line}\n`)
   }
+})
+
+// P499
+test('every metric has its row in docs/operations.md, and every row is of a metric', async () => {
+  const { body } = await ask('GET', '/metrics')
+  const told = [...body.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name)
+  const text = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+  const documented = [...text.matchAll(/^\| `(enid_\w+)` \|/gm)].map(([, name]) => name)
+  expect(documented.toSorted()).toEqual(told.toSorted())
+  expect(told.length).toBeGreaterThan(15)
+})
+
+// P497
+test('metrics say what steps wait for, how long, and how many tasks wait for room', async () => {
+  await register(rig)
+  rig.orders.may = ({ row }) => row !== 'attachment:0'
+  const id = idOf(await runOne(rig))
+  const wait = { attempt: 3, reason: '', nextTryAt: 0 } as const
+  rig.orders.waits = [
+    { ...wait, verb: 'ensure', row: 'attachment:0', code: 'RequestLimitExceeded' },
+    { ...wait, verb: 'ensure', row: 'image:nginx', code: 'RegistryUnreachable' },
+  ]
+  const series = async () => (await ask('GET', '/metrics')).body as unknown as string
+  const of = (text: string, name: string) =>
+    text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+  const text = await series()
+  expect(of(text, 'enid_steps_waiting').toSorted()).toEqual([
+    'enid_steps_waiting{verb="ensure",row="attachment",code="RequestLimitExceeded"} 1',
+    'enid_steps_waiting{verb="ensure",row="image",code="RegistryUnreachable"} 1',
+  ])
+  const [oldest = ''] = of(text, 'enid_step_waiting_seconds_max')
+  const createdAt = rig.journal.get(id)?.timeline.createdAt ?? 0
+  const seconds = Number(oldest.split(' ')[1])
+  expect(seconds).toBeGreaterThan(0)
+  expect(seconds).toBeLessThanOrEqual((Date.now() - createdAt) / 1000)
+  rig.orders.waits = []
+  expect(of(await series(), 'enid_steps_waiting')).toEqual([])
+  const spec = rig.journal.get(id)?.holder.spec ?? expect.fail('no spec')
+  for (const n of [1, 2]) rig.journal.begin(`${n}`.repeat(32), { ...spec, waitMs: 60_000 })
+  expect(of(await series(), 'enid_tasks_queued')).toEqual(['enid_tasks_queued 2'])
+})
+
+// P497
+test('metrics count starts, stops and failures by their codes, each once', async () => {
+  await register(rig)
+  const id = idOf(await runOne(rig))
+  const cause = { code: 'LinkGone', message: 'its card is gone' }
+  rig.journal.append(id, { type: 'doubted', row: 'link:0', why: 'looked' })
+  rig.journal.append(id, { type: 'lost', row: 'link:0', cause })
+  rig.journal.append(id, { type: 'stopAsked', stop: { code: 'UserInitiated', reason: 'late' } })
+  const { body } = await ask('GET', '/metrics')
+  for (const line of [
+    'enid_step_failures_total{outcome="lost",row="link",code="LinkGone"} 1',
+    'enid_task_stops_total{code="EssentialContainerExited"} 1',
+    'enid_task_start_duration_seconds_count 1',
+  ]) {
+    expect(body).toContain(`${line}\n`)
+  }
+  expect(body).not.toContain('code="UserInitiated"')
+})
+
+// P495
+test('a task shows of each step how it went: retries, calls with their request ids, what failed', async () => {
+  await register(rig)
+  rig.orders.may = ({ row }) => row !== 'attachment:0'
+  const id = idOf(await runOne(rig))
+  const calls = [{ action: 'AttachNetworkInterface', ms: 7, requestId: 'req', code: 'X' }]
+  const course = { retries: 1, waitedMs: 150, calls }
+  const row = 'attachment:0'
+  rig.journal.append(id, { type: 'began', verb: 'ensure', row, choice: '1' })
+  rig.journal.append(id, { type: 'refused', row, cause: { code: 'X', message: '' }, course })
+  const { body } = await ask('GET', `/tasks/${id}`)
+  const step = body.steps.find((each: { row: string }) => each.row === row)
+  expect(step).toMatchObject({ verb: 'ensure', gaveUp: true, failure: 'X', ...course })
+  expect(step.durationMs).toBeGreaterThanOrEqual(0)
+  expect(body.steps[0]).toMatchObject({ verb: 'ensure', row: 'eni:0' })
+  expect(body.steps[0]).not.toHaveProperty('gaveUp')
 })
 
 test('the OpenAPI document has every route with its schema', async () => {

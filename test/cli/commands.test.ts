@@ -224,19 +224,27 @@ describe('a task is named by', () => {
   })
 })
 
-test('describe shows interface, containers, steps with their times, and why it stopped', async () => {
+// P496
+test('describe shows interface, containers, steps with their times and EC2 requests, and why it stopped', async () => {
   const exit = { name: 'app', image: 'x', lastStatus: 'STOPPED', exitCode: 137 }
   const again = { name: 'log', image: 'x', lastStatus: 'RUNNING', healthy: true, restartCount: 2 }
   const stopped = { lastStatus: 'STOPPED', desiredStatus: 'STOPPED', containers: [exit, again] }
   const why = { stopCode: 'EssentialContainerExited', stoppedReason: 'app exited' }
-  agent.tasks.set(A, [task(A, { ...stopped, ...why })])
+  const calls = [
+    { action: 'CreateNetworkInterface', ms: 118, requestId: 'req-1' },
+    { action: 'AttachNetworkInterface', ms: 9, requestId: 'req-2', code: 'NoSlot' },
+  ]
+  const steps = [{ ...(task(A).steps[0] ?? expect.fail('no step')), calls }]
+  agent.tasks.set(A, [task(A, { ...stopped, ...why, steps })])
   const { stdout } = await agent.enid('describe', 'aaaa')
   for (const text of [
     /^stopped +EssentialContainerExited: app exited$/m,
     /^address +10\.0\.0\.35$/m,
     /^app +x +STOPPED +137$/m,
     /^log +x +RUNNING \(healthy\), restarted 2× +-$/m,
-    /^ensure eni:0 +2 ms +120 ms +1$/m,
+    /^ensure eni:0 +2 ms +120 ms {2}\|#+\|$/m,
+    /^CreateNetworkInterface +118 ms +req-1$/m,
+    /^AttachNetworkInterface +9 ms +req-2 +NoSlot$/m,
   ]) {
     expect(stdout).toMatch(text)
   }

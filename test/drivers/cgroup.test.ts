@@ -154,7 +154,7 @@ describe('a task as a whole', () => {
     await docker('wait', other.containerId)
     expect(await docker('logs', other.containerId)).toContain('kept')
     await down(free, 'app')
-  }, 60_000)
+  }, 180_000)
 
   // P380
   test('is held to its cpu by all its containers together', async () => {
@@ -173,7 +173,7 @@ describe('a task as a whole', () => {
     expect(cpus).toBeLessThan(0.3)
     expect(cpus).toBeGreaterThan(0.02)
     await down(up, 'one', 'two')
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('what is left in it', () => {

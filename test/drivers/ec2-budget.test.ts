@@ -148,3 +148,29 @@ test('what is urgent does not travel with what is not, and goes first', async ()
   pass(5_000)
   await swept
 })
+
+// P495
+test('a call is told to every step that it was made for, with its request id and code', async () => {
+  const { ec2, lookup, eni } = onBudget()
+  const told: Record<string, unknown[]> = { a: [], b: [], c: [] }
+  const of = (name: string) => {
+    const onCall = (call: unknown) => told[name]?.push(call)
+    return { ...eniJob({ holderId: newHolderId() }), onCall }
+  }
+  await rig.subnets.prepare(['subnet-a'], never())
+  await eni.ensure(of('a'), never())
+  await Promise.all(
+    ['b', 'c'].map((name) => lookup.byId(`eni-${name}`, never(), launching(of(name)))),
+  )
+  rig.fake.refuse('DescribeVpcs', 'UnauthorizedOperation', 'no', 403)
+  await expect(ec2.call('DescribeVpcs', {}, never(), launching(of('c')))).rejects.toThrow()
+  const call = (action: string) =>
+    expect.objectContaining({ action, requestId: 'req-1', ms: expect.any(Number) })
+  expect(told).toEqual({
+    a: [call('CreateNetworkInterface')],
+    b: [call('DescribeNetworkInterfaces')],
+    c: [call('DescribeNetworkInterfaces'), call('DescribeVpcs')],
+  })
+  expect(told.c?.[1]).toHaveProperty('code', 'UnauthorizedOperation')
+  expect(told.c?.[0]).not.toHaveProperty('code')
+})

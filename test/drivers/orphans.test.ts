@@ -169,7 +169,7 @@ describe('a container', () => {
     await orphans.releaseContainer(seen, never())
     await expect(inspect(seen.containerId)).rejects.toThrow(/no such object/i)
     await orphans.releaseContainer(seen, never())
-  }, 30_000)
+  }, 90_000)
 
   test('that is a pause is removed, our hold on its namespace ends, and its log router’s folder goes', async () => {
     const seen = await start('sandbox', `trap exit TERM; ${IDLE}`)
@@ -183,7 +183,7 @@ describe('a container', () => {
     await orphans.releaseContainer(seen, never())
     expect(isHeld()).toBe(false)
     expect(existsSync(folder)).toBe(false)
-  }, 30_000)
+  }, 90_000)
 })
 
 const IDLE = 'while :; do /busybox sleep 0.1; done'

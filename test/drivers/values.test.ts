@@ -175,4 +175,4 @@ test('a container is made once its role’s credentials are there, and told wher
     .not.toBe('')
   await expect.poll(() => docker('logs', containerId)).toBe('/v2/credentials/0123-id')
   expect(JSON.stringify(await inspect(containerId))).not.toContain('hunter2')
-}, 20_000)
+}, 90_000)

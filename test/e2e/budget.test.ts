@@ -70,7 +70,7 @@ describe('on a host with room', () => {
       AttachNetworkInterface: 3,
       ModifyNetworkInterfaceAttribute: 3,
     })
-  }, 60_000)
+  }, 180_000)
 
   // P23
   test('the agent starts with five describes, however many tasks run', async () => {
@@ -85,7 +85,7 @@ describe('on a host with room', () => {
       DescribeSubnets: 1,
     })
     for (const id of running) await rig.waitFor(id, 'RUNNING')
-  }, 60_000)
+  }, 180_000)
 
   // P22
   test('at rest a minute costs at most one describe', async () => {
@@ -94,7 +94,7 @@ describe('on a host with room', () => {
     const counted = await calls()
     expect(Object.keys(counted).filter((name) => !name.startsWith('Describe'))).toEqual([])
     expect(Object.values(counted).reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(1)
-  }, 90_000)
+  }, 180_000)
 
   // P21
   test('a task costs Detach and Delete to stop', async () => {
@@ -102,7 +102,7 @@ describe('on a host with room', () => {
     await rig.stopAndWait(...running)
     running = []
     await expectCalls(calls, { DetachNetworkInterface: 3, DeleteNetworkInterface: 3 })
-  }, 60_000)
+  }, 180_000)
 
   // P31
   test('a launch over the budget waits, says so, and is made when its turn comes', async () => {
@@ -147,7 +147,7 @@ describe('on a host without room', () => {
     } finally {
       await rig.close()
     }
-  }, 90_000)
+  }, 180_000)
 
   // P25
   test('foreign ENIs that took the last slots cost one Create, and no more', async () => {
@@ -172,7 +172,7 @@ describe('on a host without room', () => {
     } finally {
       await rig.close()
     }
-  }, 90_000)
+  }, 180_000)
 
   // P26
   test('a slot is free when EC2 is through with the detach, and no Create is wasted before', async () => {

@@ -67,7 +67,7 @@ test.each(pairs)(
     expect((await rig.waitFor(id, 'STOPPED')).stoppedReason).toBe('enough')
     await expectNothing()
   },
-  60_000,
+  180_000,
 )
 
 /** The fault that the agent of the moment will die of. */
@@ -82,4 +82,4 @@ async function begin(fault: string | undefined): Promise<void> {
 test('no link, namespace or table is left of all that', async () => {
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

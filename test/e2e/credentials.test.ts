@@ -43,7 +43,7 @@ beforeAll(async () => {
   await rig.endAgent('SIGTERM')
   await rig.startAgent()
   group = await rig.group('all', { port: 8080, cidr: '10.0.0.0/16' })
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await rig?.close()
   await stores?.close()
@@ -148,7 +148,7 @@ describe('programs that run on ECS', () => {
     const id = await begin('sts', line, { container: { secrets } })
     await written(id, 'up')
     stsUrl = `http://${fact(await rig.task(id), 'privateIPv4Address')}:8080`
-  }, 90_000)
+  }, 180_000)
 
   // P353
   test('the AWS SDK for JavaScript signs with the credentials of its task’s role', async () => {
@@ -194,7 +194,7 @@ describe('programs that run on ECS', () => {
     }
     expect(seen.size).toBe(3)
     await rig.stopAndWait(id)
-  }, 60_000)
+  }, 180_000)
 
   // P354
   test('find secrets and variables in their environment, and no file or log of ours has them', async () => {
@@ -238,7 +238,7 @@ describe('programs that run on ECS', () => {
     const values = [WEB.secret, WEB.token, OTHER.secret, 'hunter2', 'COLOUR=', 'of-s', 's-fo']
     expect(values.filter((value) => told.includes(value))).toEqual([])
     await rig.stopAndWait(id)
-  }, 90_000)
+  }, 180_000)
 
   test('a secret that is not there stops the task by the word of ECS, and leaves nothing', async () => {
     const secrets = [{ name: 'PASSWORD', valueFrom: 'file:none' }]
@@ -249,7 +249,7 @@ describe('programs that run on ECS', () => {
     expect(stoppedReason).toMatch(
       /^ResourceInitializationError: unable to pull secrets or registry auth: PASSWORD of container app: .*none is not there/,
     )
-  }, 90_000)
+  }, 180_000)
 
   // P355
   test('protect themselves with curl: a drain leaves them until they give that up', async () => {
@@ -294,11 +294,11 @@ describe('a task that is root with every network capability', () => {
       mine: `http://169.254.170.2${await environmentOf(mine, variable)}`,
       other: `http://169.254.170.2${await environmentOf(other, variable)}`,
     }
-  }, 90_000)
+  }, 180_000)
   afterAll(async () => {
     service?.close()
     await rig.stopAndWait(mine, other)
-  }, 90_000)
+  }, 180_000)
 
   const curl = (...args: string[]) => rig.inside(mine, 'curl', '-sS', '-m', '2', ...args)
   const addressOf = async (id: string) => fact(await rig.task(id), 'privateIPv4Address')
@@ -332,7 +332,7 @@ describe('a task that is root with every network capability', () => {
       .poll(async () => (await curl(url.mine)).stdout, { timeout: 10_000 })
       .toContain(WEB.id)
     expect((await curl(url.other)).stdout).toContain('InvalidIdInRequest')
-  }, 60_000)
+  }, 180_000)
 
   // P356
   test('is the same to the endpoint whatever source address it takes', async () => {
@@ -398,7 +398,7 @@ describe('a task that is root with every network capability', () => {
     await expect
       .poll(async () => (await curl(url.mine)).stdout, { timeout: 10_000 })
       .toContain(WEB.id)
-  }, 60_000)
+  }, 180_000)
 
   // P356
   test('reaches no service of the host, by whichever of its addresses, nor the agent', async () => {
@@ -419,7 +419,7 @@ describe('a task that is root with every network capability', () => {
         expect((await curl(`http://${address}:${at}/`)).code, `${address}:${at}`).not.toBe(0)
       }
     }
-  }, 60_000)
+  }, 180_000)
 
   // P356
   test('with the metadata block taken away finds there no role to become the agent with', async () => {
@@ -472,4 +472,4 @@ test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -103,7 +103,7 @@ describe('with live-restore', () => {
     expect((await rig.waitFor(sandbox, 'STOPPED')).stoppedReason).toMatch(
       /^PauseGone: .*Run the task again/,
     )
-  }, 60_000)
+  }, 180_000)
 
   // P122
   test('what is asked while dockerd is away waits, says for what, and is done when it is back', async () => {

@@ -165,7 +165,7 @@ test('a spot stop deletes nothing, so everything is given back before it', async
   expect(await rig.enis()).toEqual([])
   await rig.enid('lab', 'fault', 'clear')
   await expect.poll(isTakingTasks, { timeout: 30_000 }).toBe('ACTIVE')
-}, 90_000)
+}, 180_000)
 
 // P94
 test('IMDS that is away or fails for a while announces nothing, and is not hammered', async () => {
@@ -184,10 +184,10 @@ test('IMDS that is away or fails for a while announces nothing, and is not hamme
   expect((await rig.task(id)).lastStatus).toBe('RUNNING')
   expect((await status()).status).toBe('ACTIVE')
   await rig.stopAndWait(id)
-}, 90_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect([await rig.enis(), await rig.containers()]).toEqual([[], []])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

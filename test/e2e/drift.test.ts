@@ -7,6 +7,7 @@ import { DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { watchLinks } from '../net/link-events.ts'
+import { slowness } from '../slowness.ts'
 import { fact, Rig } from './rig.ts'
 
 /** How long a drift may last, milliseconds (issue 3; vpc-cni 3309). */
@@ -30,7 +31,7 @@ beforeAll(async () => {
   group = await rig.group('any')
   await rig.define('idle', IDLE)
   await runTask()
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   events?.end()
   await rig?.close()
@@ -180,18 +181,19 @@ test.each(drifts)(
   async (_, make) => {
     await quiet()
     events.seen.splice(0)
+    const slow = slowness()
     const begun = performance.now()
     await make()
     const ms = await repaired(begun)
     console.log(`repaired after ${ms.toFixed(0)} ms: ${doubts().map(({ why }) => why)}`)
 
-    expect(ms).toBeLessThan(REPAIRED_MS)
+    expect(ms / Math.max(slow, slowness())).toBeLessThan(REPAIRED_MS)
     expect(new Set(doubts().map(({ row }) => row))).toEqual(new Set(['link:0']))
     expect(await containersOf(id)).toBe(containers)
     expect(await reachesImds()).toEqual([false, false])
     expect(await rig.enis()).toEqual([eniId])
   },
-  30_000,
+  90_000,
 )
 
 // P65
@@ -204,7 +206,7 @@ test('without its block the task reaches IMDS, and a second later it does not', 
   })
   await repaired(performance.now())
   expect(await reachesImds()).toEqual([false, false])
-}, 30_000)
+}, 90_000)
 
 test('one drift right after the other: each put right within a second', async () => {
   // After so many drifts the first task's are answered more slowly.
@@ -214,14 +216,15 @@ test('one drift right after the other: each put right within a second', async ()
   await quiet()
   const times: number[] = []
   for (let round = 0; round < 5; round++) {
+    const slow = slowness()
     const begun = performance.now()
     await ip('route', 'del', 'default')
-    times.push(await repaired(begun))
+    times.push((await repaired(begun)) / Math.max(slow, slowness()))
   }
   console.log('one after the other, ms:', times.map((ms) => ms.toFixed(0)).join(' '))
   expect(Math.max(...times)).toBeLessThan(REPAIRED_MS)
   expect(await containersOf(id)).toBe(containers)
-}, 30_000)
+}, 90_000)
 
 test('somebody who deletes the block all the time gets no core and no endless journal for it', async () => {
   await quiet()
@@ -237,7 +240,7 @@ test('somebody who deletes the block all the time gets no core and no endless jo
   expect(doubts().length).toBeLessThanOrEqual(2 * (elapsed / 1000) + 2)
   expect(spent).toBeLessThan(elapsed / 3)
   await repaired(performance.now())
-}, 60_000)
+}, 180_000)
 
 test('a network daemon of the host that takes up the card before us is survived', async () => {
   const routes = await must('ip', ['route'])
@@ -272,7 +275,7 @@ test('a network daemon of the host that takes up the card before us is survived'
   expect(rest.join(' ')).not.toMatch(/10\.6[67]\.|fd00:66/)
   expect(await must('ip', ['route'])).toBe(routes)
   await rig.stopAndWait(other)
-}, 60_000)
+}, 180_000)
 
 // P68
 test('a card that goes and comes again half a second later is taken in again', async () => {
@@ -287,7 +290,7 @@ test('a card that goes and comes again half a second later is taken in again', a
   await expect.poll(look, { timeout: 5_000 }).toMatch(whole)
   expect((await rig.task(other)).desiredStatus).toBe('RUNNING')
   await rig.stopAndWait(other)
-}, 60_000)
+}, 180_000)
 
 test('stopped, the task leaves nothing', async () => {
   await rig.stopAndWait(id)
@@ -295,7 +298,7 @@ test('stopped, the task leaves nothing', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)
 
 type Card = { ifname: string; address: string }
 

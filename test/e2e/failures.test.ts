@@ -9,6 +9,7 @@ import type { Task } from '@aws-sdk/client-ecs'
 import { RunTaskCommand } from '@aws-sdk/client-ecs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
+import { slowness } from '../slowness.ts'
 import { fact, Rig } from './rig.ts'
 
 const idle = 'exec /busybox sleep 600'
@@ -39,7 +40,7 @@ describe('on a host with room', () => {
       'EssentialContainerExited: Essential container in task exited: app (exit code 7)',
     )
     expect((await rig.task(id)).containers?.[0]?.exitCode).toBe(7)
-  }, 60_000)
+  }, 180_000)
 
   // P138
   test('a command that is not in the image', async () => {
@@ -48,14 +49,14 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(
       /^TaskFailedToStart: CannotStartContainerError: .*no such file or directory/,
     )
-  }, 60_000)
+  }, 180_000)
 
   // P138
   test('an image that is nowhere', async () => {
     await rig.define('missing', idle, { image: '127.0.0.1:9/enid/no-such-image:1' })
     const [id = ''] = await rig.run('missing', [group])
     expect(await stopped(id)).toMatch(/^TaskFailedToStart: CannotPullContainerError: /)
-  }, 60_000)
+  }, 180_000)
 
   // P138
   test('a security group that does not exist', async () => {
@@ -64,7 +65,7 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(
       /^TaskFailedToStart: InvalidGroup\.NotFound: .*sg-00000000000000000/,
     )
-  }, 60_000)
+  }, 180_000)
 
   // P62
   test('a pause container that is killed', async () => {
@@ -75,7 +76,7 @@ describe('on a host with room', () => {
     expect(await stopped(id)).toMatch(
       /^EssentialContainerExited: PauseGone: .*pause container.* is dead\. Run the task again/,
     )
-  }, 60_000)
+  }, 180_000)
 
   // P62
   test.each([
@@ -113,15 +114,16 @@ describe('on a host with room', () => {
     await rig.define('idle', idle)
     const [id = ''] = await rig.run('idle', [group])
     const task = await rig.waitFor(id, 'RUNNING')
+    const slow = slowness()
     const begun = await detach(task)
     const desired = async () => (await rig.task(id)).desiredStatus
     await expect.poll(desired, { interval: 10, timeout: 15_000 }).toBe('STOPPED')
     const ms = performance.now() - begun
     console.log(`told to stop ${ms.toFixed(0)} ms after its ENI was detached`)
     // 0.6 s of them the card may be on its way, or plugged in anew.
-    expect(ms).toBeLessThan(1_500)
+    expect(ms / Math.max(slow, slowness())).toBeLessThan(1_500)
     expect(await stopped(id)).toMatch(linkGone)
-  }, 60_000)
+  }, 180_000)
 
   // P62
   test('an ENI that was detached while the agent was away', async () => {
@@ -132,7 +134,7 @@ describe('on a host with room', () => {
     await detach(task)
     await rig.startAgent()
     expect(await stopped(id)).toMatch(linkGone)
-  }, 60_000)
+  }, 180_000)
 
   // P62
   test('an ENI that is deleted from outside, of which nothing is left', async () => {
@@ -144,7 +146,7 @@ describe('on a host with room', () => {
     expect(await rig.enis()).not.toContain(eniId)
     const mine = await must('docker', ['ps', '-aq', '--filter', `label=enid:holder=${id}`])
     expect(mine).toBe('')
-  }, 60_000)
+  }, 180_000)
 
   // P135
   test('a stop while the task is still starting', async () => {
@@ -155,7 +157,7 @@ describe('on a host with room', () => {
       await rig.stop(id, 'changed my mind')
       expect(await stopped(id)).toBe('UserInitiated: changed my mind')
     }
-  }, 90_000)
+  }, 180_000)
 
   // P137
   test('a container that ignores SIGTERM is killed after its stopTimeout, not before', async () => {
@@ -166,7 +168,7 @@ describe('on a host with room', () => {
     await rig.stopAndWait(id)
     expect(performance.now() - asked).toBeGreaterThan(2_900)
     expect((await rig.task(id)).containers?.[0]?.exitCode).toBe(137)
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('on an m5.large', () => {
@@ -199,5 +201,5 @@ describe('on an m5.large', () => {
     for (const id of ids) await rig.waitFor(id, 'RUNNING')
     await rig.stopAndWait(...ids)
     expect((await run(1)).tasks).toHaveLength(1)
-  }, 90_000)
+  }, 180_000)
 })

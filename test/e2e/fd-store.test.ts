@@ -78,10 +78,10 @@ test('a task whose pause died while the agent was away gives everything back', a
   expect(task.stoppedReason).toContain('PauseGone')
   expect(await kept()).toEqual([])
   expect(await rig.enis()).toEqual([])
-}, 60_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 30_000)
+}, 90_000)

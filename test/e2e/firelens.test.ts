@@ -29,7 +29,7 @@ beforeAll(async () => {
   rmSync(folder, { recursive: true })
   rig = await Rig.open()
   group = await rig.group('logs')
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await rig?.close()
   await docker('rmi', IMAGE)
@@ -102,7 +102,7 @@ test('what a container writes gets to the router by the socket, and what it send
   // Docker keeps a copy of its own all the same.
   expect((await rig.enid('logs', id, 'app')).stdout).toContain('one')
   await rig.stopAndWait(id)
-}, 90_000)
+}, 180_000)
 
 // P369
 test('the router outlives a kill of the agent, and its folder goes with the task', async () => {
@@ -119,10 +119,10 @@ test('the router outlives a kill of the agent, and its folder goes with the task
     .toBeGreaterThan(before)
   await rig.stopAndWait(id)
   expect(existsSync(folder)).toBe(false)
-}, 90_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 30_000)
+}, 90_000)

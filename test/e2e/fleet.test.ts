@@ -25,7 +25,7 @@ beforeAll(async () => {
   groups.stranger = await fleet.group('stranger')
   groups.web = await fleet.group('web', 80, groups.client)
   ;[a, b] = await Promise.all([fleet.add('a', 'c5.large'), fleet.add('b', 'c5.large')])
-}, 60_000)
+}, 180_000)
 
 afterAll(() => fleet?.close())
 
@@ -70,7 +70,7 @@ test('tasks of two hosts reach each other across the fabric as their groups allo
   const enis = [await fleet.enisOf(a.facts), await fleet.enisOf(b.facts)]
   expect(enis.map((each) => each.length)).toEqual([1, 2])
   expect(await linksHere()).toEqual(before)
-}, 60_000)
+}, 180_000)
 
 // P271
 test('a host runs out of slots at its own type’s number, and the other has room left', async () => {
@@ -79,7 +79,7 @@ test('a host runs out of slots at its own type’s number, and the other has roo
   const second = await a.run(IDLE, [groups.client])
   await a.waitFor(second.id, 'RUNNING')
   await a.stop(second.id)
-}, 60_000)
+}, 180_000)
 
 // P272
 test('the death of one host’s agent and its sweep after it touch nothing of the other', async () => {
@@ -95,7 +95,7 @@ test('the death of one host’s agent and its sweep after it touch nothing of th
   expect((await a.task(tasks.web))?.lastStatus).toBe('RUNNING')
   expect((await b.task(tasks.client))?.lastStatus).toBe('RUNNING')
   expect(await served(tasks.client)).toBe('served')
-}, 60_000)
+}, 180_000)
 
 // P273
 test('a dockerd that dies is told, and a host that is removed leaves nothing; the other goes on', async () => {
@@ -119,7 +119,7 @@ test('a dockerd that dies is told, and a host that is removed leaves nothing; th
   expect((await fleet.list()).map(({ name }) => name)).toEqual(['home', 'b'])
   expect((await b.task(tasks.client))?.lastStatus).toBe('RUNNING')
   await b.stop(tasks.client)
-}, 60_000)
+}, 180_000)
 
 // P274
 test('with the lab every host ends', async () => {
@@ -129,4 +129,4 @@ test('with the lab every host ends', async () => {
   expect(existsSync(netns)).toBe(false)
   expect(existsSync(`/var/lib/enid-lab/${fleet.name}`)).toBe(false)
   expect(cgroups()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -27,13 +27,13 @@ beforeAll(async () => {
   rig = await Rig.open()
   group = await rig.group('idle')
   await rig.define('idle', OBEDIENT)
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await rig?.close()
   await dockerd?.close()
   if (usual === undefined) delete process.env.DOCKER_HOST
   else process.env.DOCKER_HOST = usual
-}, 60_000)
+}, 180_000)
 
 const folderOf = (id: string) => `/sys/fs/cgroup/pids/enid/${rig.instanceId}.${id}`
 const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
@@ -121,4 +121,4 @@ test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -34,7 +34,7 @@ beforeAll(async () => {
   address = fact(task, 'privateIPv4Address')
   startedAt = task.startedAt
   containers = await rig.containers()
-}, 60_000)
+}, 180_000)
 afterAll(() => rig?.close())
 
 async function restart(keep: 'true' | 'false'): Promise<void> {
@@ -93,7 +93,7 @@ test('are left as somebody set them, and told: in the log, of the task and of th
   expect(rig.agentLog.split(why), 'logged once').toHaveLength(2)
   expect(rig.agentLog).not.toContain('"event":"doubted"')
   await expectUntouched()
-}, 60_000)
+}, 180_000)
 
 // P97
 test('are put back where they are to be kept, and enforced, while the task runs on', async () => {
@@ -105,22 +105,22 @@ test('are put back where they are to be kept, and enforced, while the task runs 
   await expect.poll(async () => (await detail()).findings, { timeout: 15_000 }).toEqual([])
   expect((await detail()).waiting).toEqual([])
   await expectUntouched()
-}, 60_000)
+}, 180_000)
 
 // P98
 test('of which one was deleted cannot be put back: told with the remedy, and tried again', async () => {
   await rig.fault({ name: 'group-deleted', group: own })
   const waits = async () => (await detail()).waiting.map(({ row, code }) => `${row} ${code}`)
-  await expect.poll(waits, { timeout: 15_000 }).toEqual(['eni:0 InvalidGroup.NotFound'])
+  await expect.poll(waits).toEqual(['eni:0 InvalidGroup.NotFound'])
   const [waiting] = (await detail()).waiting
   expect(waiting?.reason).toContain(`${eniId} cannot be put into ${own}`)
   expect(waiting?.reason).toContain('Run the task again with others')
   await expectUntouched()
-}, 60_000)
+}, 180_000)
 
 test('and nothing is left', async () => {
   await rig.stopAndWait(taskId)
   expect(await rig.enis()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

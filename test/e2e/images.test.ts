@@ -37,7 +37,7 @@ beforeAll(async () => {
     ENID_IMAGE_MINIMUM_AGE_MS: '0',
   })
   await restart()
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await rig?.close()
   await registry.close()
@@ -98,7 +98,7 @@ test('a private image is pulled with its secret, and its digest described; the l
   for (const form of [password, btoa(password), btoa(`${username}:${password}`)]) {
     expect(all).not.toContain(form.replace(/=+$/, '').slice(0, -1))
   }
-}, 90_000)
+}, 180_000)
 
 // P364
 test('after a restart what was pulled goes once nothing uses it; what was here stays', async () => {
@@ -118,10 +118,10 @@ test('after a restart what was pulled goes once nothing uses it; what was here s
   expect(names).toContain('enid/pause')
   const status = await (await fetch(`${rig.ecsUrl}/status`)).json()
   expect(status).toMatchObject({ images: { cleanup: { removedCount: 1 } } })
-}, 90_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 30_000)
+}, 90_000)

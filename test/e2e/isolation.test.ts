@@ -40,7 +40,7 @@ test('IMDS is out of reach before the first process runs, other addresses are no
   expect(stdout).toContain('v6: silent')
   expect(stdout).toContain('web: yes')
   await rig.stopAndWait(web, curious)
-}, 60_000)
+}, 180_000)
 
 test('the lab answers IMDS to what is not a task, so the silence was the block', async () => {
   const token = ['--header', 'X-aws-ec2-metadata-token-ttl-seconds: 60', '-X', 'PUT']
@@ -48,7 +48,7 @@ test('the lab answers IMDS to what is not a task, so the silence was the block',
   const seen = await rig.enid('lab', 'exec', '--', 'curl', '-sS', '-m', '3', ...token, url)
   expect(seen, seen.stderr).toMatchObject({ code: 0 })
   expect(seen.stdout.trim()).not.toBe('')
-}, 30_000)
+}, 90_000)
 
 // P183
 test("the host's own namespace has no address, route or rule of the VPC", async () => {

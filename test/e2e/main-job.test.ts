@@ -116,7 +116,7 @@ describe.each(binaries)('the AWS CLI %s', (binary) => {
       ...['--query', 'tasks[0].[stopCode,stoppedReason,attachments[0].status]', '--output', 'text'],
     )
     expect(stopped.split('\t')).toEqual(['UserInitiated', 'enough', 'DELETED'])
-  }, 90_000)
+  }, 180_000)
 })
 
 // P180
@@ -152,7 +152,7 @@ test('two copies on one host serve port 80 to their friends and to nobody else',
   const clientAddress = fact(await rig.task(client), 'privateIPv4Address')
   expect((await rig.inside(web, ...page, `http://${clientAddress}/`)).code).not.toBe(0)
   await rig.stopAndWait(...webs, client, stranger)
-}, 90_000)
+}, 180_000)
 
 // P184
 test('the link is the ENI: named eth0, its MAC and addresses, MTU 9001, IPv6 beside IPv4', async () => {
@@ -176,7 +176,7 @@ test('the link is the ENI: named eth0, its MAC and addresses, MTU 9001, IPv6 bes
   expect(resolver).toContain('nameserver 10.0.0.2')
   expect(resolver).toContain('search us-west-2.compute.internal')
   await rig.stopAndWait(id)
-}, 60_000)
+}, 180_000)
 
 test('logs outlive the task, and enid says what it did', async () => {
   await rig.define('talk', 'echo hello from the task; exec /busybox sleep 600')
@@ -189,7 +189,7 @@ test('logs outlive the task, and enid says what it did', async () => {
   expect(described.stdout).toContain('STOPPED')
   const list = await rig.enid('ps', '--json')
   expect(list.code).toBe(0)
-}, 60_000)
+}, 180_000)
 
 // P18
 test('it ends with nothing left: no ENI, no container, no link, no namespace, no table', async () => {
@@ -197,4 +197,4 @@ test('it ends with nothing left: no ENI, no container, no link, no namespace, no
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -45,7 +45,7 @@ test('a running task does not notice that the agent was killed, and is RUNNING a
   expect(await startedAt(id)).toBe(before)
   expect(await rig.enis()).toEqual(eniBefore)
   await rig.stopAndWait(id)
-}, 90_000)
+}, 180_000)
 
 test('killed at any moment of a start, it finishes the start in its next life', async () => {
   for (const delayMs of [5, 30, 80, 150, 250, 400]) {
@@ -83,14 +83,14 @@ test('a pause container that died while the agent was down is found and taken do
   await rig.startAgent()
   const task = await rig.waitFor(id, 'STOPPED')
   expect(task.stoppedReason).toContain('PauseGone')
-}, 60_000)
+}, 180_000)
 
 // P106
 test('a second agent on the same socket is refused and touches nothing', async () => {
   const second = await rig.enid('agent')
   expect(second.code).not.toBe(0)
   expect(second.stderr).toContain('another agent answers')
-}, 60_000)
+}, 180_000)
 
 // P107
 test('an agent that cannot start says why, ends, and lets go of everything', async () => {
@@ -110,7 +110,7 @@ test('an agent that cannot start says why, ends, and lets go of everything', asy
   expect(samePort.code).not.toBe(0)
   expect(samePort.stderr).toMatch(/EADDRINUSE|in use/)
   await rig.startAgent()
-}, 60_000)
+}, 180_000)
 
 // P84
 test('an agent that does not know its host yet answers nobody', async () => {
@@ -125,10 +125,10 @@ test('an agent that does not know its host yet answers nobody', async () => {
   expect((await rig.enidWith(own, 'ps')).code).toBe(3)
   expect(existsSync(own.ENID_SOCKET)).toBe(false)
   expect((await agent).stderr).toContain('waiting to know this host')
-}, 60_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -145,7 +145,7 @@ export class Rig {
   }
 
   /** Waits until the agent is dead by its own hand. Throws when it lives on. */
-  async agentDeath(timeoutMs = 20_000): Promise<void> {
+  async agentDeath(timeoutMs = 60_000): Promise<void> {
     const agent = this.#agent?.process
     const deadline = performance.now() + timeoutMs
     while (agent?.exitCode === null && agent.signalCode === null) {
@@ -171,7 +171,7 @@ export class Rig {
 
   /** The same with settings of its own; ended after ten seconds. */
   enidWith(env: Record<string, string>, ...args: string[]) {
-    return program(ENID, args, { env: { ...this.env, ...env }, timeoutMs: 10_000 })
+    return program(ENID, args, { env: { ...this.env, ...env }, timeoutMs: 20_000 })
   }
 
   /** Switches a fault of the lab on, as `enid lab fault add` does. */
@@ -260,7 +260,7 @@ export class Rig {
   }
 
   /** Waits until the task says so. Throws, with all it says, when it stops before. */
-  async waitFor(id: string, status: string, timeoutMs = 30_000): Promise<Task> {
+  async waitFor(id: string, status: string, timeoutMs = 90_000): Promise<Task> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const task = await this.task(id)
@@ -299,12 +299,12 @@ export class Rig {
 
   async stopAndWait(...ids: string[]): Promise<void> {
     for (const id of ids) await this.stop(id)
-    for (const id of ids) await this.waitFor(id, 'STOPPED', 60_000)
+    for (const id of ids) await this.waitFor(id, 'STOPPED', 120_000)
   }
 
   /** What runs in the task's namespace, from outside the task: `nsenter` by Docker's own path. */
   async inside(id: string, ...command: string[]) {
-    return program('nsenter', [`--net=${await this.netns(id)}`, ...command], { timeoutMs: 10_000 })
+    return program('nsenter', [`--net=${await this.netns(id)}`, ...command], { timeoutMs: 20_000 })
   }
 
   /** The path of a running task's namespace. */
@@ -374,7 +374,7 @@ export async function end(
 
 /** Asks until there is an answer. Throws, with its words, when the process ends or is too late. */
 export async function until<T>({ process: child, log }: Child, ask: () => Promise<T | undefined>) {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 120_000
   while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const answer = await ask()
     if (answer !== undefined) return answer

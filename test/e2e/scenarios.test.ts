@@ -60,4 +60,4 @@ test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -279,7 +279,7 @@ test('damage that shows while the agent runs ends it, in the same words', async 
   await rig.startAgent()
   expect(fact(await rig.waitFor(id, 'RUNNING'), 'privateIPv4Address')).toBe(address)
   await rig.stopAndWait(id)
-}, 60_000)
+}, 180_000)
 
 test('a newer schema is refused untouched, an older one is copied and climbs', async () => {
   await rig.endAgent('SIGTERM')
@@ -299,11 +299,11 @@ test('a newer schema is refused untouched, an older one is copied and climbs', a
   const now = new Sqlite(path, { readonly: true })
   expect(now.pragma('user_version', { simple: true })).toBe(version)
   now.close()
-}, 60_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -126,7 +126,7 @@ test('leaks are given back while tasks, foreign things and other hosts’ things
   for (const NetworkInterfaceId of [free, attached]) {
     await rig.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId }))
   }
-}, 90_000)
+}, 180_000)
 
 async function detach(eniId: string): Promise<void> {
   const { Reservations = [] } = await rig.ec2.send(new DescribeInstancesCommand({}))
@@ -145,7 +145,7 @@ test('what leaked while the agent was dead is given back when it lives again', a
   await expect.poll(() => rig.enis(), { timeout: 20_000 }).toEqual([])
   await expect.poll(() => containers(), { timeout: 20_000 }).not.toContain(pause)
   expect(rig.agentLog).toContain(`sweep: eni ${leaked[0]}: released`)
-}, 60_000)
+}, 180_000)
 
 // P43
 test('an ENI of an instance that is gone is deleted, but only after its hour', async () => {
@@ -153,7 +153,7 @@ test('an ENI of an instance that is gone is deleted, but only after its hour', a
   await makeEni(markOf('eni:0', 'i-0123456789abcdef0'))
   await expect.poll(() => rig.enis(), { timeout: 30_000, interval: 100 }).toEqual([])
   expect(performance.now() - begun).toBeGreaterThan(VANISHED_MS)
-}, 60_000)
+}, 180_000)
 
 // P47
 test('nothing is given back on one look, and a dry run says what would be', async () => {
@@ -177,7 +177,7 @@ test('nothing is given back on one look, and a dry run says what would be', asyn
   await restart(FAST)
   await expect.poll(() => rig.enis(), { timeout: 20_000 }).toEqual([])
   expect((await rig.enid('sweep')).stdout).toMatch(/nothing to give back/)
-}, 60_000)
+}, 180_000)
 
 // P49
 test('a task whose ENI lost its tags goes on, and what to do about it is said', async () => {
@@ -191,7 +191,7 @@ test('a task whose ENI lost its tags goes on, and what to do about it is said', 
   expect(finding?.why).toContain('tags were taken off')
   expect((await rig.task(taskId)).lastStatus).toBe('RUNNING')
   await rig.stopAndWait(taskId)
-}, 60_000)
+}, 180_000)
 
 // P48
 test('tasks of another state file run on, are told of, and go when somebody says so', async () => {
@@ -212,10 +212,10 @@ test('tasks of another state file run on, are told of, and go when somebody says
     .poll(async () => [...(await sweep()).findings, ...(await rig.enis())], { timeout: 20_000 })
     .toEqual([])
   expect(await rig.containers()).toEqual([])
-}, 90_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

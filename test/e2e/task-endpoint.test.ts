@@ -65,7 +65,7 @@ test('a container asks before anything else, and is answered; so it is after a k
   await expect.poll(() => asked(id, '/task').catch(() => ''), { timeout: 10_000 }).not.toBe('')
   await expectWhole()
   await rig.stopAndWait(id)
-}, 90_000)
+}, 180_000)
 
 // P311
 test('another task does not get at it, by whichever address', async () => {
@@ -85,10 +85,10 @@ test('another task does not get at it, by whichever address', async () => {
   await rig.inside(one, 'ip', 'route', 'add', '169.254.170.2/32', 'via', to)
   expect((await curl(uri)).stdout).toContain('no container of this task has that id')
   await rig.stopAndWait(one, two)
-}, 90_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 30_000)
+}, 90_000)

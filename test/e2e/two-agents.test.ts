@@ -74,7 +74,7 @@ test.each([
     expect(await processes(rig)).toBe(before)
     await rig.stopAndWait(id)
   },
-  60_000,
+  180_000,
 )
 
 // P113
@@ -153,4 +153,4 @@ test('nothing is left', async () => {
     await each.close()
     expect(await each.leftovers()).toEqual([])
   }
-}, 60_000)
+}, 180_000)

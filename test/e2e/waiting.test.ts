@@ -18,7 +18,7 @@ beforeAll(async () => {
   group = await rig.group('own')
   await rig.define('whole', OBEDIENT, {}, { cpu: String(ALL), memory: '256' })
   await rig.define('part', OBEDIENT, {}, { cpu: '128', memory: '0.0625 GB' })
-}, 60_000)
+}, 180_000)
 afterAll(() => rig?.close())
 
 /** RunTask of one task, as an unmodified CLI sends it: waiting is a tag. */
@@ -67,7 +67,7 @@ test('a task that does not fit is refused with the numbers', async () => {
     },
   ])
   expect(await remainingCpu()).toBe(0)
-}, 60_000)
+}, 180_000)
 
 // P390, P391
 test('where the caller asks for it the task waits, over the death of the agent, and begins when there is room', async () => {
@@ -99,11 +99,11 @@ test('one that waited too long stops with the numbers, one that is stopped stops
   expect(stopCode).toBe('TaskFailedToStart')
   expect(stoppedReason).toMatch(/^RESOURCE:CPU: waited 2 s for room on this host\. this host has/)
   await rig.stopAndWait(first)
-}, 60_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -91,7 +91,7 @@ describe('bad weather', () => {
     expect(await rig.enis()).toEqual([fact(await rig.task(id), 'networkInterfaceId')])
     expect((await rig.task(id)).lastStatus).toBe('RUNNING')
     await rig.stopAndWait(id)
-  }, 90_000)
+  }, 180_000)
 
   // P75
   test.each(['reply-lost', 'effect-lost', 'connection-reset', 'error-500', 'error-503'])(
@@ -131,7 +131,7 @@ describe('bad weather', () => {
       .poll(async () => (await eniOf(id)).Attachment?.DeleteOnTermination, { timeout: 20_000 })
       .toBe(true)
     await rig.stopAndWait(id)
-  }, 60_000)
+  }, 180_000)
 
   // P80
   test('an Attach that is refused for good gives the ENI back, and its group can be deleted', async () => {
@@ -146,7 +146,7 @@ describe('bad weather', () => {
     await expect(drop()).rejects.toMatchObject({ name: 'DependencyViolation' })
     await rig.stopAndWait(next)
     await drop()
-  }, 60_000)
+  }, 180_000)
 
   // P81
   test('a device index that somebody took just before costs one call, not the task', async () => {
@@ -159,7 +159,7 @@ describe('bad weather', () => {
     const left = await rig.enis()
     expect(left).toHaveLength(1)
     await lab('fault', 'add', 'eni-deleted', '--eni', left[0] ?? '')
-  }, 60_000)
+  }, 180_000)
 
   // P88
   test('pictures of EC2 that are older than a task do not stop it, however many looks agree', async () => {
@@ -207,4 +207,4 @@ describe('bad weather', () => {
 test('nothing is left', async () => {
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

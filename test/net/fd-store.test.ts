@@ -128,7 +128,7 @@ test('who asks while the agent is away, killed or ended, is answered by the next
     )
     expect(await kept()).toEqual([path])
   }
-}, 60_000)
+}, 180_000)
 
 // P444
 test('where nobody keeps it, it is opened anew', async () => {
@@ -142,7 +142,7 @@ test('where nobody keeps it, it is opened anew', async () => {
   expect(next.hello).toMatchObject({ inherited: 0, takenUp: 0 })
   await next.say(`hold ${path}`)
   expect(await curl(name, 'http://169.254.170.2/x')).toBe(`${next.hello.pid} for ${path}: /x`)
-}, 30_000)
+}, 90_000)
 
 // P445
 test('once a namespace is dropped nothing of it is kept, in whichever life', async () => {
@@ -158,7 +158,7 @@ test('once a namespace is dropped nothing of it is kept, in whichever life', asy
   await next.say(`drop ${two.path}`)
   await next.say(`drop ${three.path}`)
   expect(await kept()).toEqual([])
-}, 30_000)
+}, 90_000)
 
 // P445
 test('a task that died while the agent was away gets its card back at once, and its namespace goes', async () => {
@@ -184,7 +184,7 @@ test('a task that died while the agent was away gets its card back at once, and 
   // The far end of the veth dies with the namespace.
   await expect.poll(() => ip('-o', 'link', 'show'), { timeout: 5_000 }).not.toContain(far)
   await ip('link', 'delete', home)
-}, 30_000)
+}, 90_000)
 
 // P445
 test('what no task holds any more is closed at the start, and its namespace goes', async () => {
@@ -199,7 +199,7 @@ test('what no task holds any more is closed at the start, and its namespace goes
   expect((await startAgent([])).hello).toMatchObject({ inherited: 1, takenUp: 0 })
   expect(await kept()).toEqual([])
   await expect.poll(() => ip('-o', 'link', 'show'), { timeout: 5_000 }).not.toContain(far)
-}, 30_000)
+}, 90_000)
 
 // P446
 test('what is no listener of that namespace is closed and thrown out, and one is opened', async () => {
@@ -233,4 +233,4 @@ test('what is no listener of that namespace is closed and thrown out, and one is
   }
   expect(await kept()).toEqual(known)
   expect(await next.say('env')).toEqual([])
-}, 30_000)
+}, 90_000)

@@ -9,6 +9,7 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { slowness } from '../slowness.ts'
 import {
   atHome,
   type Eni,
@@ -261,11 +262,12 @@ describe('listening', () => {
     const [task, other] = [await running(), await running()]
     const times: number[] = []
     for (let round = 0; round < 10; round++) {
+      const slow = slowness()
       heard.splice(0)
       await ipAsync('-n', task.netns, 'link', 'set', 'eth0', 'mtu', String(1500 + round))
       const changed = performance.now()
       await expect.poll(() => heard.length, { interval: 1 }).toBeGreaterThan(0)
-      times.push((heard[0]?.at ?? 0) - changed)
+      times.push(((heard[0]?.at ?? 0) - changed) / Math.max(slow, slowness()))
       // Longer than a socket is deaf after it spoke.
       await sleep(70)
     }
@@ -327,7 +329,7 @@ describe('listening', () => {
     const homeMs = performance.now() - asked
 
     console.log(`gone ${goneMs.toFixed(0)} ms after the drop, home in ${homeMs.toFixed(1)} ms`)
-    expect(goneMs).toBeLessThan(1_000)
+    expect(goneMs).toBeLessThan(10_000)
     expect(atHome(returned.eni)).toBeDefined()
     expect(open()).toBe(before)
   })

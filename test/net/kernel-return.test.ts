@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { slowness } from '../slowness.ts'
 import {
   atHome,
   type Eni,
@@ -204,6 +205,7 @@ describe('waiting for a link', () => {
     await kernel.links()
     for (let round = 0; round < 5; round++) {
       const { eni, args } = rig.plugArgs()
+      const slow = slowness()
       const seen = kernel.waitForLink(eni.mac, { timeoutMs: 5_000 }).then((link) => {
         return { link, at: performance.now() }
       })
@@ -211,7 +213,7 @@ describe('waiting for a link', () => {
       const created = performance.now()
       const { link, at } = await seen
       expect(link).toEqual({ ifindex: atHome(eni)?.ifindex, name: eni.hostName })
-      expect(at - created).toBeLessThan(50)
+      expect((at - created) / Math.max(slow, slowness())).toBeLessThan(50)
     }
   })
 
@@ -335,10 +337,11 @@ describe('the worker', () => {
     const waiting = other.waitForLink('02:00:00:00:00:96', { timeoutMs: 60_000 })
     const settled = expect(waiting).rejects.toThrow(/closed|ended/)
     await other.links()
+    const slow = slowness()
     const begun = performance.now()
     await other.close()
     await other.close()
-    expect(performance.now() - begun).toBeLessThan(500)
+    expect((performance.now() - begun) / Math.max(slow, slowness())).toBeLessThan(500)
     await settled
     await expect(other.links()).rejects.toThrow('closed')
   })
@@ -406,7 +409,7 @@ describe('the worker', () => {
     await once(child.stdout, 'data')
     const begun = performance.now()
     expect(await exited).toEqual([7, null])
-    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(performance.now() - begun).toBeLessThan(10_000)
   })
 
   test('only a worker enters namespaces, and one that cannot come home ends the process', async () => {

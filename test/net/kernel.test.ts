@@ -323,7 +323,8 @@ describe('the gateway', () => {
       mac: eni.mac,
       message: expect.stringMatching(/10\.77\.\d+\.1 \(ARP\) and fe80:ec2::1 \(NDP\)/),
     })
-    expect(performance.now() - begun).toBeLessThan(1_500)
+    // Five seconds are the link driver's own.
+    expect(performance.now() - begun).toBeLessThan(4_000)
   })
 
   test('one that fell silent is noticed, although its answer is still remembered', async () => {
@@ -351,10 +352,12 @@ describe('the gateway', () => {
   test('waiting for one link holds up no other', async () => {
     const [silent, eni] = [rig.plug({ silent: true }), rig.plug()]
     const [netns, other] = [rig.netns(), rig.netns()]
-    const stuck = kernel.takeIn(rig.expectation4(silent, netns), { gatewayTimeoutMs: 800 })
-    const settled = expect(stuck).rejects.toMatchObject({ errno: 'EHOSTUNREACH' })
-    const { timings } = await kernel.takeIn(rig.expectation4(eni, other))
-    expect(timings.totalMs).toBeLessThan(400)
+    const abort = new AbortController()
+    const options = { signal: abort.signal, gatewayTimeoutMs: 60_000 }
+    const stuck = kernel.takeIn(rig.expectation4(silent, netns), options)
+    const settled = expect(stuck).rejects.toThrow('was long enough')
+    await kernel.takeIn(rig.expectation4(eni, other))
+    abort.abort(new Error('was long enough'))
     await settled
   })
 })

@@ -130,7 +130,7 @@ describe('a lab with --internet', () => {
     before = hostState()
     await start('--internet')
     await routeIpv6()
-  }, 60_000)
+  }, 180_000)
   afterAll(tearDown)
   afterEach(() => fds.splice(0).forEach(close))
 
@@ -283,7 +283,7 @@ describe('a lab with --internet', () => {
     }
     expect(leftovers(`${name}b`)).toEqual([])
     expect(tcp((await probe()).netnsPath, AT.public, 80), 'the other is gone').toBe('open')
-  }, 60_000)
+  }, 180_000)
 
   // P322
   test('changes of the host a link, a route and a table, and takes them away when it ends', async () => {

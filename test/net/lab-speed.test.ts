@@ -25,7 +25,7 @@ afterAll(async () => {
   ec2.destroy()
   await lab.end()
   expect(leftovers(name)).toEqual([])
-}, 60_000)
+}, 180_000)
 
 function cpuMs(): number {
   const tasks = `/proc/${lab.child.pid}/task`

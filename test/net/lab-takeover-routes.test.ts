@@ -53,7 +53,7 @@ beforeEach(async () => {
   lab = await startLab(name)
   ec2 = clientOf(lab)
   net = await build()
-}, 60_000)
+}, 180_000)
 afterEach(async () => {
   fds.splice(0).forEach(close)
   ec2.destroy()

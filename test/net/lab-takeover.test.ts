@@ -380,7 +380,7 @@ test('a host of the lab and what runs on it live on, and one whose namespace is 
   expect(now).toMatchObject({ instanceId: added.instanceId })
   expect(now.pid).not.toBe(added.pid)
   expect(card()).toMatchObject({ address: before?.address, locals: before?.locals })
-}, 60_000)
+}, 180_000)
 
 async function primaryOf({ instanceId }: { instanceId: string }): Promise<string> {
   const Filters = [{ Name: 'attachment.instance-id', Values: [instanceId] }]

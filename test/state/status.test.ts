@@ -311,6 +311,35 @@ describe('allocation', () => {
 })
 
 describe('the timeline', () => {
+  test('a step that was declined is open again with the next choice, and what it took adds up', () => {
+    const call = (n: number) => ({ action: 'AttachNetworkInterface', ms: n })
+    const row = 'attachment:0'
+    const cause = { code: 'X', message: '' }
+    const course = (...ns: number[]) => ({ retries: 1, waitedMs: 10, calls: ns.map(call) })
+    const told: Event[] = [
+      { type: 'began', verb: 'ensure', row, choice: '1' },
+      { type: 'declined', row, cause, course: course(1, 2, 3, 4, 5, 6) },
+      { type: 'began', verb: 'ensure', row, choice: '2' },
+      { type: 'done', verb: 'ensure', row, course: course(7, 8, 9, 10) },
+      { type: 'lost', row, cause },
+    ]
+    let h = step(newHolder(spec()), 'eni:0')
+    let timeline = newTimeline(0)
+    const seen = told.map((event, n) => {
+      const before = h
+      h = learn(h, event)
+      timeline = note(timeline, { before, after: h, event, at: n })
+      return timeline.steps[0]
+    })
+    expect(seen[1]).toMatchObject({ gaveUpAt: 1, failure: 'X', retries: 1 })
+    expect(seen[2]).not.toHaveProperty('gaveUpAt')
+    const all = { retries: 2, waitedMs: 20, calls: [3, 4, 5, 6, 7, 8, 9, 10].map(call) }
+    expect(seen[3]).toEqual({ verb: 'ensure', row, beganAt: 0, doneAt: 3, attempts: 2, ...all })
+    // Lost while no step of it was under way: the step was done all the same.
+    expect(seen[4]).toBe(seen[3])
+    expect(timeline.steps).toHaveLength(1)
+  })
+
   test('notes pulling and stopping when they begin, and nothing before', () => {
     let h = newHolder(spec({ containers: [container('web'), container('db')] }))
     let timeline = newTimeline(0)
