@@ -19,6 +19,8 @@ export type ImageConfig = {
   readonly imageCleanupExclude: readonly string[]
   /** Whether containers may be privileged. */
   readonly privileged: boolean
+  /** Whether containers may have NET_ADMIN, which can take the block of IMDS off their own link. */
+  readonly netAdmin: boolean
 }
 
 type Setting<T> = {
@@ -70,6 +72,11 @@ export const IMAGE_SETTINGS: { readonly [K in keyof ImageConfig]: Setting<ImageC
   privileged: {
     default: 'false',
     rule: 'true (containers may be privileged: root on this host) or false',
+    parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
+  },
+  netAdmin: {
+    default: 'false',
+    rule: 'true (containers may have NET_ADMIN, and take the block of IMDS away) or false',
     parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
   },
 }

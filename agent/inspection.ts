@@ -1,11 +1,9 @@
 // What Docker shows of a task's containers at this moment, for its own eyes (the metadata endpoint).
 
 import type { Journal } from '../state/journal.ts'
-import type { HolderId, Json } from '../state/spec.ts'
+import type { HolderId } from '../state/spec.ts'
 import { rowState } from '../state/task.ts'
 import type { ContainerFacts, Docker } from './drivers/docker.ts'
-import type { Kernel } from './drivers/kernel/kernel.ts'
-import { KernelError } from './drivers/kernel/kernel-error.ts'
 import type { Inspected } from './orders.ts'
 
 const TIMEOUT_MS = 4_000
@@ -30,33 +28,8 @@ export async function inspectTask(
   return new Map(seen.flat())
 }
 
-/**
- * Docker's statistics of one container, in Docker's own words, with what went over the task's cards,
- * which Docker does not see; undefined while it does not run.
- */
-export async function statsOf(
-  { journal, docker, kernel }: World & { readonly kernel: Pick<Kernel, 'countLinks'> },
-  id: HolderId,
-  container: string,
-): Promise<Json | undefined> {
-  const containerId = containerIdOf(journal, id, container)
-  if (containerId === undefined) return undefined
-  const stats = await docker.stats(containerId, AbortSignal.timeout(TIMEOUT_MS))
-  if (stats === undefined) return undefined
-  const holder = journal.get(id)?.holder
-  const sandbox = holder && rowState(holder, 'sandbox').details
-  const netns = (sandbox as { netns?: string } | undefined)?.netns
-  if (netns === undefined) return stats
-  try {
-    return { ...(stats as object), networks: await kernel.countLinks(netns) }
-  } catch (error) {
-    // The task is on its way down: its namespace is gone, and with it what was counted.
-    if (error instanceof KernelError && error.errno === 'ENOENT') return stats
-    throw error
-  }
-}
-
-function containerIdOf(journal: Journal, id: HolderId, name: string): string | undefined {
+/** The container of a row, as the journal knows it; undefined before it was made, and after it went. */
+export function containerIdOf(journal: Journal, id: HolderId, name: string): string | undefined {
   const holder = journal.get(id)?.holder
   const state = holder && rowState(holder, `container:${name}`)
   if (state === undefined || state.is === 'none') return undefined

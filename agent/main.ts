@@ -27,7 +27,7 @@ import { checkAddresses } from './fixed-address.ts'
 import type { Hands, Told } from './hands.ts'
 import { openHands } from './hands.ts'
 import { insideOrders } from './inside-orders.ts'
-import { inspectTask, statsOf } from './inspection.ts'
+import { inspectTask } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
@@ -40,6 +40,7 @@ import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { stopOverdue } from './start-timeouts.ts'
+import { openStats } from './stats.ts'
 import { taskOrders, warmUp } from './task-orders.ts'
 import { SWEEP_MS } from './verdict.ts'
 import { eventOf } from './watch.ts'
@@ -152,14 +153,14 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
     ...insideOrders({ journal, docker, log }),
     inspect: (id) => inspectTask({ journal, docker }, id),
-    stats: (id, container) => statsOf({ journal, docker, kernel }, id, container),
+    stats: openStats({ journal, docker, kernel, clock: machineClock }),
     ...taskOrders({ journal, roles: parts.roles, log }),
   }
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
   const api = await openApi({
     ...{ orders, journal, catalog, services: parts.services, version: enid.version },
-    ...{ onDefect: onApiDefect, privileged: config.privileged },
+    ...{ onDefect: onApiDefect, privileged: config.privileged, netAdmin: config.netAdmin },
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)

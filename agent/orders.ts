@@ -229,6 +229,6 @@ export type Orders = HostOrders & {
   logs(id: HolderId, container: string, lines: number): Promise<string>
   /** What Docker shows of the task's containers now, by their names in the task. */
   inspect(id: HolderId): Promise<ReadonlyMap<string, Inspected>>
-  /** Docker's statistics of one container, in Docker's words; undefined while it does not run. */
+  /** What one container uses, in ECS's words (version 4); undefined while it does not run. */
   stats(id: HolderId, container: string): Promise<Json | undefined>
 }

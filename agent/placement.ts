@@ -8,7 +8,7 @@ import type { Entry, Journal } from '../state/journal.ts'
 import type { Demand } from '../state/queue.ts'
 import { demandOf, fits, less, takenBy } from '../state/queue.ts'
 import type { EniSpec, Spec } from '../state/spec.ts'
-import type { Holder, RowId } from '../state/task.ts'
+import type { Holder, RowId, RowState } from '../state/task.ts'
 import { isWaiting, kindOf, rowState } from '../state/task.ts'
 import { Failure } from './failure.ts'
 import { hasAddresses } from './fixed-address.ts'
@@ -142,7 +142,7 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
     throw new Failure(
       'refused',
       'RESOURCE:ENI',
-      `no subnet left to take an address from: ${tried(struck)}; ${eniDetail(facts, [eni])}`,
+      `no subnet left to take an address from: ${tried(rowState(holder, row))}; ${eniDetail(facts, [eni])}`,
       {
         hint: `Name a subnet in ${host.availabilityZone} with free addresses`,
       },
@@ -155,7 +155,7 @@ export function choose(facts: PlacementFacts, { holder }: Entry, row: RowId): st
       'refused',
       'RESOURCE:ENI',
       `no device index left on ${host.instanceType}: ` +
-        `${tried(struck)}; ${slotsUsed(facts)} of ${host.eniCountMax} ENIs are in use`,
+        `${tried(rowState(holder, row))}; ${slotsUsed(facts)} of ${host.eniCountMax} ENIs are in use`,
       {
         hint: 'Stop a task, or use a larger instance type',
       },
@@ -170,5 +170,8 @@ const indicesTaken = ({ journal, foreignIndices }: PlacementFacts): Set<number> 
 const known = ({ subnet }: PlacementFacts, ids: readonly string[]): SubnetFacts[] =>
   ids.flatMap((id) => subnet(id) ?? [])
 
-const tried = (struck: readonly string[]): string =>
-  struck.length === 0 ? 'none was declined' : `declined were ${struck.join(', ')}`
+/** With EC2's own word for each: a full subnet is another thing than a fragmented one. */
+function tried({ struck, struckBy = [] }: Pick<RowState, 'struck' | 'struckBy'>): string {
+  const each = struck.map((choice, n) => `${choice} (${struckBy[n]})`)
+  return each.length === 0 ? 'none was declined' : `declined were ${each.join(', ')}`
+}

@@ -22,6 +22,8 @@ export type Api = {
   readonly architecture: Architecture
   /** Whether containers may be privileged. */
   readonly privileged: boolean
+  /** Whether containers may have NET_ADMIN. */
+  readonly netAdmin: boolean
   /** Milliseconds since the epoch when the API was opened. */
   readonly openedAt: number
 }

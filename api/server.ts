@@ -50,6 +50,8 @@ export type ApiOptions = {
   readonly architecture?: Architecture
   /** Whether containers may be privileged: no unless told. */
   readonly privileged?: boolean
+  /** Whether containers may have NET_ADMIN: no unless told. */
+  readonly netAdmin?: boolean
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
   readonly onDefect?: (error: unknown) => void
 }
@@ -59,9 +61,10 @@ export type Inside = { readonly answerInside: AnswerInside }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
-  const { orders, journal, catalog, services, version, privileged = false } = options
+  const { orders, journal, catalog, services, version } = options
+  const { privileged = false, netAdmin = false } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
-  const host = { version, architecture, privileged }
+  const host = { version, architecture, privileged, netAdmin }
   const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
   if (catalog.cluster(DEFAULT_CLUSTER)?.active !== true) catalog.putCluster(DEFAULT_CLUSTER, {})
 

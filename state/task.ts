@@ -103,6 +103,8 @@ export type RowState = {
   readonly choice?: string
   /** Choices that were declined and are not tried again. */
   readonly struck: readonly string[]
+  /** By which code each of them was, in their order; absent where there is none. */
+  readonly struckBy?: readonly string[]
   readonly details?: Json
 }
 
@@ -310,7 +312,7 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'doubted':
       return doubt(holder, event.row)
     case 'declined':
-      return declined(holder, event.row)
+      return declined(holder, event)
     case 'lost':
       return stopping(doubt(holder, event.row), failed(holder, event))
     case 'refused':
@@ -362,14 +364,15 @@ function standsFirm(holder: Holder, { verb, row: id }: { verb: Verb; row: RowId 
   }
 }
 
-function declined(holder: Holder, row: RowId): Holder {
-  const { choice, struck } = rowState(holder, row)
+function declined(holder: Holder, { row, cause }: Event & { type: 'declined' }): Holder {
+  const { choice, struck, struckBy = [] } = rowState(holder, row)
   if (choice === undefined) throw new Error(`${row} was declined, but nothing was chosen for it`)
   if (dependants(holder, row, rows(holder.spec), alone)) {
     throw new Error(`${row} was declined while something stands on it`)
   }
   const { choice: _, ...rest } = rowState(holder, row)
-  const state = { ...rest, is: 'none' as const, struck: [...struck, choice] }
+  const all = { struck: [...struck, choice], struckBy: [...struckBy, cause.code] }
+  const state = { ...rest, is: 'none' as const, ...all }
   return { ...holder, rows: { ...holder.rows, [row]: state } }
 }
 

@@ -92,7 +92,8 @@ export const CONTAINER_FIELDS: Readonly<Record<string, Fields>> = {
   },
   'containerDefinitions.linuxParameters.capabilities': {
     add: taken(
-      'none that could take the IMDS block away (ALL, NET_ADMIN, SYS_ADMIN, SYS_MODULE, SYS_RAWIO)',
+      'none that could take the IMDS block away, unless the host allows it: NET_ADMIN (ENID_NET_ADMIN); ' +
+        'ALL, SYS_ADMIN, SYS_MODULE, SYS_RAWIO (ENID_PRIVILEGED)',
     ),
     drop: taken('any'),
   },

@@ -100,8 +100,11 @@ export async function openInside(options: InsideOptions): Promise<{
     const arn = taskArn(api.orders.host, asked.cluster, entry.id)
     return { ...metadata, TaskTags: api.catalog.tags(arn) }
   })
-  route('/stats', async ({ task, container }) => await api.orders.stats(task.entry.id, container))
-  route('/task/stats', async ({ task }) => await statsOfAll(api, task))
+  route(
+    '/stats',
+    async ({ task, container, edition }) => await statsOf(api, task, container, edition),
+  )
+  route('/task/stats', async ({ task, edition }) => await statsOfAll(api, task, edition))
 
   addCredentialsRoutes(app, { api, taskOf, onStranger, onAsked: onCredentials })
   addProtectionRoutes(app, { api, asking, onStranger })
@@ -128,14 +131,27 @@ function isIn(holder: Task['entry']['holder'], netns: string | undefined): boole
   return detailsOf(holder, 'sandbox', 'sandbox')?.netns === netns
 }
 
+/** Edition 3 knew no rates. */
+async function statsOf(
+  api: Api,
+  { entry }: Task,
+  container: string,
+  edition: Edition,
+): Promise<Json | undefined> {
+  const stats = await api.orders.stats(entry.id, container)
+  if (edition === 4 || stats === undefined) return stats
+  const { network_rate_stats: _, ...older } = stats as Readonly<Record<string, Json>>
+  return older
+}
+
 /** By Docker's ids, as ECS has them; null for one that does not run. */
-async function statsOfAll(api: Api, { entry }: Task): Promise<Record<string, Json>> {
-  const { holder, id } = entry
+async function statsOfAll(api: Api, task: Task, edition: Edition): Promise<Record<string, Json>> {
+  const { holder } = task.entry
   const all = await Promise.all(
     holder.spec.containers.map(async ({ name }) => {
       const { containerId } = detailsOf(holder, 'container', `container:${name}`) ?? {}
       if (containerId === undefined) return []
-      return [[containerId, (await api.orders.stats(id, name)) ?? null] as const]
+      return [[containerId, (await statsOf(api, task, name, edition)) ?? null] as const]
     }),
   )
   return Object.fromEntries(all.flat())

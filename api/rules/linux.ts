@@ -35,7 +35,7 @@ const MOUNT_OPTIONS = (
 
 const MIB_RANGE = [1, 2 ** 31 - 1] as const
 
-export const capabilities: Rule = (definition) => {
+export const capabilities: Rule = (definition, host) => {
   for (const { container, path } of containersOf(definition)) {
     const { add = [], drop = [] } = container.linuxParameters?.capabilities ?? {}
     for (const [list, names] of Object.entries({ add, drop })) {
@@ -45,9 +45,12 @@ export const capabilities: Rule = (definition) => {
           const rule = 'is no capability: ECS writes them without CAP_, such as SYS_PTRACE'
           throw clientError(at, `${shown(name)} ${rule}`)
         }
-        if (list === 'drop' || !UNBLOCKING.includes(name)) continue
+        if (list === 'drop' || !UNBLOCKING.includes(name) || host.privileged) continue
+        if (name === 'NET_ADMIN' && host.netAdmin) continue
         const rule = "could take the block of the instance's metadata off the task's interface"
-        throw clientError(at, `${name} ${rule}`, 'Leave it out; NET_RAW and binding ports work')
+        const setting = name === 'NET_ADMIN' ? 'ENID_NET_ADMIN' : 'ENID_PRIVILEGED'
+        const remedy = `Leave it out; NET_RAW and binding ports work. Or set ${setting}=true on the host`
+        throw clientError(at, `${name} ${rule}`, remedy)
       }
     }
   }

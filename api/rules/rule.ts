@@ -5,7 +5,13 @@ import type { Architecture } from '../api.ts'
 import { clientError, shown } from '../aws-error.ts'
 
 /** What a rule asks of the host. */
-export type RuleHost = { readonly architecture: Architecture; readonly privileged: boolean }
+export type RuleHost = {
+  readonly architecture: Architecture
+  /** Whether containers may be privileged, and so have every capability. */
+  readonly privileged: boolean
+  /** Whether they may have NET_ADMIN: no unless told. */
+  readonly netAdmin?: boolean
+}
 
 /** Throws AwsError (ClientException) that names the field, the value, the rule and the remedy. */
 export type Rule = (definition: RegisterTaskDefinitionRequest, host: RuleHost) => void

@@ -49,6 +49,7 @@ const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
   ]),
   ['ipv4/conf/default/proxy_arp', '1'],
   ['ipv6/conf/default/addr_gen_mode', '1'], // None: the router has the addresses we give it.
+  ['ipv4/ip_early_demux', '0'], // No socket here is for a packet that is sent on.
   ['netfilter/nf_conntrack_udp_timeout_stream', '180'], // EC2's figure; Linux's is 120.
 ]
 

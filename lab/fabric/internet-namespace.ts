@@ -16,14 +16,8 @@ import {
 } from './outside.ts'
 import { LINK_GROUP } from './port-link.ts'
 import { setRoute, type Version } from './route-messages.ts'
-import {
-  changeAddress,
-  changeLink,
-  changeNeighbour,
-  createVeth,
-  findLink,
-  parseLink,
-} from './rtnetlink.ts'
+import { changeAddress, changeLink, changeNeighbour, findLink, parseLink } from './rtnetlink.ts'
+import { createVeth } from './veth.ts'
 
 const VERSIONS: readonly Version[] = ['ipv4', 'ipv6']
 /** The main table: the only one that this namespace has. */

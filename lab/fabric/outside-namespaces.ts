@@ -32,8 +32,9 @@ import { openNetlink, transact, withNetlink } from './netlink-socket.ts'
 import { BESIDE, EDGE, EDGE_INTERNET, EVERYWHERE, INTERNET_HOST, LINK, MAC } from './outside.ts'
 import { LINK_GROUP, links, MTU } from './port-link.ts'
 import { changeRule, setRoute, type Version } from './route-messages.ts'
-import { changeLink, createVeth, deleteLink } from './rtnetlink.ts'
+import { changeLink, deleteLink } from './rtnetlink.ts'
 import { closeUplink, openUplink, type RealInternet } from './uplink.ts'
+import { createVeth } from './veth.ts'
 
 /** What the thread holds of the outside while a fabric is open. */
 export type Outside = {

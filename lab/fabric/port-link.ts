@@ -16,7 +16,6 @@ import {
   changeLink,
   changeNeighbour,
   changeRoute,
-  createVeth,
   deleteLink,
   findLink,
   type Link,
@@ -24,6 +23,7 @@ import {
   noProxyDelay,
   parseLink,
 } from './rtnetlink.ts'
+import { createVeth } from './veth.ts'
 
 /** A VPC's MTU, and the veth's: both ends must carry it (EC2 user guide). */
 export const MTU = 9001

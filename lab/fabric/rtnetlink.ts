@@ -33,7 +33,17 @@ export const RTM = {
   SETNEIGHTBL: 67,
 } as const
 
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, LINKINFO: 18, ALIAS: 20, GROUP: 27, FD: 28 }
+/** What a link's message says (linux/if_link.h). */
+export const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  LINKINFO: 18,
+  ALIAS: 20,
+  GROUP: 27,
+  FD: 28,
+}
 const IFLA_OPERSTATE = 16
 /** IF_OPER_UP (linux/if.h). */
 const OPERATES = 6
@@ -53,33 +63,6 @@ export type Link = {
   readonly mtu: number
   /** It carries packets: some time after it was brought up. Till then the kernel drops them. */
   readonly operates: boolean
-}
-
-/** A veth pair whose peer is born in another namespace: no move, so no 15 ms (measured). */
-export function createVeth(
-  near: { name: string; mac: string },
-  far: { name: string; mac: string; netnsFd: number },
-  mtu: number,
-  group: number,
-): Message {
-  const peer = Buffer.concat([
-    linkHeader(0),
-    ...nameMacMtu(far.name, far.mac, mtu),
-    attribute(IFLA.FD, uint32(far.netnsFd)),
-  ])
-  const kind = Buffer.concat([
-    attribute(1, Buffer.from('veth')), // IFLA_INFO_KIND
-    attribute(2, attribute(1, peer)), // IFLA_INFO_DATA { VETH_INFO_PEER }
-  ])
-  return message(
-    RTM.NEWLINK,
-    ACK | CREATE | EXCL,
-    `create link ${near.name} with its peer ${far.name}`,
-    linkHeader(0),
-    ...nameMacMtu(near.name, near.mac, mtu),
-    attribute(IFLA.GROUP, uint32(group)),
-    attribute(IFLA.LINKINFO, kind),
-  )
 }
 
 /** Changes one link: what is absent stays as it is. The kernel applies a name before `up`. */
@@ -225,7 +208,8 @@ export function noProxyDelay(table: 'arp_cache' | 'ndisc_cache', ifindex: number
 /** The six bytes of `02:…`. */
 export const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex')
 
-function linkHeader(ifindex: number, flags = 0): Buffer {
+/** struct ifinfomsg of a link; 0 is one that has no index yet. */
+export function linkHeader(ifindex: number, flags = 0): Buffer {
   const header = Buffer.alloc(16)
   header.writeInt32LE(ifindex, 4)
   header.writeUInt32LE(flags, 8)
@@ -233,18 +217,13 @@ function linkHeader(ifindex: number, flags = 0): Buffer {
   return header
 }
 
-function uint32(value: number): Buffer {
+export function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(value)
   return bytes
 }
 
-const nameMacMtu = (name: string, mac: string, mtu: number): Buffer[] => [
-  attribute(IFLA.IFNAME, text(name)),
-  attribute(IFLA.ADDRESS, macBytes(mac)),
-  attribute(IFLA.MTU, uint32(mtu)),
-]
-const text = (value: string): Buffer => Buffer.from(`${value}\0`)
+export const text = (value: string): Buffer => Buffer.from(`${value}\0`)
 const familyOf = (address: Uint8Array): number => (address.length === 4 ? 2 : 10)
 const show = (address: Uint8Array): string =>
   address.length === 4 ? address.join('.') : Buffer.from(address).toString('hex')

@@ -28,7 +28,6 @@ import {
   changeLink,
   changeNeighbour,
   changeRoute,
-  createVeth,
   deleteLink,
   type Link,
   listLinks,
@@ -45,6 +44,7 @@ import {
   type Way,
   withoutUplink,
 } from './uplink-rules.ts'
+import { createVeth } from './veth.ts'
 
 /** What a lab's way to the real Internet is: its link on the host, and what goes by it. */
 export type RealInternet = HostWays & { readonly link: string }

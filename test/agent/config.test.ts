@@ -38,6 +38,7 @@ describe('settings', () => {
       imagesPerCleanup: 5,
       imageCleanupExclude: [],
       privileged: false,
+      netAdmin: false,
     })
   })
 
@@ -74,6 +75,7 @@ describe('settings', () => {
     [{ ENID_IMAGE_CLEANUP_INTERVAL_MS: '1' }, /from 1000 to/],
     [{ ENID_IMAGES_PER_CLEANUP: '1.5' }, /whole number from 1 to 1000/],
     [{ ENID_PRIVILEGED: '1' }, /ENID_PRIVILEGED is "1".*true .* or false/],
+    [{ ENID_NET_ADMIN: 'yes' }, /ENID_NET_ADMIN is "yes".*true .* or false/],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message)

@@ -158,7 +158,7 @@ describe('choose', () => {
     journal.append('a', { type: 'declined', row: 'eni:0', cause: { code: 'Full', message: '' } })
     const failure = refusal(() => choose(facts, entry('a'), 'eni:0'))
     expect(failure).toMatchObject({ kind: 'refused', code: 'RESOURCE:ENI' })
-    expect(failure.message).toContain('declined were subnet-b, subnet-a')
+    expect(failure.message).toContain('declined were subnet-b (Full), subnet-a (Full)')
   })
 
   // P407

@@ -61,6 +61,20 @@ describe('a privileged container', () => {
   })
 })
 
+describe('a capability that could take the metadata block away', () => {
+  const asking = (...add: string[]) =>
+    seedDefinition(nginx({ linuxParameters: { capabilities: { add } } }))
+
+  // P500
+  test('is taken where the host allows that very one', () => {
+    checkDefinition(asking('NET_ADMIN', 'NET_RAW'), { ...host, netAdmin: true })
+    expect(() => checkDefinition(asking('SYS_ADMIN'), { ...host, netAdmin: true })).toThrow(
+      /capabilities\.add\[0\]: SYS_ADMIN could take .* ENID_PRIVILEGED=true/,
+    )
+    checkDefinition(asking('SYS_ADMIN', 'ALL', 'NET_ADMIN'), { ...host, privileged: true })
+  })
+})
+
 describe('overrides', () => {
   beforeEach(async () => void (await register(rig)))
 

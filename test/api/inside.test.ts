@@ -122,17 +122,20 @@ describe('a running task', () => {
   })
 
   test('is given the statistics of Docker, of one container and of all', async () => {
-    rig.orders.stats = async (_id, name) => (name === 'nginx' ? { cpu_stats: { x: 1 } } : undefined)
+    const network_rate_stats = { rx_bytes_per_sec: 1, tx_bytes_per_sec: 2 }
+    const told = { cpu_stats: { x: 1 }, network_rate_stats }
+    rig.orders.stats = async (_id, name) => (name === 'nginx' ? told : undefined)
     const { id, netns } = await runNginx()
     const own = `/v4/${endpointId(id, 'nginx')}`
     expect(await rig.fromInside(netns, `${own}/stats`)).toEqual({
-      status: 200,
-      body: { cpu_stats: { x: 1 } },
+      ...{ status: 200, body: told },
     })
+    const older = await rig.fromInside(netns, `${own.replace('v4', 'v3')}/stats`)
+    expect(older.body, 'version 3 knew no rates').toEqual({ cpu_stats: { x: 1 } })
     const { status } = await rig.fromInside(netns, `/v4/${endpointId(id, 'side')}/stats`)
     expect(status).toBe(404)
     const all = await rig.fromInside(netns, `${own}/task/stats`)
-    expect(Object.values(all.body as object)).toEqual([{ cpu_stats: { x: 1 } }, null])
+    expect(Object.values(all.body as object)).toEqual([told, null])
   })
 })
 

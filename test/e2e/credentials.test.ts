@@ -11,9 +11,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { openStores, type Stores } from '../agent/secret-stores.ts'
+import { mountPoints, NODE, volumes } from './host-programs.ts'
 import { fact, Rig } from './rig.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
 const ACCOUNT = 'arn:aws:iam::123456789012:role'
 const WEB = {
   role: `${ACCOUNT}/web`,
@@ -76,25 +76,6 @@ function layOut(): void {
   writeFileSync(join(folder, 'secrets/login.json'), '{"password":"hunter2"}')
   writeFileSync(join(folder, 'secrets/web.env'), '# ours\nCOLOUR=blue\nSHAPE=round\n')
 }
-
-/** The programs of this machine, inside the task: its libraries, Python, the AWS CLI, Node. */
-const PLACES = {
-  usr: { from: '/usr', to: '/usr' },
-  lib: { from: '/usr/lib', to: '/lib' },
-  lib64: { from: '/usr/lib64', to: '/lib64' },
-  modules: { from: join(ROOT, 'node_modules'), to: '/app/node_modules' },
-  consumers: { from: join(import.meta.dirname, 'consumers'), to: '/app/consumers' },
-}
-const volumes = Object.entries(PLACES).map(([name, { from }]) => ({
-  name,
-  host: { sourcePath: from },
-}))
-const mountPoints = Object.entries(PLACES).map(([sourceVolume, { to }]) => ({
-  sourceVolume,
-  containerPath: to,
-  readOnly: true,
-}))
-const NODE = '/app/node_modules/node/bin/node'
 
 /** Defines and runs a task of one line; its id once it runs. */
 async function begin(

@@ -395,7 +395,9 @@ describe('choices', () => {
     const tried = chosen('eni:0', 'subnet-a')(newHolder(spec()))
     expect(rowState(tried, 'eni:0').choice).toBe('subnet-a')
     const h = learn(tried, { type: 'declined', row: 'eni:0', cause })
-    expect(rowState(h, 'eni:0')).toEqual({ is: 'none', struck: ['subnet-a'] })
+    expect(rowState(h, 'eni:0')).toEqual({
+      ...{ is: 'none', struck: ['subnet-a'], struckBy: [cause.code] },
+    })
     expect(nextSteps(h)).toContainEqual({ verb: 'ensure', row: 'eni:0', again: false })
     const twice = learn(chosen('eni:0', 'subnet-b')(h), { type: 'declined', row: 'eni:0', cause })
     expect(rowState(twice, 'eni:0').struck).toEqual(['subnet-a', 'subnet-b'])
