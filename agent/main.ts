@@ -29,6 +29,7 @@ import { openHands } from './hands.ts'
 import { insideOrders } from './inside-orders.ts'
 import { inspectTask } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
+import { keepSpares, spareOrders } from './keep-spares.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
 import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
@@ -110,13 +111,22 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     isDraining: () => drain.view() !== undefined,
   })
   up.defer(() => queue.close())
-  const tell = runner.tell.bind(runner)
+  const spares = keepSpares(base, {
+    ...{ journal, drain, runner, queue, onDefect, facts: placement },
+    noticed: (id) => reconcile.noticed(id),
+  })
+  const tell = spares.tell.bind(spares)
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
-  const enforce = () => stopDrained(drain, journal, runner, Date.now())
+  const enforce = () => {
+    stopDrained(drain, journal, runner, Date.now())
+    spares.look()
+  }
   const services = keepServices(base, parts, {
     ...{ runner, ended },
-    room: (ids) => orders.room(ids),
+    room: (spec) => orders.room(spec),
+    place: (spec, count) => orders.place(spec, count),
+    start: (id) => orders.start(id),
   })
   const orders: Orders = {
     host,
@@ -132,6 +142,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     isQueueFull: () => queue.isFull,
     start: (id) => {
       queue.look()
+      spares.started(id)
       runner.advance(id)
     },
     stop: (id, stop) => runner.stop(id, stop),
@@ -145,7 +156,10 @@ async function serve(base: Base, parts: Parts): Promise<void> {
       drain.ask(order)
       enforce()
     },
-    undrain: () => drain.takeBack(),
+    undrain: () => {
+      drain.takeBack()
+      spares.look()
+    },
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
     serviceChanged: () => services.changed(),
@@ -155,6 +169,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     inspect: (id) => inspectTask({ journal, docker }, id),
     stats: openStats({ journal, docker, kernel, clock: machineClock }),
     ...taskOrders({ journal, roles: parts.roles, log }),
+    ...spareOrders(spares),
   }
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
@@ -172,6 +187,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   queue.look()
   warmUp(journal, parts.roles)
   services.start()
+  spares.start()
   reconcile.start()
   const watching = watchContainers(
     {

@@ -6,6 +6,7 @@ import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 import type { InsideOrders } from './exec-orders.ts'
+import type { SpareOrders } from './spare-orders.ts'
 
 /** What this host is: from IMDSv2 and two describes at start; constant while the agent runs. */
 export type Host = {
@@ -187,6 +188,7 @@ export type ImagesView = {
 }
 
 type HostOrders = SweepOrders &
+  SpareOrders &
   DrainOrders &
   ServiceOrders &
   InsideOrders &

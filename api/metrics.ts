@@ -6,6 +6,7 @@ import { desiredOf, serviceKey } from '../state/service.ts'
 import type { Api } from './api.ts'
 import { addImageMetrics } from './image-metrics.ts'
 import { counts } from './service-view.ts'
+import { addSpareMetrics } from './spare-metrics.ts'
 import { addTaskMetrics } from './task-metrics.ts'
 
 export type Metrics = {
@@ -25,6 +26,7 @@ export function openMetrics(api: Api): Metrics {
   addGauges(api, registers)
   const unfollow = addTaskMetrics(api, registers)
   addImageMetrics(api, registers)
+  addSpareMetrics(api, registers)
   const requests = new Counter({
     name: 'enid_http_requests_total',
     help: 'Requests answered by the API',

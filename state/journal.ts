@@ -8,8 +8,9 @@
 import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
+import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
-import type { Event, Holder } from './task.ts'
+import type { Event, Holder, RowId } from './task.ts'
 import { learn, newHolder, nextSteps } from './task.ts'
 import type { Timeline } from './timeline.ts'
 import { newTimeline, note } from './timeline.ts'
@@ -74,6 +75,19 @@ export class Journal {
     const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
     this.#entries.set(id, entry)
     return entry
+  }
+
+  /**
+   * A spare becomes this task, durably, under the spare's id. `rows` are to be made sure of. Throws
+   * as `append` does.
+   */
+  assign(id: HolderId, wanted: Spec, rows: readonly RowId[]): Entry {
+    return this.append(id, { type: 'assigned', spec: withCredentialsId(wanted), rows })
+  }
+
+  /** Begins a task as it was placed: on its own, or as the spare that it takes over. */
+  place({ id, spec, rows }: Placed): Entry {
+    return rows === undefined ? this.begin(id, spec) : this.assign(id, spec, rows)
   }
 
   /**

@@ -224,6 +224,8 @@ function layOut(spec: Spec): readonly Row[] {
         ...ground,
         ...links,
         ...publicIps,
+        // Its limits, where the pause container was there before them.
+        ...around,
         { row: `image:${container.name}` },
         ...ownNeeds(spec, container),
       ],
@@ -322,8 +324,9 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'stopAsked':
       return stopping(holder, event.stop)
     case 'amended':
-    case 'assigned':
       return event.rows.reduce(doubt, { ...holder, spec: event.spec })
+    case 'assigned':
+      return assigned(holder, event)
     case 'exited':
       return exited(holder, event)
     case 'restartAsked':
@@ -333,6 +336,15 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'protectionSet':
       return protection(holder, event.until)
   }
+}
+
+/** What it held as a spare it holds as a task; that it held everything says nothing about the task. */
+function assigned(holder: Holder, event: Event & { type: 'assigned' }): Holder {
+  const { kind } = holder.spec
+  if (kind !== 'spare' || holder.desired === 'stopped') {
+    throw new Error(`assigned to a ${kind} that is to be ${holder.desired}`)
+  }
+  return event.rows.reduce(doubt, { ...holder, spec: event.spec, ran: false })
 }
 
 function began(holder: Holder, event: Event & { type: 'began' }): Holder {

@@ -36,6 +36,11 @@ export async function recheck(
   }
   const ordered = groupsOrder === 0 ? {} : { groupsOrder }
   const details = { ...known, securityGroupIds: wanted, ...ordered }
+  // A spare's groups, changed for the first time: whatever it wears now, these are put on.
+  if (groupsOrder === 0 && isAmended) {
+    await wear({ ec2, job, eniId }, wanted, signal)
+    return details
+  }
   const now = await wears()
   if (sameSet(wanted, now) || !(isAmended || keepGroups)) return details
   // What is neither the task's nor of an order that failed is somebody else's doing.

@@ -38,6 +38,9 @@ describe('settings', () => {
       imagesPerCleanup: 5,
       imageCleanupExclude: [],
       privileged: false,
+      spares: 0,
+      sparesMax: undefined,
+      sparePools: undefined,
       netAdmin: false,
     })
   })
