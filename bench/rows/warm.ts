@@ -5,9 +5,12 @@
 //
 //   a task ─ a container ─ one with a port ─ one with a port ─ a container ─ a task ─ …
 //
-// Between samples what ran is removed, and nothing is measured until that is over.
+// Between samples what ran is removed, and nothing is measured until that is over and the pool of
+// spares (one of one) is full and at rest again, whoever comes next. A launch that was not served by
+// a spare in its own groups is an error: this row would measure something else.
 
 import { bornAs } from '../births.ts'
+import type { Host } from '../host.ts'
 import { alternate, compare, type Side } from '../pairs.ts'
 import type { Row } from '../row.ts'
 import type { Stage } from '../stage.ts'
@@ -40,22 +43,33 @@ async function open(stage: Stage): Promise<{ task: Side; container: (plan: Plan)
   const docker = stage.docker()
   const births = stage.births()
   const Image = await docker.image()
-  const host = await stage.host()
+  const host = await stage.host({ env: { ENID_SPARES: '1' } })
   const volumes = [{ name: 'births', host: { sourcePath: births.folder } }]
   const app = {
     ...{ name: 'app', image: Image, memory: 64, stopTimeout: 1 },
     mountPoints: [{ sourceVolume: 'births', containerPath: '/births' }],
   }
   let n = 0
+  const launch = async (): Promise<number> => {
+    const word = `task-${n++}`
+    const family = await host.define('bench', [{ ...app, command: bornAs(word) }], { volumes })
+    const from = performance.now()
+    const [[id = ''], at] = await Promise.all([host.run(family), births.of(word)])
+    await host.reached(id, 'RUNNING')
+    await host.stop(id)
+    return at - from
+  }
+  // The pool follows what is launched here: the first task, which is cold, makes it.
+  await launch()
+  await isFull(host)
+  let warm = 0
   return {
     async task() {
-      const word = `task-${n++}`
-      const family = await host.define('bench', [{ ...app, command: bornAs(word) }], { volumes })
-      const from = performance.now()
-      const [[id = ''], at] = await Promise.all([host.run(family), births.of(word)])
-      await host.reached(id, 'RUNNING')
-      await host.stop(id)
-      return at - from
+      const took = await launch()
+      warm += 1
+      const served = await isFull(host)
+      if (served !== warm) throw new Error(`of ${warm} launches ${served} were warm`)
+      return took
     },
     container: (plan) => async () => {
       const word = `container-${n++}`
@@ -68,3 +82,28 @@ async function open(stage: Stage): Promise<{ task: Side; container: (plan: Plan)
     },
   }
 }
+
+type Spares = {
+  readonly leavingCount: number
+  readonly pools: readonly {
+    readonly wanted: number
+    readonly ready: readonly string[]
+    readonly making: readonly string[]
+    readonly served: { readonly warm: number }
+  }[]
+}
+
+/** Waits until the one pool is full and at rest; so many launches were served by it until then. */
+async function isFull({ agent }: Host): Promise<number> {
+  const deadline = performance.now() + LATE_MS
+  for (;;) {
+    const { spares } = await agent.ask<{ spares: Spares }>('GET', '/status')
+    const [pool] = spares.pools
+    const isAtRest = spares.leavingCount === 0 && pool?.making.length === 0
+    if (pool !== undefined && isAtRest && pool.ready.length === pool.wanted) return pool.served.warm
+    if (performance.now() > deadline) throw new Error(`no spare: ${JSON.stringify(spares)}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const LATE_MS = 60_000
