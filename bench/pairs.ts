@@ -61,13 +61,15 @@ export type Comparison = {
   readonly b: string
   readonly p50?: Goal
   readonly p95?: Goal
+  /** Of the medians, in a shortened run. */
+  readonly gate?: Goal
 }
 
 /** A's part of B: by the medians, by the 95th percentiles, and how the single pairs lie. */
 export function compare(
   a: readonly number[],
   b: readonly number[],
-  { what, p50, p95, ...names }: Comparison,
+  { what, p50, p95, gate, ...names }: Comparison,
 ): Figure[] {
   const each = a.map((figure, n) => figure / (b[n] ?? Number.NaN))
   const at = (share: number): string => short(quantile(each, share))
@@ -76,6 +78,7 @@ export function compare(
       what: `${what}: p50`,
       value: median(a) / median(b),
       ...(p50 && { goal: p50 }),
+      ...(gate && { gate }),
       raw: `${names.a}: ${spread(a)}; ${names.b}: ${spread(b)}`,
     },
     {

@@ -25,6 +25,7 @@ const SLEEP = ['/busybox', 'sleep', '3600']
 export const row: Row = {
   what: 'packets between tasks, to itself and out by the card, beside docker and bare namespaces',
   minutes: 3,
+  gatePairs: 15,
   async run(stage) {
     const streams = await measureStreams(stage)
     const run = await runApart<PacketRun>(stage, 'packet-sides.ts', [String(stage.pairs)])
@@ -63,6 +64,7 @@ async function measureStreams(stage: Stage): Promise<Figure[]> {
       value: tables.split('\n').filter((line) => line.includes('enid')).length,
       unit: 'tables',
       goal: { most: 0 },
+      gate: { most: 0 },
       raw: tables.replaceAll('\n', ', ') || 'none of anybody',
     },
   ]
@@ -79,11 +81,11 @@ function carried(
     const raw = (streams: readonly Stream[]): number[] => streams.map((each) => each[of])
     const [figure] = compare(raw(a), raw(b), { what, a: '', b: '', ...(p50 && { p50 }) })
     const gigabits = [a, b].map((side) => short(median(raw(side)))).join(' and ')
-    return { ...(figure as Figure), what: `${what}, ${name}`, raw: `${gigabits} Gbit, halves` }
+    return { ...(figure as Figure), what: `${what}, ${name}`, raw: `p50 ${gigabits} Gbit` }
   }
   return [
     part('perSecond', 'a stream in a second', { least }),
-    part('perCpuSecond', 'in a second of processor time'),
+    { ...part('perCpuSecond', 'in a second of processor time'), gate: { least: least * 0.75 } },
   ]
 }
 
@@ -104,6 +106,7 @@ function smallPackets({ samples }: PacketRun): Figure[] {
       what: `a small packet ${WAYS[way]}, in a task ÷ bare`,
       value: whole / bare,
       ...(way === 'lo' && { goal: { most: 1 + SAME } }),
+      gate: { most: 1.4 },
       raw: `ns: bare ${short(bare)}, with the block ${more(block)}, in a task ${more(whole)}`,
     }
   })
@@ -126,6 +129,7 @@ function inTheWay({ ruleset, bytecode, qdiscs }: PacketRun): Figure[] {
       what: 'expressions of all rules in them',
       value: bytecode.match(/^ {2}\[ /gm)?.length ?? 0,
       unit: 'expressions',
+      gate: { most: 45 },
       raw: queues.join(' '),
     },
   ]
