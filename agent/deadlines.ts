@@ -14,6 +14,7 @@ export const DEADLINE_MS = {
   attachment: 120_000,
   guard: 120_000,
   link: 180_000,
+  created: 240_000,
   container: 240_000,
 }
 

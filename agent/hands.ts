@@ -18,6 +18,7 @@ import { openFdStore } from './drivers/fd-store.ts'
 import { regionOf } from './drivers/host.ts'
 import type { Imds } from './drivers/imds.ts'
 import { openKernel } from './drivers/kernel/kernel.ts'
+import { openStartTurns } from './drivers/start-turns.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { openImages } from './images.ts'
 import { foreignIndices, knowHost, untilFound } from './known-host.ts'
@@ -45,6 +46,7 @@ export async function openHands(base: Base, given: Told) {
   up.defer(claimInstance(host.instanceId))
   const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
   const docker = openDocker()
+  const turns = openStartTurns()
   const store = openFdStore()
   const bare = openKernel(log)
   up.defer(() => bare.close())
@@ -66,8 +68,21 @@ export async function openHands(base: Base, given: Told) {
     stateDir: config.stateDir,
     hostLeftMs: () => drain.leftMs(),
     onTaken: () => foreign.wereMore(),
+    turns,
   })
-  const hands = { budget, ec2, host, foreign, docker, kernel, endpoints, subnets, drain, drivers }
+  const hands = {
+    budget,
+    turns,
+    ec2,
+    host,
+    foreign,
+    docker,
+    kernel,
+    endpoints,
+    subnets,
+    drain,
+    drivers,
+  }
   return { ...hands, roles, images }
 }
 

@@ -23,7 +23,7 @@ const EXIT_LOOK_MS = 100
 type Parts = {
   readonly journal: Journal
   readonly docker: Docker
-  readonly log: Pick<Logger, 'info'>
+  readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
 /** The orders of InsideOrders. */
@@ -80,10 +80,10 @@ async function exec(
   const told = { task: id, container, program, arguments: args.length, tty: order.tty }
   parts.log.info(order.user === undefined ? told : { ...told, user: order.user }, 'exec')
   const running = await parts.docker.exec(containerId, order, new AbortController().signal)
-  return sessionOf(running, order.tty)
+  return sessionOf(running, order.tty, parts.log)
 }
 
-function sessionOf(running: Executing, tty: boolean): ExecSession {
+function sessionOf(running: Executing, tty: boolean, log: Parts['log']): ExecSession {
   const { stream } = running
   // Whoever reads `written` is told of it there.
   stream.on('error', () => {})
@@ -95,8 +95,8 @@ function sessionOf(running: Executing, tty: boolean): ExecSession {
     },
     end: () => stream.end(),
     resize: (columns, rows) => {
-      // A program that has just ended has no terminal to resize.
-      running.resize(columns, rows).catch(() => {})
+      // A terminal of the wrong size is no reason to end the program.
+      running.resize(columns, rows).catch((error) => log.warn({ err: error }, 'exec: resize'))
     },
     async exitCode() {
       for (let look = 0; look < EXIT_LOOKS; look++) {

@@ -147,7 +147,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     },
     stop: (id, stop) => runner.stop(id, stop),
     amend: (id, spec, rows) => runner.amend(id, spec, rows),
-    waiting: (id) => [...runner.waiting(id), ...budget.waiting(id), ...queue.waiting(id)],
+    waiting: (id) => [runner, budget, queue, parts.turns].flatMap((each) => each.waiting(id)),
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
     images: () => parts.images.view(),
@@ -185,7 +185,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   up.defer(await watchNotices({ imds, drain, enforce, clock: machineClock, log, onDefect }))
   runner.resume()
   queue.look()
-  warmUp(journal, parts.roles)
+  warmUp(journal, parts.roles, ended)
   services.start()
   spares.start()
   reconcile.start()

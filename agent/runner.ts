@@ -88,7 +88,7 @@ export class Runner {
   resume(): void {
     for (const { id, holder } of this.#options.journal.all()) {
       for (const { id: row } of rows(holder.spec)) {
-        const isLocal = ['cgroup', 'sandbox', 'link', 'container'].includes(kindOf(row))
+        const isLocal = ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
         if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
           continue
         const doubted: Event = { type: 'doubted', row, why: 'the agent started' }

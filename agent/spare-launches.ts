@@ -1,10 +1,9 @@
 // How tasks are launched where there are spares: as which of them, when they ran, and how many were
 // served in which way. In memory; what ran before is read off the journal.
 
-import { randomBytes } from 'node:crypto'
 import type { Entry } from '../state/journal.ts'
 import type { Fit, Placed, PoolPlace, Way } from '../state/spare.ts'
-import { misfit, poolKey } from '../state/spare.ts'
+import { misfit, poolKey, takingOver } from '../state/spare.ts'
 import type { Launched } from '../state/spare-plan.ts'
 import { LEARNED_MS } from '../state/spare-plan.ts'
 import type { HolderId, Spec } from '../state/spec.ts'
@@ -34,12 +33,14 @@ export class SpareLaunches {
   readonly #starting = new Set<HolderId>()
   /** The spares as which tasks are being begun. */
   readonly #placed = new Map<HolderId, Supply['fits'][number]>()
+  readonly #newId: () => HolderId
   readonly #served = new Map<string, Served>()
   /** When the last one was begun, milliseconds since the epoch. */
   latestAt: number | undefined
 
-  /** `entries`: what there was before. */
-  constructor(entries: readonly Entry[]) {
+  /** `entries`: what there was before. `newId`: of tasks that take over no spare. */
+  constructor(entries: readonly Entry[], newId: () => HolderId) {
+    this.#newId = newId
     for (const { id, holder, timeline } of entries) {
       if (holder.spec.kind !== 'task' || misfit(holder.spec) !== undefined) continue
       if (timeline.startedAt !== undefined) this.#add(holder, timeline.startedAt)
@@ -69,10 +70,10 @@ export class SpareLaunches {
       if (fit !== undefined) {
         slots -= eniCount - 1
         this.#placed.set(fit.id, fit)
-        placed.push({ id: fit.id, spec, rows: fit.rows })
+        placed.push({ id: fit.id, spec: takingOver(spec, fit), rows: fit.rows })
         continue
       }
-      const id = randomBytes(16).toString('hex')
+      const id = this.#newId()
       if (slots >= eniCount && addresses > 0) {
         slots -= eniCount
         addresses -= 1

@@ -6,6 +6,7 @@
 //   journal, launches, every ten seconds ─▶ look ─▶ begin, stop
 
 import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { Placed, PoolPlace } from '../state/spare.ts'
 import { fitsOf, isReady, isSpare, poolOf, spareSpec } from '../state/spare.ts'
@@ -30,8 +31,6 @@ const IDLE_MS = 10_000
 const CHANGE_MS = 20
 const UNWRITABLE_MS = 1000
 
-type Log = (fields: object, text: string) => void
-
 export type SparesOptions = {
   readonly journal: Journal
   readonly runner: Pick<Runner, 'advance' | 'stop' | 'tell'>
@@ -42,8 +41,10 @@ export type SparesOptions = {
   /** What the sweep found about a holder. */
   readonly noticed: (id: HolderId) => readonly Noticed[]
   readonly clock: Clock
-  readonly log: { readonly info: Log; readonly warn: Log }
+  readonly log: Pick<Logger, 'info' | 'warn'>
   readonly onDefect: (error: unknown) => void
+  /** By default of random bytes. */
+  readonly newId?: () => HolderId
 }
 
 export class Spares {
@@ -58,7 +59,7 @@ export class Spares {
 
   constructor(options: SparesOptions) {
     this.#options = options
-    this.#launches = new SpareLaunches(options.journal.all())
+    this.#launches = new SpareLaunches(options.journal.all(), this.#newId)
     this.#unfollow = options.journal.follow((entry, event) => this.#learn(entry, event))
   }
 
@@ -125,6 +126,8 @@ export class Spares {
     }
   }
 
+  readonly #newId = (): HolderId => this.#options.newId?.() ?? randomBytes(16).toString('hex')
+
   get #isOn(): boolean {
     const { max, listed } = this.#options.rules
     return max > 0 || listed.length > 0
@@ -177,16 +180,14 @@ export class Spares {
     this.#giveBackOdd(running)
     const plan = this.#planned()
     this.#plan = plan
-    let isWritten = true
     for (const { id, why } of plan.giveUp) {
       const reason = `given up: ${why}`
       const isStopped = this.#stop(id, { code: 'ServiceSchedulerInitiated', reason })
       if (isStopped) this.#givenUpCount += 1
-      isWritten &&= isStopped
     }
-    for (const pool of plan.make) isWritten &&= this.#make(pool)
+    for (const pool of plan.make) this.#make(pool)
     const laterMs = (plan.lookAt ?? Number.POSITIVE_INFINITY) - this.#options.clock.now()
-    this.#lookIn(Math.min(isWritten ? IDLE_MS : UNWRITABLE_MS, Math.max(1, laterMs)))
+    this.#lookIn(Math.min(IDLE_MS, Math.max(1, laterMs)))
   }
 
   #planned(): SparePlan {
@@ -219,21 +220,21 @@ export class Spares {
     }
   }
 
-  /** False where the state file cannot be written. The last address of a subnet is left to launches. */
-  #make(pool: PoolPlace): boolean {
+  /** The last address of a subnet is left to launches. */
+  #make(pool: PoolPlace): void {
     const { journal, runner, facts, log } = this.#options
     const { freeAddressCount = 2 } = facts.subnet(pool.subnetId) ?? {}
-    if (freeAddressCount <= 1) return true
-    const id = randomBytes(16).toString('hex')
+    if (freeAddressCount <= 1) return
+    const id = this.#newId()
     try {
       journal.begin(id, spareSpec(pool))
     } catch (error) {
       if (!isUnwritable(error)) throw error
-      return false
+      this.#lookIn(UNWRITABLE_MS)
+      return
     }
     log.info({ spare: id, subnet: pool.subnetId, groups: pool.securityGroupIds }, 'spare begun')
     runner.advance(id)
-    return true
   }
 
   #stop(id: HolderId, stop: Stop): boolean {

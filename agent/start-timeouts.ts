@@ -2,7 +2,7 @@
 // from its start by the journal's own times, so that an agent that was away counts them too.
 
 import type { Entry, Journal } from '../state/journal.ts'
-import { isTrue, type RowId, rowState, type Stop } from '../state/task.ts'
+import { isTrue, makerOf, type RowId, rowState, type Stop } from '../state/task.ts'
 import { Failure } from './failure.ts'
 import type { Runner } from './runner.ts'
 
@@ -28,7 +28,7 @@ export function waitedTooLong({ holder, timeline }: Entry, now: number): Stop | 
   const { containers } = holder.spec
   for (const { name, dependsOn } of containers) {
     const row: RowId = `container:${name}`
-    if (rowState(holder, row).is !== 'none') continue
+    if (rowState(holder, makerOf(holder.spec, row)).is !== 'none') continue
     for (const { container, condition } of dependsOn) {
       const { startTimeoutMs } = containers.find((one) => one.name === container) ?? {}
       const started = timeline.steps.find(

@@ -9,7 +9,7 @@
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
-import { isLent, kindOf, rowState, rows } from '../state/task.ts'
+import { isLent, kindOf, makerOf, rowState, rows } from '../state/task.ts'
 import type { SeenEni, Survey } from './drivers/survey.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
@@ -138,19 +138,19 @@ export function unclaimed(
   thing: Thing,
   claims: EnisClaimed = enisClaimed(journal),
 ): string | undefined {
-  const { wears } = thing
   const id = idOf(thing)
-  if (wears === undefined || claims.has(id)) return undefined
-  const { holderId, row } = wears
+  if (thing.wears === undefined || claims.has(id)) return undefined
+  const { holderId, row } = thing.wears
   if (journal.quarantined.some((each) => each.id === holderId)) return undefined
   const holder = journal.get(holderId)?.holder
   if (holder === undefined) return `no task ${holderId} is known here`
-  const { is } = rowState(holder, row)
+  const maker = makerOf(holder.spec, row)
+  const { is } = rowState(holder, maker)
   if (is === 'unsure') return undefined
   if (is === 'none') {
     return holder.desired === 'running' ? undefined : `its task is over and gave ${row} back`
   }
-  const held = knownId(holder, row)
+  const held = knownId(holder, maker)
   if (held === undefined || held === id) return undefined
   return `its task holds ${held} as ${row}, and one is enough`
 }

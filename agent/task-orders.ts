@@ -16,6 +16,9 @@ import type { TaskOrders } from './orders.ts'
 /** Keys that do not run out are told to be good for so long: the SDKs ask again then. */
 const HOUR_MS = 3_600_000
 
+/** Credentials that are got at once after a start (judgement). */
+const ASKED_AT_ONCE = 4
+
 type SecretsParts = {
   readonly region: string
   readonly signal: AbortSignal
@@ -65,11 +68,22 @@ export function taskOrders(parts: {
   }
 }
 
-/** After a start: what running tasks will ask for is got before they ask, so that nobody waits. */
-export function warmUp(journal: Journal, roles: Roles): void {
-  for (const { id, holder } of journal.all()) {
-    const { task } = holder.spec.roles ?? {}
-    // A failure is told to whoever asks.
-    if (holder.desired === 'running' && task) roles.get(task, id).catch(() => {})
+/**
+ * After a start: what running tasks will ask for is got before they ask, so that nobody waits; a few at
+ * a time, because a thousand programs or calls of STS at once would help nobody. Ends with the signal.
+ */
+export function warmUp(journal: Journal, roles: Roles, signal: AbortSignal): void {
+  const wanted = journal.all().flatMap(({ id, holder: { desired, spec } }) => {
+    const { task } = spec.roles ?? {}
+    return desired === 'running' && task !== undefined ? [{ id, task }] : []
+  })
+  const next = wanted.values()
+  const askInTurn = async () => {
+    for (const { id, task } of next) {
+      if (signal.aborted) return
+      // A failure is told to the log, and to whoever asks.
+      await roles.get(task, id).catch(() => {})
+    }
   }
+  for (let n = 0; n < ASKED_AT_ONCE; n++) void askInTurn()
 }

@@ -100,6 +100,7 @@ export function planLaunch(api: Api, input: Launch, given?: Definition): Plan {
     ...(whole.volumes.length > 0 && { volumes: whole.volumes }),
     ...(roles && { roles }),
     cgroup: size,
+    madeAhead: true,
     blockImds: true,
     family,
     asked,

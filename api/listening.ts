@@ -15,6 +15,17 @@ const SOCKET_UMASK = 0o117
 /** How long requests that are being answered may take when we close, milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000
 
+/** How long a client may take, milliseconds. Who is local and means well takes one. */
+export type Patience = {
+  /** From its connection, or its last request, until its headers are there, and its whole request. */
+  readonly headersMs: number
+  readonly requestMs: number
+  /** How long it may read nothing of an answer that waits for it. */
+  readonly answerMs: number
+}
+
+export const PATIENCE: Patience = { headersMs: 10_000, requestMs: 30_000, answerMs: 30_000 }
+
 const LOOPBACK = /^(127(\.[0-9]{1,3}){3}|::1|localhost)$/
 
 export type Listening = {
@@ -27,15 +38,21 @@ export type Listening = {
 
 /**
  * Every request goes to `route`; `isTcp` says how it came. One that upgrades its connection goes to
- * `upgrade`, once it is known that a page in a browser did not send it: over TCP by its Host.
+ * `upgrade`, once it is known that a page in a browser did not send it: over TCP by its Host. Who does
+ * not get its request said in time is answered 408 and cut off; what was upgraded is not timed.
  */
 export function openListening(
   route: (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => void,
   upgrade: (request: IncomingMessage, socket: Duplex) => void,
+  { headersMs, requestMs }: Patience = PATIENCE,
 ): Listening {
   const servers: Server[] = []
   const open = async (isTcp: boolean, listenOptions: ListenOptions): Promise<Server> => {
-    const server = createServer((request, response) => route(request, response, isTcp))
+    const times = { headersTimeout: headersMs, requestTimeout: requestMs }
+    const server = createServer(
+      { ...times, connectionsCheckingInterval: headersMs / 4 },
+      (request, response) => route(request, response, isTcp),
+    )
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (isTcp && !isLoopbackHost(request)) {
         socket.destroy()

@@ -5,6 +5,7 @@
 //                                          └▶ /tasks, …   REST         ─▶ rest/routes.ts
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
@@ -23,8 +24,8 @@ import { openEvents } from './events.ts'
 import { checkHost, checkMediaType, isEcs } from './guard.ts'
 import type { AnswerInside } from './inside/inside.ts'
 import { openInside } from './inside/inside.ts'
-import type { Listening } from './listening.ts'
-import { openListening } from './listening.ts'
+import type { Listening, Patience } from './listening.ts'
+import { openListening, PATIENCE } from './listening.ts'
 import { openMetrics } from './metrics.ts'
 import { addDrainRoutes } from './rest/drain.ts'
 import { openExec } from './rest/exec.ts'
@@ -50,6 +51,8 @@ export type ApiOptions = {
   readonly architecture?: Architecture
   /** Whether containers may be privileged: no unless told. */
   readonly privileged?: boolean
+  /** How long clients may take; by default PATIENCE. */
+  readonly patience?: Patience
   /** Whether containers may have NET_ADMIN: no unless told. */
   readonly netAdmin?: boolean
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
@@ -62,7 +65,7 @@ export type Inside = { readonly answerInside: AnswerInside }
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
 export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
   const { orders, journal, catalog, services, version } = options
-  const { privileged = false, netAdmin = false } = options
+  const { privileged = false, netAdmin = false, patience = PATIENCE } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
   const host = { version, architecture, privileged, netAdmin }
   const api: Api = { orders, journal, catalog, services, ...host, openedAt: Date.now() }
@@ -89,6 +92,8 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
     if (cameOverTcp.has(raw)) checkHost(raw)
     checkMediaType(raw)
   })
+  // Streams are not sent by fastify: they last as long as their reader.
+  app.addHook('onSend', async (_request, reply) => void reply.raw.setTimeout(patience.answerMs))
   app.addHook('onResponse', async (request, { statusCode: status }) => {
     metrics.answered({ ...labels(request), status })
   })
@@ -114,7 +119,8 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
     if (isTcp) cameOverTcp.add(request)
     app.routing(request, response)
   }
-  const listening = openListening(route, (request, socket) => exec.connect(request, socket))
+  const upgrade = (request: IncomingMessage, socket: Duplex) => exec.connect(request, socket)
+  const listening = openListening(route, upgrade, patience)
   return {
     ...listening,
     answerInside: inside.answer,
@@ -140,7 +146,8 @@ function labels({ raw, headers, routeOptions }: FastifyRequest) {
 function answerErrors(app: App, onDefect: (error: unknown) => void): void {
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = fastifysOwn(thrown, request) ?? thrown
-    if (isDefect(error)) onDefect(error)
+    // A caller that goes in the middle of its body is no mistake of ours.
+    if (isDefect(error) && thrown !== request.raw.errored) onDefect(error)
     return isEcs(request.raw.url ?? '') ? sendEcsError(reply, error) : sendRestError(reply, error)
   })
   app.setNotFoundHandler((request, reply) => {

@@ -8,6 +8,7 @@ import type { Entry } from '../state/journal.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../state/status.ts'
 import type { Holder, RowId, RowKind } from '../state/task.ts'
 import { rowState } from '../state/task.ts'
+import { changes } from '../state/timeline.ts'
 import type { Api, Task } from './api.ts'
 import {
   attachmentId,
@@ -144,7 +145,7 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
 
 /** Whether it was this container, or its image, for which the task stopped. */
 const failedBy = ({ stop }: Holder, name: string): boolean =>
-  stop?.row === `container:${name}` || stop?.row === `image:${name}`
+  [`container:${name}`, `created:${name}`, `image:${name}`].includes(stop?.row ?? '')
 
 type Health = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'
 
@@ -188,8 +189,7 @@ function moments({ timeline }: Entry): Moments {
 
 /** Grows with every step and never goes back, as ECS's counter of state changes does. */
 function versionOf({ holder, timeline }: Entry): number {
-  const steps = timeline.steps.map((s) => s.attempts + (s.doneAt === undefined ? 0 : 1))
-  return 1 + sum(steps) + (holder.desired === 'stopped' ? 1 : 0)
+  return 1 + changes(timeline) + (holder.desired === 'stopped' ? 1 : 0)
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)

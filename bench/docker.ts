@@ -27,11 +27,15 @@ export type DockerSide = {
   close(): Promise<void>
 }
 
+/** Where the dockerd listens that DOCKER_HOST names, or this host's. */
+export function socketOfDocker(): string {
+  const host = process.env.DOCKER_HOST ?? ''
+  return host.startsWith('unix://') ? host.slice(7) : '/var/run/docker.sock'
+}
+
 /** Speaks to the dockerd that DOCKER_HOST names, or to this host's; `sockets` connections at most. */
 export function openDockerSide(sockets = 1): DockerSide {
-  const host = process.env.DOCKER_HOST ?? ''
-  const socketPath = host.startsWith('unix://') ? host.slice(7) : '/var/run/docker.sock'
-  const client = openClient({ socketPath }, sockets)
+  const client = openClient({ socketPath: socketOfDocker() }, sockets)
   const mark = randomBytes(4).toString('hex')
   const label = { [LABEL]: mark }
   let image: Promise<string> | undefined

@@ -14,11 +14,13 @@ import { type Client, openClient } from './client.ts'
 import { type LabUnderTest, startLab, textOf } from './lab-under-test.ts'
 import { cpuMs, rssMb } from './process.ts'
 
+type Variables = Readonly<Record<string, string>>
+
 export type HostOptions = {
   /** The lab's pace: `fast`, its default, or `aws`. */
   readonly profile?: string
-  /** The agent's settings, as its environment has them. */
-  readonly env?: Readonly<Record<string, string>>
+  /** The agent's settings, as its environment has them; or what makes them of what the lab says. */
+  readonly env?: Variables | ((told: Variables) => Variables)
   /** How many requests the client may have open at once. */
   readonly sockets?: number
 }
@@ -72,10 +74,10 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const told = JSON.parse(await must(enid, ['lab', 'env', '--name', name, '--json']))
+    const told: Variables = JSON.parse(await must(enid, ['lab', 'env', '--name', name, '--json']))
     const socketPath = join(folder, 'enid.sock')
     const env = {
-      ...(told as Record<string, string>),
+      ...told,
       ENID_LAB: name,
       ENID_STATE_DIR: join(folder, 'state'),
       ENID_SOCKET: socketPath,
@@ -83,7 +85,7 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
       // The image is made here: nobody outside is asked for it.
       ENID_IMAGE_PULL_BEHAVIOR: 'prefer-cached',
       ENID_LOG_LEVEL: 'warn',
-      ...options.env,
+      ...(typeof options.env === 'function' ? options.env(told) : options.env),
     }
     if (options.profile !== undefined)
       await must(enid, ['lab', 'profile', options.profile], { env })

@@ -111,7 +111,9 @@ async function start(call: Call): Promise<number> {
   }
   const type = instanceType === undefined ? {} : { instanceType }
   const [fresh, internet] = [call.on('fresh'), call.on('internet')]
-  const ways = { ...port, ...type, ...flowLog, internet }
+  // The agent's setting of that name: who sets it for both means both.
+  const { ENID_LOG_LEVEL: logLevel = '' } = process.env
+  const ways = { ...port, ...type, ...flowLog, ...(logLevel && { logLevel }), internet }
   const options = { name: labName(call), ...ways, fresh, onReady: sayReady }
   try {
     await runLab(options, ended.signal)

@@ -180,14 +180,16 @@ function check({ name = LAB_NAME, port = LAB_PORT, ...options }: RunLabOptions):
     const types = [...INSTANCE_TYPES.keys()].sort().join(', ')
     throw new Error(`instance type is '${instanceType}'; the lab knows ${types}`)
   }
+  const levels = [...Object.keys(pino.levels.values), 'silent']
+  if (!levels.includes(options.logLevel ?? 'info')) {
+    throw new Error(`ENID_LOG_LEVEL is '${options.logLevel}'; use one of ${levels.join(', ')}`)
+  }
   const { intervalS = FLOW_LOG_INTERVAL_S } = options.flowLog ?? {}
   if (!Number.isInteger(intervalS) || intervalS < 1 || intervalS > 600) {
     throw new Error(`the flow log's interval is ${intervalS}; it must be 1 to 600 whole seconds`)
   }
   if (hostRoute) {
-    throw new Error(
-      'the lab gives the host no route into the VPC; use `enid lab exec` to speak from inside it',
-    )
+    throw new Error('the lab gives the host no route into the VPC; `enid lab exec` is inside it')
   }
 }
 

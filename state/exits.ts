@@ -9,7 +9,7 @@
 
 import type { Condition, ContainerSpec } from './spec.ts'
 import type { Event, Facts, Holder, Stop } from './task.ts'
-import { rowState } from './task.ts'
+import { makerOf, rowState } from './task.ts'
 
 /** ECS's word for it, as the reason of a container. */
 export const OUT_OF_MEMORY = 'OutOfMemoryError: Container killed due to memory usage'
@@ -62,7 +62,7 @@ function overForGood(holder: Holder): Stop | undefined {
 function unreachable(holder: Holder): Stop | undefined {
   const { containers } = holder.spec
   for (const { name, dependsOn } of containers) {
-    if (rowState(holder, `container:${name}`).is !== 'none') continue
+    if (rowState(holder, makerOf(holder.spec, `container:${name}`)).is !== 'none') continue
     for (const { container, condition } of dependsOn) {
       const facts = holder.facts[container] ?? {}
       const other = containers.find((c) => c.name === container)

@@ -97,6 +97,16 @@ export function fitsOf(
   return [...of('warm'), ...of('groups')]
 }
 
+/**
+ * The task as it takes a spare over. Its groups, where the spare wears others, are its first order:
+ * whatever EC2 says to it, the task never runs in those of the pool.
+ */
+export function takingOver(spec: Spec, { way }: Pick<Fit, 'way'>): Spec {
+  const [first, ...more] = spec.enis
+  if (way !== 'groups' || first === undefined) return spec
+  return { ...spec, enis: [{ ...first, groupsOrder: 1, isTakenOver: true }, ...more] }
+}
+
 /** The limits and the link are made sure of for every task; groups that differ are put on. */
 const rowsOf = (way: Way): readonly RowId[] =>
   way === 'warm' ? ['cgroup', 'link:0'] : ['eni:0', 'cgroup', 'link:0']

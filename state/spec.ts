@@ -27,6 +27,8 @@ export type EniSpec = {
   readonly securityGroupIds: readonly string[]
   /** How often its groups were ordered since it began; absent: never. */
   readonly groupsOrder?: number
+  /** It was a spare's, in other groups: those are no way back from the first order of this task. */
+  readonly isTakenOver?: boolean
   /** Groups that were ordered and never heard of: they may have been put on all the same. */
   readonly unheard?: readonly (readonly string[])[]
   /** The last order was refused, and this is the one before: only what is `unheard` is undone for it. */
@@ -226,6 +228,11 @@ export type Spec = {
   readonly roles?: RolesSpec
   /** The cgroup around all of it. Absent: none, as in tasks from before there was one. */
   readonly cgroup?: CgroupSpec
+  /**
+   * Whether containers are made before they may start, each in a row of its own. Absent: made as they
+   * are started, as in tasks from before that.
+   */
+  readonly madeAhead?: true
   /** How long it may wait for room on this host. Absent: there was room when it began. */
   readonly waitMs?: number
   /** Whether the instance metadata service is dropped on the task's links. */

@@ -17,6 +17,7 @@ export type RowId =
   | `publicIp:${number}`
   | `image:${string}`
   | `volume:${string}`
+  | `created:${string}`
   | `container:${string}`
   | 'cgroup'
   | 'sandbox'
@@ -217,22 +218,25 @@ function layOut(spec: Spec): readonly Row[] {
     // The kernel's client speaks from the namespace that it was mounted in, and keeps that alive.
     if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: links })
   }
+  // The cgroup: its limits, where the pause container was there before them.
+  const network = [...ground, ...links, ...publicIps, ...around]
   for (const container of spec.containers) {
-    all.push({
-      id: `container:${container.name}`,
-      needs: [
-        ...ground,
-        ...links,
-        ...publicIps,
-        // Its limits, where the pause container was there before them.
-        ...around,
-        { row: `image:${container.name}` },
-        ...ownNeeds(spec, container),
-      ],
-    })
+    const { name } = container
+    const own: Need[] = [{ row: `image:${name}` }, ...ownNeeds(spec, container)]
+    if (spec.madeAhead) {
+      // It names the pause container; the network it needs no sooner than its first process does.
+      all.push({ id: `created:${name}`, needs: [sandbox, ...own] })
+      all.push({ id: `container:${name}`, needs: [...network, { row: `created:${name}` }] })
+    } else {
+      all.push({ id: `container:${name}`, needs: [...network, ...own] })
+    }
   }
   return all
 }
+
+/** The row that makes what wears the mark of this one: itself, but for a container made ahead. */
+export const makerOf = ({ madeAhead }: Pick<Spec, 'madeAhead'>, row: RowId): RowId =>
+  madeAhead && kindOf(row) === 'container' ? `created:${row.slice('container:'.length)}` : row
 
 /** What a container waits for beside what all of its task do. */
 function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
@@ -246,7 +250,11 @@ function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
     ),
     ...[...mounted].map((name): Need => ({ row: `volume:${name}` })),
     // Docker takes them from a container that is there.
-    ...volumesFrom.map(({ container: name }): Need => ({ row: `container:${name}` })),
+    ...volumesFrom.map(
+      ({ container: name }): Need => ({
+        row: makerOf(spec, `container:${name}`),
+      }),
+    ),
   ]
 }
 

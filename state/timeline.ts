@@ -31,7 +31,15 @@ export type Timeline = {
   /** When the latest entry was. */
   readonly latestAt: number
   readonly steps: readonly StepTime[]
+  /** How often steps began and were done that are not kept any more; absent: all are. */
+  readonly forgotten?: number
 }
+
+/**
+ * So many steps of one row and verb are kept, the first and the latest: a container that restarts every
+ * minute for months makes no end of them.
+ */
+const SAME_MAX = 20
 
 /** So many calls of a step are kept, the latest: one that is retried for days makes no end of them. */
 export const CALLS_MAX = 8
@@ -56,7 +64,7 @@ export function note(
   if (event.type === 'assigned') return newTimeline(at)
   const moments: { -readonly [K in keyof Timeline]?: Timeline[K] } = {}
   const first = (
-    key: Exclude<keyof Timeline, 'steps' | 'createdAt' | 'latestAt'>,
+    key: Exclude<keyof Timeline, 'steps' | 'createdAt' | 'latestAt' | 'forgotten'>,
     isNow: () => boolean,
   ) => {
     if (timeline[key] === undefined && isNow()) moments[key] = at
@@ -73,9 +81,29 @@ export function note(
   first('stoppingAt', () => turns)
   first('executionStoppedAt', () => isStopping && every(after, 'container', 'none'))
   first('stoppedAt', () => isStopping && holdsNothing(after))
-  const steps = step(timeline.steps, event, at)
-  return { ...timeline, ...moments, latestAt: at, steps: turns ? cutShort(steps, at) : steps }
+  const told = step(timeline.steps, event, at)
+  const { steps, forgotten } = bounded(turns ? cutShort(told, at) : told, event)
+  const gone = (timeline.forgotten ?? 0) + forgotten
+  return { ...timeline, ...moments, latestAt: at, steps, ...(gone > 0 && { forgotten: gone }) }
 }
+
+/** Without the second of those like the one that began, where there are too many. */
+function bounded(steps: readonly StepTime[], event: Event) {
+  const isLike = ({ row, verb }: StepTime) =>
+    event.type === 'began' && row === event.row && verb === event.verb
+  const like = event.type === 'began' ? steps.filter(isLike) : []
+  const second = like.length > SAME_MAX ? like[1] : undefined
+  if (second === undefined) return { steps, forgotten: 0 }
+  const forgotten = changesOf(second)
+  return { steps: steps.filter((each) => each !== second), forgotten }
+}
+
+const changesOf = ({ attempts, doneAt }: StepTime): number =>
+  attempts + (doneAt === undefined ? 0 : 1)
+
+/** How often a step began or was done: never less than before. */
+export const changes = ({ steps, forgotten = 0 }: Timeline): number =>
+  steps.reduce((sum, each) => sum + changesOf(each), forgotten)
 
 const every = (holder: Holder, kind: RowKind, is: Holding): boolean =>
   rows(holder.spec).every(({ id }) => kindOf(id) !== kind || rowState(holder, id).is === is)

@@ -12,6 +12,7 @@ import type { Cgroups } from './cgroup/tree.ts'
 import type { Docker } from './docker.ts'
 import { isForgotten } from './docker.ts'
 import type { Driver, Job } from './driver.ts'
+import type { StartTurns } from './start-turns.ts'
 
 /** The driver of the `cgroup` row. Refuses with CgroupUnavailable. */
 export function cgroupDriver(options: {
@@ -65,18 +66,22 @@ const noDriver = (): Failure =>
   })
 
 /** The hands that start and end a container with what the cgroup knows of it. */
-export type Ending = { readonly docker: Docker; readonly cgroups: Pick<Cgroups, 'end'> }
+export type Ending = {
+  readonly docker: Docker
+  readonly cgroups: Pick<Cgroups, 'end'>
+  readonly turns: StartTurns
+}
 
 /** How often a container that was ended is started, and how long after, milliseconds. */
 const AGAIN = { most: 20, afterMs: 100 }
 
 /**
- * Starts it. One that a dockerd which was killed in the middle has started, and forgotten, is ended
+ * Starts it, when it is its turn. One that a dockerd which was killed in the middle has started, and forgotten, is ended
  * first: Docker can neither start nor end it, and what it did so far nobody was told. Its containerd
  * learns of that end a moment later, and only then lets it be started.
  */
 export async function startContainer(
-  { docker, cgroups }: Ending,
+  { docker, cgroups, turns }: Ending,
   job: Job,
   containerId: string,
   signal: AbortSignal,
@@ -84,7 +89,7 @@ export async function startContainer(
   const path = job.known('cgroup', 'cgroup')?.path
   for (let turn = 0; ; turn++) {
     try {
-      await docker.start(containerId, signal)
+      await turns.take(job, signal, () => docker.start(containerId, signal))
       return
     } catch (error) {
       if (path === undefined || !isForgotten(error) || turn === AGAIN.most) throw error

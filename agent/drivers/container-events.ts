@@ -143,8 +143,10 @@ async function eventOf(
     case 'destroy':
       return { ...wearer, what: Action }
     case 'die': {
-      // Which exit that was, and after how long, only the container tells, if it is still there.
-      const facts = await docker.inspect(Actor.ID, signal)
+      // Which exit that was, and after how long, only the container tells, if it is still there. Of
+      // a pause container nobody asks.
+      const isPause = wearer.row === 'sandbox'
+      const facts = isPause ? undefined : await docker.inspect(Actor.ID, signal)
       const told = { exitCode: Number(Actor.Attributes.exitCode) }
       const died = {
         ...{ ...wearer, what: 'die' as const },

@@ -2,6 +2,7 @@
 
 import { endpointId } from '../../state/endpoint-id.ts'
 import type { ContainerSpec, HealthCheck, LogSpec, ProcessSpec, Spec } from '../../state/spec.ts'
+import { ENDPOINT } from '../../state/task-endpoint.ts'
 import { parentOf } from './cgroup/path.ts'
 import type { ContainerPlan } from './docker.ts'
 import type { Job } from './driver.ts'
@@ -10,9 +11,6 @@ import { type Fetched, NOTHING } from './values/values.ts'
 type HostConfig = NonNullable<ContainerPlan['HostConfig']>
 
 const MIB = 1024 * 1024
-
-/** Where the task endpoint is (kernel/task-endpoint.ts). */
-const ENDPOINT_ADDRESS = '169.254.170.2'
 
 /** Stands for the task's id in the name of an awslogs stream, and in the tag of what is routed (api/log-spec.ts). */
 const TASK_ID = '{task-id}'
@@ -82,7 +80,7 @@ function ownEnvironment(
   { name }: ContainerSpec,
 ): Record<string, string> {
   const id = endpointId(holderId, name)
-  const endpoint = `http://${ENDPOINT_ADDRESS}`
+  const endpoint = `http://${ENDPOINT.address}`
   return {
     ECS_CONTAINER_METADATA_URI: `${endpoint}/v3/${id}`,
     ECS_CONTAINER_METADATA_URI_V4: `${endpoint}/v4/${id}`,
@@ -114,8 +112,12 @@ function mounts(
     if (volume?.kind === 'bind') return volume.hostPath
     return details('volume', `volume:${name}`).volumeName
   }
+  const idOf = (name: string): string =>
+    task.madeAhead
+      ? details('created', `created:${name}`).containerId
+      : details('container', `container:${name}`).containerId
   const from = ({ container, readOnly }: (typeof volumesFrom)[number]): string =>
-    `${details('container', `container:${container}`).containerId}:${mode(readOnly)}`
+    `${idOf(container)}:${mode(readOnly)}`
   return {
     // Docker makes a place of the host that is not there, as on ECS.
     ...(own.length > 0 && {

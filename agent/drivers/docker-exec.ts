@@ -17,6 +17,7 @@ export type ExecPlan = {
 export type Executing = {
   /** Its input, and what it writes: in frames unless it has a terminal. */
   readonly stream: Duplex
+  /** Of one that has ended this does nothing. Throws a Failure where Docker refuses it. */
   resize(columns: number, rows: number): Promise<void>
   /** Its exit code; undefined while it runs. */
   exitCode(): Promise<number | undefined>
@@ -62,7 +63,7 @@ export const execCalls = (api: Dockerode): ExecCalls => ({
       const stream = await call(signal, CALL_MS, () => made.start(how))
       return {
         stream,
-        resize: (columns, rows) => made.resize({ w: columns, h: rows }),
+        resize: (columns, rows) => resize(made, columns, rows),
         async exitCode() {
           const { Running, ExitCode } = await made.inspect()
           return Running ? undefined : (ExitCode ?? undefined)
@@ -73,3 +74,21 @@ export const execCalls = (api: Dockerode): ExecCalls => ({
     }
   },
 })
+
+async function resize(made: Dockerode.Exec, columns: number, rows: number): Promise<void> {
+  try {
+    await made.resize({ w: columns, h: rows })
+  } catch (error) {
+    if (await hasEnded(made)) return
+    throw dockerFailure(error, 'CannotResizeExec', 'refused')
+  }
+}
+
+/** Asked instead of read off the refusal: each version of Docker words that in its own way. */
+async function hasEnded(made: Dockerode.Exec): Promise<boolean> {
+  try {
+    return !(await made.inspect()).Running
+  } catch (error) {
+    return statusOf(error) === 404
+  }
+}

@@ -7,6 +7,9 @@ import { dockerFailure, statusOf } from './docker-failure.ts'
 
 export type ImageFacts = { readonly imageId: string; readonly digest?: string }
 
+/** What a container gets from its image. */
+export type ImageConfig = { readonly imageId: string; readonly variables: readonly string[] }
+
 /** What a registry wants to see. Never written down, and never in an error. */
 export type RegistryAuth =
   | { readonly username: string; readonly password: string }
@@ -24,8 +27,8 @@ export type ImageSummary = {
 export type ImageCalls = {
   /** The image, or undefined where it is not on this host. */
   image(reference: string, signal: AbortSignal): Promise<ImageFacts | undefined>
-  /** The names of the variables that the image has; none where there is no image. */
-  imageVariables(reference: string, signal: AbortSignal): Promise<string[]>
+  /** The image with the names of its variables, or undefined where it is not on this host. */
+  imageConfig(reference: string, signal: AbortSignal): Promise<ImageConfig | undefined>
   /** All images with a name, or that no name leads to any more. */
   listImages(signal: AbortSignal): Promise<ImageSummary[]>
   /** Pulls it. Throws `refused` CannotPullContainerError with the registry's words. */
@@ -64,10 +67,11 @@ export function imageCalls(api: Dockerode, silenceMs = SILENCE_MS): ImageCalls {
       return facts && { imageId: facts.Id, ...(digest === undefined ? {} : { digest }) }
     },
 
-    async imageVariables(reference, signal) {
+    async imageConfig(reference, signal) {
       const image = call(signal, CALL_MS, () => api.getImage(reference).inspect())
       const facts = await image.catch((error) => goneOr(error, 'CannotInspectImageError'))
-      return (facts?.Config.Env ?? []).map((line) => line.replace(/=.*/s, ''))
+      const variables = (facts?.Config.Env ?? []).map((line) => line.replace(/=.*/s, ''))
+      return facts && { imageId: facts.Id, variables }
     },
 
     async listImages(signal) {

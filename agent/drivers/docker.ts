@@ -46,7 +46,7 @@ export type Docker = ImageCalls &
     createVolume(name: string, plan: VolumePlan, signal: AbortSignal): Promise<void>
     /** Removes it with what is in it. Gone is success. */
     removeVolume(name: string, signal: AbortSignal): Promise<void>
-    /** How dockerd makes cgroups, and whether at all. */
+    /** How dockerd makes cgroups, and whether at all. Asked once while a stream of events is open. */
     cgroupDriver(signal: AbortSignal): Promise<'cgroupfs' | 'systemd' | 'none'>
     /** What happens from now on to containers with this label; it ends when the connection does. */
     events(label: string, kinds: readonly string[], signal: AbortSignal): Promise<Lines>
@@ -71,6 +71,9 @@ export const isImageMissing = (error: unknown): boolean =>
 export function openDocker(dockerHost: string | undefined = process.env.DOCKER_HOST): Docker {
   const api = new Dockerode({ socketPath: socketOf(dockerHost) })
   const one = (id: string) => api.getContainer(id)
+  // What only a restart of dockerd can change is known for as long as its events come.
+  const streams = new Set<object>()
+  let cgroups: 'cgroupfs' | 'systemd' | 'none' | undefined
   return {
     async inspect(id, signal) {
       const facts = call(signal, CALL_MS, (abortSignal) => one(id).inspect({ abortSignal }))
@@ -148,16 +151,25 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       await unlessGone(removed, 'CannotRemoveVolumeError')
     },
     async cgroupDriver(signal) {
+      if (cgroups !== undefined) return cgroups
+      const open = [...streams]
       const asked = call(signal, CALL_MS, () => api.info())
       const refused = (error: unknown) => failWith(error, 'DockerUnreachable', 'transient')
       const { CgroupDriver } = await asked.catch(refused)
-      return ['cgroupfs', 'systemd'].includes(CgroupDriver) ? CgroupDriver : 'none'
+      const found = ['cgroupfs', 'systemd'].includes(CgroupDriver) ? CgroupDriver : 'none'
+      if (open.some((stream) => streams.has(stream))) cgroups = found
+      return found
     },
     async events(label, kinds, signal) {
       const filters = { type: ['container' as const], label: [label], event: [...kinds] }
       const stream = await api
         .getEvents({ filters, abortSignal: signal })
         .catch((error) => failWith(error, 'DockerUnreachable', 'transient'))
+      streams.add(stream)
+      stream.once('close', () => {
+        streams.delete(stream)
+        cgroups = undefined
+      })
       return stream as unknown as Lines
     },
   }

@@ -37,6 +37,7 @@ export type Details = {
   attachment: { attachmentId: string; deviceIndex: number }
   guard: Record<string, never>
   link: { ifindex: number; mtu: number; gatewayMac: string }
+  created: { containerId: string }
   /** `exit`: it was found exited. */
   container: { containerId: string; exit?: Exit }
   address: { ipv4: string }
@@ -80,7 +81,7 @@ export type Driver<K extends RowKind> = {
 /** One driver for each kind of row that a holder on this host can have. */
 export type Drivers = { readonly [K in Exclude<RowKind, 'address'>]: Driver<K> }
 
-/** The container's spec that a row `image:<name>` or `container:<name>` is about. */
+/** The container's spec that a row `image:<name>`, `created:<name>` or `container:<name>` is about. */
 export function containerOf({ spec, row }: Job): ContainerSpec {
   const name = row.slice(row.indexOf(':') + 1)
   const found = spec.containers.find((c) => c.name === name)

@@ -5,6 +5,7 @@ import { attachmentDriver } from './attachment.ts'
 import { openCgroups } from './cgroup/tree.ts'
 import { cgroupDriver } from './cgroup.ts'
 import { containerDriver } from './container.ts'
+import { createdDriver } from './created.ts'
 import type { Docker } from './docker.ts'
 import type { Drivers } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
@@ -19,6 +20,7 @@ import { publicIpDriver } from './public-ip.ts'
 import type { Roles } from './roles/roles.ts'
 import { routersBelow } from './router-folder.ts'
 import { sandboxDriver } from './sandbox.ts'
+import type { StartTurns } from './start-turns.ts'
 import type { Subnets } from './subnets.ts'
 import type { Values } from './values/values.ts'
 import { volumeDriver } from './volume.ts'
@@ -34,6 +36,8 @@ export type DriverOptions = {
   readonly stateDir: string
   /** EC2 says that an ENI slot which we took for free is not. */
   readonly onTaken: () => void
+  /** Whose turn it is to have a container started. */
+  readonly turns: StartTurns
   /** Multiplies how long one attempt waits for a network card and for the router. */
   readonly timeoutScale?: number
   /** Whether a task's security groups are put back where somebody changed them: no unless told. */
@@ -49,10 +53,12 @@ const LINK_MS = { appear: 30_000, gateway: 5_000 }
 
 /** One driver for each kind of row. */
 export function openDrivers(options: DriverOptions): Drivers {
-  const { ec2, subnets, docker, kernel, host, images, stateDir, hostLeftMs, onTaken } = options
+  const { ec2, subnets, docker, kernel, host, images, stateDir, hostLeftMs, onTaken, turns } =
+    options
   const { timeoutScale = 1, keepGroups = false, roles, values } = options
   const cgroups = openCgroups()
   const lookup = openEniLookup(ec2)
+  const making = { docker, host, ...(roles && { roles }), ...(values && { values }) }
   return {
     eni: eniDriver({ ec2, lookup, subnets, host, keepGroups }),
     publicIp: publicIpDriver({ ec2, host }),
@@ -65,18 +71,14 @@ export function openDrivers(options: DriverOptions): Drivers {
       ...(values && { values }),
     }),
     cgroup: cgroupDriver({ docker, cgroups, host }),
-    sandbox: sandboxDriver({ docker, cgroups, kernel, host }),
+    sandbox: sandboxDriver({ docker, cgroups, kernel, host, turns }),
     link: linkDriver({
       kernel,
       host,
       appearTimeoutMs: LINK_MS.appear * timeoutScale,
       gatewayTimeoutMs: LINK_MS.gateway * timeoutScale,
     }),
-    container: containerDriver({
-      ...{ docker, cgroups, host },
-      ...(hostLeftMs && { hostLeftMs }),
-      ...(roles && { roles }),
-      ...(values && { values }),
-    }),
+    created: createdDriver(making),
+    container: containerDriver({ ...making, cgroups, turns, ...(hostLeftMs && { hostLeftMs }) }),
   }
 }

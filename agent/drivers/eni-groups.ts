@@ -25,7 +25,8 @@ export async function recheck(
   signal: AbortSignal,
 ): Promise<Details['eni']> {
   const { eniId, securityGroupIds: own } = known
-  const { securityGroupIds: asked, groupsOrder = 0, unheard = [], isWithdrawn } = eniOf(job)
+  const { securityGroupIds: asked, groupsOrder = 0, unheard = [], ...order } = eniOf(job)
+  const { isWithdrawn, isTakenOver } = order
   const wanted = asked.length === 0 ? own : [...asked]
   // An order counts also for groups that are the task's already: somebody may have changed them.
   const isAmended = groupsOrder !== (known.groupsOrder ?? 0) || !sameSet(wanted, own)
@@ -36,8 +37,8 @@ export async function recheck(
   }
   const ordered = groupsOrder === 0 ? {} : { groupsOrder }
   const details = { ...known, securityGroupIds: wanted, ...ordered }
-  // A spare's groups, changed for the first time: whatever it wears now, these are put on.
-  if (groupsOrder === 0 && isAmended) {
+  // A spare's are replaced, whatever it wears now: there is nothing to look at first.
+  if (isTakenOver && known.groupsOrder === undefined) {
     await wear({ ec2, job, eniId }, wanted, signal)
     return details
   }

@@ -16,6 +16,7 @@ import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
 import { type PauseImage, pauseImage } from './pause/image.ts'
+import { openStartTurns, type StartTurns } from './start-turns.ts'
 
 export type SandboxOptions = {
   readonly docker: Docker
@@ -23,6 +24,8 @@ export type SandboxOptions = {
   readonly host: Host
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'end'>
+  /** By default its own. */
+  readonly turns?: StartTurns
   /** By default the one for this machine. */
   readonly image?: PauseImage
 }
@@ -32,7 +35,8 @@ export type SandboxOptions = {
  * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
  */
 export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
-  const { docker, kernel, host, cgroups = openCgroups(), image = pauseImage() } = options
+  const { docker, kernel, host, image = pauseImage() } = options
+  const { cgroups = openCgroups(), turns = openStartTurns() } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<string> {
@@ -73,18 +77,22 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       if (found?.State.Running) return await settle(found.Id, signal)
       if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
       const containerId = found?.Id ?? (await make(job, signal))
-      await startContainer({ docker, cgroups }, job, containerId, signal)
+      await startContainer({ docker, cgroups, turns }, job, containerId, signal)
       return await settle(containerId, signal)
     },
 
     async release(job, signal) {
-      const facts = await findContainer(docker, wearerOf(job), signal)
-      if (facts !== undefined) {
-        await endContainer({ cgroups }, job, facts.Id)
-        await docker.remove(facts.Id, signal)
+      const known = job.known('sandbox', job.row)
+      // What was held is known by its id; in doubt it may be another, made by an ensure without an answer.
+      const isSure = known !== undefined && !job.again
+      const facts = isSure ? undefined : await findContainer(docker, wearerOf(job), signal)
+      const containerId = isSure ? known.containerId : facts?.Id
+      if (containerId !== undefined) {
+        await endContainer({ cgroups }, job, containerId)
+        await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
-      const netns = job.known('sandbox', job.row)?.netns ?? (facts && netnsOf(facts))
+      const netns = known?.netns ?? (facts && netnsOf(facts))
       if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
       return undefined
     },

@@ -19,6 +19,8 @@ import { ExecBody, TaskParams } from './schemas.ts'
 
 /** How long a program waits for its connection, milliseconds. */
 const WAIT_MS = 30_000
+/** How long a caller has to hang up when all was said, milliseconds. */
+const HANG_UP_MS = 1000
 /** How many may wait at once. */
 const WAITING_MAX = 100
 
@@ -60,7 +62,7 @@ export function openExec(api: Api): Exec {
       const id = /^\/exec\/([0-9a-f]{32})$/.exec(url)?.[1] ?? ''
       const found = waiting.get(id)
       if (headers.upgrade?.toLowerCase() !== EXEC_PROTOCOL || found === undefined) {
-        socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+        over(socket, 'HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
         return
       }
       waiting.delete(id)
@@ -73,7 +75,7 @@ export function openExec(api: Api): Exec {
       ]
       socket.write(`HTTP/1.1 ${upgraded.join('\r\n')}\r\n\r\n`)
       run(api, found, socket).catch((error) => {
-        if (!socket.destroyed) socket.end(frame(FROM.failure, awsErrorOf(error).message))
+        if (!socket.destroyed) over(socket, frame(FROM.failure, awsErrorOf(error).message))
       })
     },
 
@@ -81,6 +83,11 @@ export function openExec(api: Api): Exec {
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+/** The last word. Whoever has been sent it and does not hang up is hung up on. */
+function over(socket: Duplex, last: Buffer | string): void {
+  socket.end(last, () => setTimeout(() => socket.destroy(), HANG_UP_MS).unref())
 }
 
 async function run({ orders }: Api, waiting: Waiting, socket: Duplex): Promise<void> {
@@ -103,7 +110,7 @@ async function carry(session: ExecSession, socket: Duplex): Promise<void> {
   }
   const code = Buffer.alloc(4)
   code.writeUInt32BE((await session.exitCode()) >>> 0)
-  socket.end(frame(FROM.exit, code))
+  over(socket, frame(FROM.exit, code))
   await hearing
 }
 

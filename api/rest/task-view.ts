@@ -108,7 +108,12 @@ function stepView({ createdAt }: Timeline, { beganAt, doneAt, gaveUpAt, ...step 
   }
 }
 
-function moments({ steps: _, latestAt: __, ...times }: Timeline): Readonly<Record<string, string>> {
+function moments({
+  steps: _,
+  latestAt: __,
+  forgotten: ___,
+  ...times
+}: Timeline): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(times).map(([moment, at]) => [moment, new Date(at).toISOString()]),
   )

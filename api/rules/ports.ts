@@ -1,12 +1,10 @@
 // Rules about ports. All containers of a task share one network namespace: a port is a port, there
 // is nothing to map it to, and only one container can have it.
 
+import { ENDPOINT } from '../../state/task-endpoint.ts'
 import { clientError, shown } from '../aws-error.ts'
 import type { Rule } from './rule.ts'
 import { checkForm, checkRange, checkUnique, containersOf } from './rule.ts'
-
-/** enid's own listener in the task's namespace (169.254.170.2, the metadata endpoint). */
-const METADATA_PORT = 51679
 
 export const ports: Rule = (definition) => {
   for (const { path, mapping } of mappingsOf(definition)) {
@@ -24,8 +22,8 @@ export const ports: Rule = (definition) => {
     if (!['tcp', 'udp'].includes(protocol)) {
       throw clientError(`${path}.protocol`, `${shown(protocol)}: a protocol is "tcp" or "udp"`)
     }
-    if (containerPort === METADATA_PORT) {
-      const rule = `${METADATA_PORT} is taken by the task metadata endpoint in every task`
+    if (containerPort === ENDPOINT.ownPort) {
+      const rule = `${ENDPOINT.ownPort} is taken by the task metadata endpoint in every task`
       throw clientError(`${path}.containerPort`, rule, 'Choose another port')
     }
     const form = 'lower-case letters, digits, hyphens, underscores; at most 64, no hyphen first'

@@ -27,7 +27,7 @@ export const prefixMemberSet = (groupId: string, version: Version): string =>
 export const prefixSets = (): Command[] => [
   addSet('netdev', 'arp_sender_prefix', ['ifname', 'ether_addr', 'ipv4_addr']),
   ...(['ipv4', 'ipv6'] as const).flatMap((version) => [
-    addSet('inet', `source_prefix_${version}`, ['ifname', 'ether_addr', `${version}_addr`]),
+    addSet('inet', `source_prefix_${version}`, ['ifname', `${version}_addr`]),
     addSet('inet', `destination_prefix_${version}`, ['ifname', `${version}_addr`]),
   ]),
 ]
@@ -41,7 +41,7 @@ export function prefixElements(
   const version = familyOf(network) ?? 'ipv4'
   const inet = (set: string, ...key: string[]): Element => ({ family: 'inet', set, key })
   return [
-    inet(`source_prefix_${version}`, link, mac, network),
+    inet(`source_prefix_${version}`, link, network),
     inet(`destination_prefix_${version}`, link, network),
     ...groupIds.map((groupId) => inet(prefixMemberSet(groupId, version), network)),
     ...(version === 'ipv6'

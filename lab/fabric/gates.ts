@@ -79,12 +79,12 @@ function sets(): Command[] {
     addSet('netdev', 'mac', ['ifname', 'ether_addr']),
     addSet('netdev', 'unchecked', ['ifname', 'ether_addr']),
     addSet('netdev', 'arp_sender', ['ifname', 'ether_addr', 'ipv4_addr']),
-    addSet('inet', 'link_local', ['ifname', 'ether_addr', 'ipv6_addr']),
-    addSet('inet', 'unchecked_source', ['ifname', 'ether_addr']),
+    addSet('inet', 'link_local', ['ifname', 'ipv6_addr']),
+    addSet('inet', 'unchecked_source', ['ifname']),
     addSet('inet', 'unchecked_destination', ['ifname']),
     addSet('inet', 'gateways', ['ifname']),
     ...(['ipv4', 'ipv6'] as const).flatMap((version) => [
-      addSet('inet', `source_${version}`, ['ifname', 'ether_addr', `${version}_addr`]),
+      addSet('inet', `source_${version}`, ['ifname', `${version}_addr`]),
       addSet('inet', `destination_${version}`, ['ifname', `${version}_addr`]),
     ]),
     ...prefixSets(),
@@ -95,7 +95,7 @@ function sets(): Command[] {
   ]
 }
 
-/** What every port's own chain jumps to: its MAC alone, and of all ethertypes only IP and ARP. */
+/** What every port's own chain jumps to with all that is no IP from its own MAC: of that only ARP passes. */
 function frames(): Command[] {
   const rule = (...statements: Statement[]): Command => addRule('netdev', 'frames', statements)
   const sender = payload('arp', 'saddr ether')
@@ -103,7 +103,6 @@ function frames(): Command[] {
   return [
     addChain('netdev', 'frames'),
     refuse('frames', 'frames', 'spoofed MAC', match(concat(iif, etherSource), inSet('mac'), '!=')),
-    ...['ip', 'ip6'].map((type) => rule(match(payload('ether', 'type'), type), accept)),
     rule(match(concat(iif, sender, address), inSet('arp_sender')), accept),
     rule(
       match(concat(iif, sender, networkOf(address, 'ipv4')), inSet('arp_sender_prefix')),
@@ -115,10 +114,12 @@ function frames(): Command[] {
   ]
 }
 
-/** A packet's source is an address or in a prefix of its port, or the port is unchecked, or it is NDP. */
+/**
+ * A packet's source is an address or in a prefix of its port, or the port is unchecked, or it is NDP.
+ * That its MAC is the port's was seen before, by the guard of its link.
+ */
 function sourceCheck(): Command[] {
-  const from = (set: string, ...more: (typeof iif)[]) =>
-    match(concat(iif, etherSource, ...more), inSet(set))
+  const from = (set: string, address: typeof iif) => match(concat(iif, address), inSet(set))
   const chain = 'source_check'
   return [
     addGate(chain, 'prerouting', BEFORE_DEFRAG),
@@ -140,7 +141,7 @@ function sourceCheck(): Command[] {
     ].map((isNotEdge) =>
       rule(
         chain,
-        from('unchecked_source'),
+        match(iif, inSet('unchecked_source')),
         match(fib('type', 'saddr'), 'local', '!='),
         isNotEdge,
         accept,

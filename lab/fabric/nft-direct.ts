@@ -26,6 +26,7 @@ import {
   word,
 } from './nft-attributes.ts'
 import { hostWord } from './nft-expressions.ts'
+import { frameRule } from './nft-frame.ts'
 import { expressionsOf } from './nft-rule.ts'
 
 const NFTABLES = 10 // NFNL_SUBSYS_NFTABLES
@@ -132,13 +133,12 @@ const VALUES: ReadonlyMap<string, Part> = new Map([
 
 /** The sets of single values (gates.ts, border.ts, security-group.ts), and what their keys are. */
 const SETS: readonly (readonly [RegExp, readonly Part[]])[] = [
-  [/^(mac|unchecked|unchecked_source)$/, ['link', 'mac']],
-  [/^(arp_sender|source_ipv4)$/, ['link', 'mac', 'ipv4']],
-  [/^(link_local|source_ipv6)$/, ['link', 'mac', 'ipv6']],
-  [/^destination_ipv4$/, ['link', 'ipv4']],
-  [/^destination_ipv6$/, ['link', 'ipv6']],
+  [/^(mac|unchecked)$/, ['link', 'mac']],
+  [/^arp_sender$/, ['link', 'mac', 'ipv4']],
+  [/^(source|destination)_ipv4$/, ['link', 'ipv4']],
+  [/^(link_local|(source|destination)_ipv6)$/, ['link', 'ipv6']],
   [
-    /^(lease_address|gateways|subnet_of|unchecked_destination|(egress|ingress)_groups|links-.+)$/,
+    /^(lease_address|gateways|subnet_of|unchecked_(source|destination)|(egress|ingress)_groups|links-.+)$/,
     ['link'],
   ],
   [/^((egress|ingress)_chains|border_(out|in)_subnet|route_of)$/, ['mark']],
@@ -187,7 +187,7 @@ function addChain(fields: Fields): Message | undefined {
 function addRule(fields: Fields): Message | undefined {
   const { family, table, chain, expr, comment, ...others } = fields
   if (!Array.isArray(expr) || !isEmpty(others)) return undefined
-  const expressions = expressionsOf(expr)
+  const expressions = frameRule(expr) ?? expressionsOf(expr)
   const words = comment === undefined ? [] : [commentOf(comment)]
   if (expressions === undefined || words.includes(undefined)) return undefined
   return build(MSG.NEWRULE, FLAG.CREATE | APPEND, family, `rule of ${chain}`, [

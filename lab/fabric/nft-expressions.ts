@@ -7,8 +7,8 @@ import { ICMP, ICMPV6, TCP, UDP } from './protocol.ts'
 
 const REGISTER = 1
 const COMPARE = { equal: 0, atMost: 3, atLeast: 5 } as const
-const BASE = { network: 1, transport: 2 } as const
-const META = { mark: 3, nfproto: 15, l4proto: 16 } as const
+const BASE = { link: 0, network: 1, transport: 2 } as const
+const META = { mark: 3, iiftype: 8, nfproto: 15, l4proto: 16 } as const
 export const NFPROTO = { ipv4: 2, ipv6: 10 } as const
 /** The protocols whose fields are known here. */
 export const PROTOCOLS: ReadonlyMap<unknown, number> = new Map([
@@ -28,6 +28,8 @@ export const transport = (at: number, bytes: number): Field => ({
   bytes,
 })
 
+/** A frame's sender and its type, side by side. */
+export const FROM_AND_TYPE: Field = { base: BASE.link, at: 6, bytes: 8 }
 export const FIELDS: ReadonlyMap<string, Field> = new Map([
   ['ip saddr', network(12, 4)],
   ['ip daddr', network(16, 4)],

@@ -35,13 +35,13 @@ export class PortLinks {
   /** Makes a port's link, under guard from its first frame on. */
   plug(kernel: FabricKernel, linked: LinkedPort): Promise<PluggedLink> {
     const plan = linkPlan(this.#options.name, linked.port)
-    return kernel.call('plugLink', plan, guardLink(linked.link))
+    return kernel.call('plugLink', plan, guardLink(linked.link, linked.port.mac))
   }
 
   /** The port's link as a dead lab left it, wherever its guest's end is by now, if it is there. */
   adopt(kernel: FabricKernel, linked: LinkedPort): Promise<PluggedLink | undefined> {
     const plan = linkPlan(this.#options.name, linked.port)
-    return kernel.call('adoptLink', plan, guardLink(linked.link))
+    return kernel.call('adoptLink', plan, guardLink(linked.link, linked.port.mac))
   }
 
   /**

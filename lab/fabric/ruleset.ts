@@ -14,6 +14,7 @@ import { OPEN, TO_GATEWAY } from './gateway-gates.ts'
 import { nearElement } from './near.ts'
 import { putAcl } from './network-acl.ts'
 import {
+  accept,
   addChain,
   addIngress,
   addRule,
@@ -23,6 +24,8 @@ import {
   type Element,
   flushChain,
   jump,
+  match,
+  payload,
   type Statement,
 } from './nft.ts'
 import { type Direction, groupChain, memberSet, putGroup } from './security-group.ts'
@@ -90,9 +93,19 @@ export function changePort(
   ]
 }
 
-/** Guards a new link against every frame that is not its own; the link must be there. */
-export function guardLink(link: string): Command[] {
-  return [addIngress(link, link), addRule('netdev', link, [jump('frames')])]
+/**
+ * Guards a new link against every frame that is not its own; the link must be there. What is IP and
+ * from its own MAC, so all but a few, passes by a comparison; the rest is for `frames` to judge.
+ */
+export function guardLink(link: string, mac: string): Command[] {
+  const isOwn = match(payload('ether', 'saddr'), mac)
+  const isOf = (type: 'ip' | 'ip6') => match(payload('ether', 'type'), type)
+  return [
+    addIngress(link, link),
+    addRule('netdev', link, [isOwn, isOf('ip'), accept]),
+    addRule('netdev', link, [isOwn, isOf('ip6'), accept]),
+    addRule('netdev', link, [jump('frames')]),
+  ]
 }
 
 /**
@@ -149,14 +162,14 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
     netdev('mac', link, mac),
     netdev('arp_sender', link, mac, '0.0.0.0'), // An address probe.
     ...port.ipv4.map((address) => netdev('arp_sender', link, mac, address)),
-    inet('link_local', link, mac, linkLocal(mac)),
-    inet('link_local', link, mac, '::'), // Duplicate address detection.
+    inet('link_local', link, linkLocal(mac)),
+    inet('link_local', link, '::'), // Duplicate address detection.
     ...borderElements(subnetId, link),
     ...port.ipv4.slice(0, 1).map((address) => leaseElement(link, address)),
     ...addresses.flatMap((address) => {
       const version = familyOf(address) ?? 'ipv4'
       return [
-        inet(`source_${version}`, link, mac, address),
+        inet(`source_${version}`, link, address),
         inet(`destination_${version}`, link, address),
         nearElement(subnetId, link, address),
         ...wears.map((groupId) => inet(memberSet(groupId, version), address)),
@@ -177,7 +190,7 @@ function elementsOf({ port, link }: LinkedPort): Element[] {
       ? []
       : [
           netdev('unchecked', link, mac),
-          inet('unchecked_source', link, mac),
+          inet('unchecked_source', link),
           inet('unchecked_destination', link),
         ]),
     ...(groupSet === ''

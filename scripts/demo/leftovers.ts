@@ -33,7 +33,7 @@ function cgroupsOf({ instanceId }: Traces): string[] {
   return instanceId === '' ? [] : globSync(parents).map((path) => `cgroup ${path}`)
 }
 
-/** Where a task's own endpoint listens, on the `lo` of every task that ran. */
+/** Where a task's own endpoint listens, on the `lo` of every task that ran; as ECS has it, not as we do. */
 const ENDPOINT = '169.254.170.2'
 
 type Link = { ifname: string; address?: string; ifalias?: string }

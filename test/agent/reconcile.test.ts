@@ -381,6 +381,29 @@ describe('an orphan', () => {
     expect(stage.known[0]).toEqual([])
   })
 
+  // P470
+  test('is no container that was made and not started yet; one whose making row gave it back is', async () => {
+    stage.journal.begin(TASK, spec({ madeAhead: true }))
+    const made = { ...ROWS, 'created:web': { details: { containerId: 'web-1' } } }
+    for (const row of ['eni:0', 'image:web', 'sandbox', 'created:web'] as const) {
+      stage.journal.append(TASK, { type: 'began', verb: 'ensure', row })
+      const { details } = { details: {}, ...(row === 'image:web' ? {} : made[row]) }
+      stage.journal.append(TASK, { type: 'done', verb: 'ensure', row, details })
+    }
+    stage.containers = [
+      box('pause-1', { wears: wears('sandbox') }),
+      ...['web-1', 'web-2'].map((id) => box(id, { isRunning: false })),
+    ]
+    const why = async () => (await reconcile.plan()).findings.map((each) => each.why.split(';')[0])
+    const second = 'its task holds web-1 as container:web, and one is enough'
+    expect(await why()).toEqual([second])
+    stage.stop()
+    expect(await why()).toEqual([second])
+    settleHolder(stage.journal, TASK, made)
+    const over = 'its task is over and gave container:web back'
+    expect(await why()).toEqual(['its task is over and gave sandbox back', over, over])
+  })
+
   test('that was given back and is shown once more is looked at twice again', async () => {
     stage.enis = [eni('eni-9', { attachment: attached({ attachedAt: 0 }) })]
     const { enis } = stage

@@ -33,6 +33,7 @@ const deadlineMs = {
   attachment: 60_000,
   guard: 60_000,
   link: 60_000,
+  created: 60_000,
   container: 60_000,
 }
 

@@ -46,6 +46,29 @@ test('nobody gives up before the one that is waited for was started', () => {
   expect(waitedTooLong(entry(), Date.now() + 3_600_000)).toBeUndefined()
 })
 
+// P470
+test('one that was made ahead has waited for all that it waits for', () => {
+  const containers = [
+    container('web', { db: 'HEALTHY' }),
+    container('db', {}, { startTimeoutMs: 5_000 }),
+  ]
+  const { journal } = memory()
+  const id = 'b'
+  journal.begin(id, spec({ containers, madeAhead: true }))
+  const held = (row: RowId) => {
+    journal.append(id, { type: 'began', verb: 'ensure', row })
+    journal.append(id, { type: 'done', verb: 'ensure', row, details: {} })
+  }
+  const before = ['eni:0', 'image:web', 'image:db', 'attachment:0', 'sandbox', 'link:0'] as const
+  for (const row of [...before, 'created:db', 'container:db'] as const) held(row)
+  const late = () => waitedTooLong(journal.get(id) ?? expect.fail(), Date.now() + 3_600_000)
+  expect(late()).toMatchObject({ row: 'container:web' })
+  journal.append(id, { type: 'healthSeen', container: 'db', healthy: true })
+  held('created:web')
+  journal.append(id, { type: 'healthSeen', container: 'db', healthy: false })
+  expect(late()).toBeUndefined()
+})
+
 // P196
 test('who waits gives up when the time of the other is over, and says for what it waited', () => {
   dbStarts()

@@ -69,9 +69,37 @@ describe('credentials for a task', () => {
     journal.begin('c', spec({ roles: { task: ROLE } }))
     journal.append('c', { type: 'stopAsked', stop: { code: 'UserInitiated', reason: 'x' } })
     answer = new Failure('transient', 'RoleCredentialsFailed', 'told to whoever asks')
-    warmUp(journal, roles)
+    warmUp(journal, roles, new AbortController().signal)
     await Promise.resolve()
     expect(asked).toEqual([`${ROLE} a`])
+  })
+
+  // P525
+  test('of many running tasks are got a few at a time, and no more once the agent ends', async () => {
+    for (let n = 0; n < 20; n++) journal.begin(`t${n}`, spec({ roles: { task: ROLE } }))
+    const answers: (() => void)[] = []
+    const slow = {
+      ...roles,
+      get: (_role: string, id: string) => {
+        asked.push(id)
+        return new Promise<never>((_, reject) => answers.push(() => reject(new Error('no'))))
+      },
+    }
+    const ended = new AbortController()
+    warmUp(journal, slow, ended.signal)
+    const answer = async () => {
+      answers.shift()?.()
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+    }
+    expect(asked).toHaveLength(4)
+    for (let n = 5; n <= 10; n++) {
+      await answer()
+      expect(asked).toHaveLength(n)
+    }
+    ended.abort()
+    for (let n = 0; n < 4; n++) await answer()
+    expect(asked).toHaveLength(10)
+    expect(new Set(asked).size).toBe(10)
   })
 })
 

@@ -40,6 +40,7 @@ export class World {
       attachment: driver,
       guard: driver,
       link: driver,
+      created: driver,
       container: driver,
     } satisfies { [K in keyof Drivers]: { ensure(job: Job, s: AbortSignal): Promise<Details[K]> } }
   }

@@ -18,7 +18,7 @@ import type { Services } from '../../agent/services.ts'
 import type { SparesView } from '../../agent/spare-orders.ts'
 import { withdrawn } from '../../state/amendment.ts'
 import type { Journal } from '../../state/journal.ts'
-import { fitsOf } from '../../state/spare.ts'
+import { fitsOf, takingOver } from '../../state/spare.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
 import type { Cause, RowId, Step } from '../../state/task.ts'
 import { kindOf, nextSteps } from '../../state/task.ts'
@@ -117,8 +117,9 @@ export function fakeOrders(journal: Journal): FakeOrders {
     place: (spec, count) => {
       const ready = fitsOf(spec, journal.all())
       return Array.from({ length: count }, (_, n) => {
-        const { id, rows } = ready[n] ?? { id: randomBytes(16).toString('hex') }
-        return { id, spec, ...(rows && { rows }) }
+        const fit = ready[n]
+        if (fit === undefined) return { id: randomBytes(16).toString('hex'), spec }
+        return { id: fit.id, spec: takingOver(spec, fit), rows: fit.rows }
       })
     },
     spares: () => orders.sparesView,

@@ -41,7 +41,9 @@ export type Rig = {
 }
 
 /** Opens everything in a folder of its own, on a free port. */
-export async function openRig(): Promise<Rig> {
+export async function openRig(
+  options: Pick<Parameters<typeof openApi>[0], 'patience'> = {},
+): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'enid-api-'))
   const db = openDatabase(join(folder, 'enid.db'))
   const journal = new Journal(db, Date.now)
@@ -64,6 +66,7 @@ export async function openRig(): Promise<Rig> {
   orders.keeper = keeper
   keeper.start()
   const api = await openApi({
+    ...options,
     orders,
     journal,
     catalog,

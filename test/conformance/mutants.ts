@@ -103,8 +103,8 @@ const BUGS: readonly Mutant[] = [
     patches: [
       {
         file: RULESET,
-        find: "return [addIngress(link, link), addRule('netdev', link, [jump('frames')])]",
-        put: `plugged.push(link)
+        find: '  const isOf = (type:',
+        put: `  plugged.push(link)
   const others = plugged.slice(2).filter((other) => other !== link)
   const bridged = others.map((dev) =>
     addRule('netdev', link, [
@@ -112,7 +112,12 @@ const BUGS: readonly Mutant[] = [
       { fwd: { dev } },
     ]),
   )
-  return [addIngress(link, link), ...bridged, addRule('netdev', link, [jump('frames')])]`,
+  const isOf = (type:`,
+      },
+      {
+        file: RULESET,
+        find: "    addRule('netdev', link, [jump('frames')]),",
+        put: "    ...bridged,\n    addRule('netdev', link, [jump('frames')]),",
       },
       {
         file: RULESET,
@@ -585,9 +590,9 @@ const OTHERS: readonly Mutant[] = [
         put: '',
       },
       {
-        file: GATES,
-        find: "rule(chain, from('source_ipv4', payload('ip', 'saddr')), accept),",
-        put: "rule(chain, match(payload('ip', 'saddr'), prefix('10.0.0.0', 8)), accept),",
+        file: RULESET,
+        find: "addRule('netdev', link, [isOwn, isOf('ip'), accept]),",
+        put: "addRule('netdev', link, [isOf('ip'), accept]),",
       },
     ],
     caughtBy: ['spoof-mac/v4'],

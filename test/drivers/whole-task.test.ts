@@ -21,6 +21,7 @@ import { type Ec2, openEc2 } from '../../agent/drivers/ec2.ts'
 import { findHost, pluggedEnis } from '../../agent/drivers/host.ts'
 import { openImds } from '../../agent/drivers/imds.ts'
 import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { openStartTurns } from '../../agent/drivers/start-turns.ts'
 import { openSubnets } from '../../agent/drivers/subnets.ts'
 import type { Host } from '../../agent/orders.ts'
 import { runLab } from '../../lab/main.ts'
@@ -63,7 +64,7 @@ beforeAll(async () => {
   const docker = openDocker()
   const images = noImages('prefer-cached')
   const parts = { ec2, subnets, docker, kernel, host, images, stateDir: stateRoot }
-  drivers = openDrivers({ ...parts, onTaken: () => {} })
+  drivers = openDrivers({ ...parts, onTaken: () => {}, turns: openStartTurns() })
 })
 
 async function startLab(): Promise<string> {

@@ -194,3 +194,31 @@ test('two labs stand side by side, and one name is one lab', async () => {
     expect(leftovers(`${name}-b`)).toEqual([])
   }
 })
+
+// P527
+test('a lab says as much as ENID_LOG_LEVEL lets it, and refuses what is no level', async () => {
+  const enid = new URL('../../bin/enid', import.meta.url).pathname
+  const start = (level: string) =>
+    spawn(enid, ['lab', '--name', `${name}-l`, '--port', '0'], {
+      env: { ...process.env, ENID_LOG_LEVEL: level },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+  const linesOf = async (level: string) => {
+    const child = start(level)
+    let said = ''
+    child.stderr.on('data', (data: Buffer) => {
+      said += data
+      if (said.includes(' is up: ')) child.kill('SIGTERM')
+    })
+    const [code] = await once(child, 'close')
+    return { code, said, infos: said.split('\n').filter((line) => line.includes('"level":30')) }
+  }
+  expect((await linesOf('info')).infos).not.toEqual([])
+  expect(await linesOf('warn')).toMatchObject({ code: 0, infos: [] })
+  const loud = await linesOf('loud')
+  expect([loud.code, loud.said]).toEqual([
+    1,
+    "enid lab: ENID_LOG_LEVEL is 'loud'; use one of trace, debug, info, warn, error, fatal, silent\n",
+  ])
+  expect(leftovers(`${name}-l`)).toEqual([])
+}, 60_000)

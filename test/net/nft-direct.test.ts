@@ -227,7 +227,7 @@ function listed(netns: string): unknown {
 test.each<[string, Command[]]>([
   ['a port plugged in', changePort(undefined, second, OTHERS)],
   ['a port that translates plugged in', changePort(undefined, nat, OTHERS)],
-  ['its guard, on a device that is there', guardLink('lo')],
+  ['its guard, on a device that is there', guardLink('lo', '02:00:00:00:00:01')],
   [
     'a port that changes',
     changePort(second, { ...second, port: port(2, { ipv6: [], ipv4: ['10.0.0.77'] }) }, OTHERS),

@@ -11,7 +11,15 @@ import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
 import type { Container, Eni, SimWorld } from './world.ts'
-import { deservesStart, INSTANCES, NO_GROUP, OWN_GROUPS, QUARANTINE } from './world.ts'
+import {
+  deservesStart,
+  INSTANCES,
+  limitsOf,
+  NO_GROUP,
+  OTHER_GROUPS,
+  OWN_GROUPS,
+  QUARANTINE,
+} from './world.ts'
 
 /** A broken invariant. The message names it and the moment. */
 export class Broken extends Error {}
@@ -107,6 +115,7 @@ export class Checks implements Watching {
     if (this.#began.get(job.holderId, pattern) === undefined) {
       throw new Broken(`I6: ${verb} ${job.row} happened and never began`)
     }
+    if (verb === 'ensure' && job.row.startsWith('created:')) this.#checkVolumes(job)
     if (verb === 'ensure' && job.row.startsWith('container:')) this.#checkStart(job)
     if (verb === 'ensure' && job.row.startsWith('volume:')) this.#checkMount(job)
   }
@@ -177,6 +186,7 @@ export class Checks implements Watching {
       const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
       if (air !== undefined) throw new Broken(`I7: ${row} of ${id} stands on ${air.row}, not there`)
     }
+    if (event.type === 'assigned') this.#ran.delete(id)
     if (event.type === 'restartAsked' && holder.desired === 'stopped') {
       throw new Broken(`I7: a restart was asked of ${id}, which is to stop`)
     }
@@ -192,6 +202,8 @@ export class Checks implements Watching {
       return
     }
     this.#stopped.set(id, reason)
+    // Whatever becomes of a spare, no task is hurt.
+    if (holder.spec.kind === 'spare') return
     if (event.type === 'refused' && WAITED_OUT.includes(event.cause.code)) {
       throw new Broken(`I9: ${id} did not wait: ${reason}`)
     }
@@ -223,7 +235,10 @@ export class Checks implements Watching {
       return holder.desired === 'running' && holder.spec.waitMs !== undefined && !isBegun
     })
     const first = waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)[0]
-    const others = this.#all().filter((entry) => !waiting.includes(entry))
+    // A spare that is not given up yet is in nobody's way.
+    const isIdle = ({ holder: { spec, desired } }: Entry) =>
+      spec.kind === 'spare' && desired === 'running'
+    const others = this.#all().filter((entry) => !waiting.includes(entry) && !isIdle(entry))
     const isUp = ({ holder }: Entry) =>
       holder.desired === 'running' ||
       rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
@@ -275,6 +290,8 @@ export class Checks implements Watching {
     if (eni === undefined || more.length > 0) return `one ENI, it has ${more.length + 1}`
     if (eni.index === undefined) return 'the attachment'
     if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
+    if (eni.isUp !== (holder.spec.kind === 'task'))
+      return `its link as it should be, up ${eni.isUp}`
     if (!eni.guarded && !eni.isTheirs) return 'the guard'
     const isAddressed = holder.spec.enis[0]?.publicIp !== undefined
     if (isAddressed && this.#world.addressOf(eni.eniId) === undefined) return 'its public address'
@@ -299,7 +316,7 @@ export class Checks implements Watching {
     const last = groups.at(-1)
     const { securityGroupIds = [] } = holder.spec.enis[0] ?? {}
     if (last === undefined || isSame(last, securityGroupIds)) return
-    const earlier = [OWN_GROUPS, ...groups.slice(0, -1)]
+    const earlier = [OWN_GROUPS, OTHER_GROUPS, ...groups.slice(0, -1)]
     if (isRefused && earlier.some((each) => isSame(each, securityGroupIds))) return
     throw new Broken(`groups: ${id} was ordered ${last}, and is to have ${securityGroupIds}`)
   }
@@ -338,22 +355,38 @@ export class Checks implements Watching {
     const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
     // Somebody may drag the card out between the journal's word and this moment.
     if (!pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return false
-    return eni.card !== netns || !eni.configured
+    return eni.card !== netns || !eni.configured || !eni.isUp
   }
 
-  /**
-   * I2: no process of a task starts before its link stands configured in its namespace; nor before
-   * its volumes are there: Docker would make them, under nobody's mark.
-   */
-  #checkStart(job: Job): void {
+  /** No container is made before its volumes are there: Docker would make them, under nobody's mark. */
+  #checkVolumes(job: Job): void {
     for (const { volume } of containerOf(job).mounts ?? []) {
       if (this.#world.volumes.has(`volume:${volume} of ${job.holderId}`)) continue
-      throw new Broken(`${job.row} of ${job.holderId} starts without its volume ${volume}`)
+      throw new Broken(`${job.row} of ${job.holderId} is made without its volume ${volume}`)
     }
+  }
+
+  /** I2: no process of a task starts before its link stands configured in its namespace. */
+  #checkStart(job: Job): void {
+    this.#checkVolumes(job)
+    // One that was made ahead has no process yet, unless dockerd has forgotten it.
+    const isForgotten = this.#world.forgotten.has(`${job.holderId} ${job.row}`)
+    const isStarted = ({ state }: Container) =>
+      !job.spec.madeAhead || state !== 'created' || isForgotten
     const isAgain = [...this.#world.containers.values()].some(
-      (c) => c.holderId === job.holderId && c.row === job.row,
+      (c) => c.holderId === job.holderId && c.row === job.row && isStarted(c),
     )
-    if (!isAgain && this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
+    if (isAgain) return
+    if (this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
+    const { securityGroupIds: wanted = [] } = job.spec.enis[0] ?? {}
+    const accepted = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')?.accepted
+    if (wanted.length > 0 && accepted && !accepted.has(`${wanted}`)) {
+      throw new Broken(`I2: a process before EC2 accepted ${wanted}`)
+    }
+    const limits = this.#world.limits.get(job.holderId)
+    if (job.spec.cgroup && limits !== undefined && limits !== limitsOf(job.spec)) {
+      throw new Broken(`${job.row} of ${job.holderId} starts in ${limits}`)
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
-import { type Address, INSTANCES, type SimWorld } from './world.ts'
+import { type Address, INSTANCES, type SimWorld, startOf } from './world.ts'
 
 /** How the world misbehaves. Likelihoods per call, times in milliseconds. */
 export type Faults = {
@@ -180,6 +180,10 @@ export class Hands {
         (job) => world.takeIn(job),
         (job) => world.giveBack(job),
       ),
+      created: driver(
+        (job) => world.createContainer(job),
+        (job) => world.removeContainer({ ...job, row: startOf(job) }),
+      ),
       container: driver(
         (job) => world.startContainer(job),
         (job) => world.releaseContainer(job),
@@ -268,11 +272,12 @@ export class Hands {
         throw new KernelError({ errno: 'EINTR', what: 'interrupted' })
       })
     return {
-      verify: ({ mac, netns }) =>
+      verify: ({ mac, netns, isDown = false }) =>
         look(() => {
           const eni = world.enis.get(mac)
           const different = (what: string) => [{ what, expected: 'there', seen: 'absent' }]
           if (eni?.card !== netns) return different('mac')
+          if (eni.isUp === isDown) return different('up')
           return eni.configured ? [] : different('route')
         }),
       findLink: (mac, netns = 'host') =>
@@ -495,4 +500,4 @@ const attachment = (eniId: string, deviceIndex: number, isGuarded: boolean) => (
 const isStarted = ({ row }: Job): boolean => ['sandbox', 'container'].includes(kindOf(row))
 
 const isDocker = ({ row }: Job): boolean =>
-  ['sandbox', 'container', 'image', 'volume'].includes(kindOf(row))
+  ['sandbox', 'created', 'container', 'image', 'volume'].includes(kindOf(row))

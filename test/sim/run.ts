@@ -13,12 +13,15 @@ import { choose } from '../../agent/placement.ts'
 import { Queue } from '../../agent/queue.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
+import { Spares } from '../../agent/spares.ts'
 import { eventOf } from '../../agent/watch.ts'
 import { withGroups } from '../../state/amendment.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
+import { isSpare } from '../../state/spare.ts'
+import type { SpareRules } from '../../state/spare-plan.ts'
 import type { HolderId, Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
 import { holdsNothing, isWaiting, rowState, rows } from '../../state/task.ts'
@@ -29,7 +32,7 @@ import { Ending } from './ending.ts'
 import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, NO_GROUP, OWN_GROUPS, SimWorld } from './world.ts'
+import { INSTANCES, NO_GROUP, OTHER_GROUPS, OWN_GROUPS, SimWorld } from './world.ts'
 
 /** ENIs that their owner lends to tasks. */
 const LENT = ['eni-lent-0', 'eni-lent-1']
@@ -44,6 +47,7 @@ const deadlineMs = {
   attachment: 120_000,
   guard: 120_000,
   link: 180_000,
+  created: 120_000,
   container: 120_000,
 }
 const HOUR_MS = 3_600_000
@@ -61,6 +65,9 @@ export type Outcome = {
   readonly released: number
   readonly deaths: number
   readonly restarts: number
+  /** Tasks that took over a spare, and spares that none did. */
+  readonly adopted: number
+  readonly idle: number
   readonly events: number
   /** How tasks ended or stand, for a look at whether the run was worth anything. */
   readonly reasons: Readonly<Record<string, number>>
@@ -111,6 +118,7 @@ type Life = {
   readonly runner: Runner
   readonly drain: Drain
   readonly queue: Queue
+  readonly spares: Spares
   start(): void
 }
 
@@ -128,6 +136,9 @@ class Simulation {
   /** How likely the agent dies at any one moment of any step. */
   #mortality = 0
   #defect: unknown
+  readonly #spareRules: SpareRules
+  #spareSerial = 0
+  #adopted = 0
   #toBegin = 0
   #begun = 0
   #deaths = 0
@@ -144,6 +155,7 @@ class Simulation {
       eniCountMax,
     } as Host
     this.#world.keepGroups = this.#chance.happens(0.5)
+    this.#spareRules = someRules(this.#chance)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
     this.#ending = new Ending({
       world: this.#world,
@@ -173,8 +185,10 @@ class Simulation {
     const taskCount = 1 + this.#chance.below(8)
     this.#weather.faults = this.#someFaults()
     this.#mortality = this.#chance.pick([0, 0.003, 0.01, 0.03])
+    // Some come while there are spares already.
+    const windowMs = this.#chance.pick([3_000, 3_000, 60_000])
     for (let n = 0; n < taskCount; n++) {
-      this.#timeline.after(this.#chance.below(3000), () => {
+      this.#timeline.after(this.#chance.below(windowMs), () => {
         this.#toBegin -= 1
         this.#begin(n)
       })
@@ -192,6 +206,7 @@ class Simulation {
       this.#checks.obeys(entry)
     }
     if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
+    this.#life.spares.close()
     for (const { id } of this.#life.journal.all()) {
       this.#life.runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
     }
@@ -216,8 +231,9 @@ class Simulation {
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
     const { released, restarts } = this.#checks
-    const [deaths, events] = [this.#deaths, this.#events]
-    return { lifecycles: this.#begun, released, deaths, restarts, events, reasons }
+    const [deaths, events, adopted] = [this.#deaths, this.#events, this.#adopted]
+    const idle = this.#life.journal.all().filter(({ holder }) => isSpare(holder)).length
+    return { lifecycles: this.#begun, released, deaths, restarts, adopted, idle, events, reasons }
   }
 
   /** Faults of every size, none at all among them. */
@@ -255,9 +271,9 @@ class Simulation {
 
   /** As RunTask does: only what fits begins. */
   #begin(n: number): void {
-    const { journal, queue, runner, drain } = this.#life
-    const id = n.toString(16).padStart(32, '0')
-    const eni = { subnetIds, securityGroupIds: [], tags: {} }
+    const { journal, queue, runner, drain, spares } = this.#life
+    const securityGroupIds = this.#chance.pick([[], [], [], OTHER_GROUPS, [NO_GROUP]])
+    const eni = { subnetIds, securityGroupIds, tags: {} }
     const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
     const containers = this.#chance.pick([
       [container('web')],
@@ -271,22 +287,33 @@ class Simulation {
       return isOver ? [] : holder.spec.enis.flatMap(({ lentEniId }) => lentEniId ?? [])
     })
     const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
-    const lent = this.#chance.happens(0.15) && lentEniId !== undefined ? { lentEniId } : {}
+    const isLent = this.#chance.happens(0.15) && lentEniId !== undefined
+    const lent = isLent ? { lentEniId, securityGroupIds: [] } : {}
     // One that began before there were cgroups has none.
     const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
     const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
     const publicIp = this.#chance.happens(0.15) ? { publicIp: 'new' } : {}
-    const given = spec({ enis: [{ ...eni, ...lent, ...publicIp }], containers, ...around })
+    // By the id, not by chance, as in withVolume.
+    const ahead = n % 4 === 0 ? {} : { madeAhead: true as const }
+    const enis = [{ ...eni, ...lent, ...publicIp }]
+    const given = spec({ enis, containers, ...around, ...ahead })
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
     const waitMs = this.#chance.pick([undefined, 20_000, 600_000])
     if (!fits && (waitMs === undefined || queue.room(given).isTooBig)) return
-    const begun = fits || waitMs === undefined ? given : { ...given, waitMs }
+    const [placed] = fits ? spares.place(given, 1) : [{ spec: { ...given, waitMs } }]
+    if (placed === undefined) return
+    const rows = 'rows' in placed ? placed.rows : undefined
+    const id = 'id' in placed && rows !== undefined ? placed.id : n.toString(16).padStart(32, '0')
+    const begun = placed.spec as Spec
     asked(() => {
-      journal.begin(id, this.#chance.happens(0.3) ? withVolume(id, begun) : begun)
+      const spec = this.#chance.happens(0.3) ? withVolume(id, begun) : begun
+      journal.place({ id, spec, ...(rows && { rows }) })
       this.#begun += 1
+      if (rows !== undefined) this.#adopted += 1
       queue.look()
+      spares.started(id)
       runner.advance(id)
     })
   }
@@ -456,8 +483,20 @@ class Simulation {
         throw new Dead()
       },
     })
-    const tell = runner.tell.bind(runner)
-    const reconcile = new Reconcile({
+    const queue = new Queue({
+      ...{ journal, facts: placement, runner, clock, onDefect },
+      isDraining: () => ending.view() !== undefined,
+    })
+    const silent = { info: () => {}, warn: () => {} }
+    const spares = new Spares({
+      ...{ journal, runner, queue, facts: placement, rules: this.#spareRules, clock, onDefect },
+      draining: () => ending.view(),
+      noticed: (id) => reconcile.noticed(id),
+      log: silent,
+      newId: () => `5${(++this.#spareSerial).toString(16).padStart(31, '0')}`,
+    })
+    const tell = spares.tell.bind(spares)
+    const reconcile: Reconcile = new Reconcile({
       journal,
       instanceId: INSTANCES.own,
       journalSince: 0,
@@ -465,24 +504,21 @@ class Simulation {
       orphans: hands.orphans,
       tell,
       clock,
-      log: { info: () => {}, warn: () => {} },
+      log: silent,
       onDefect,
       keepGroups: this.#world.keepGroups,
     })
-    const queue = new Queue({
-      ...{ journal, facts: placement, runner, clock, onDefect },
-      isDraining: () => ending.view() !== undefined,
-    })
     const start = () => {
       queue.look()
+      spares.start()
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, queue, start }
+    return { clock, journal, runner, drain: ending, queue, spares, start }
   }
 
   #stopOne(): void {
-    const all = this.#life.journal.all()
+    const all = this.#life.journal.all().filter(({ holder }) => !isSpare(holder))
     if (all.length === 0) return
     const stop = { code: 'UserInitiated', reason: 'asked' } as const
     asked(() => this.#life.runner.stop(this.#chance.pick(all).id, stop))
@@ -493,6 +529,7 @@ class Simulation {
     const { journal, runner } = this.#life
     const all = journal.all().filter(({ holder }) => {
       const { is, details } = rowState(holder, 'eni:0')
+      if (isSpare(holder)) return false
       return holder.desired === 'running' && is !== 'none' && details !== undefined
     })
     if (all.length === 0) return
@@ -510,13 +547,19 @@ class Simulation {
     return holder === undefined || rowState(holder, row as 'sandbox').is === 'none'
   }
 
+  /** The row that a container is there for. */
+  #makerOf({ holderId, row }: { readonly holderId: HolderId; readonly row: string }): string {
+    const isAhead = this.#life.journal.get(holderId)?.holder.spec.madeAhead
+    return isAhead ? row.replace('container:', 'created:') : row
+  }
+
   #leaks(): string[] {
     const enis = [...this.#world.enis.values()].filter((eni) => {
       const isFree = eni.isTheirs && (eni.index === undefined || eni.pluggedByOwner)
       return !isFree && this.#isLeak(eni.holderId, 'eni:0')
     })
     const containers = [...this.#world.containers.values()].filter((c) =>
-      this.#isLeak(c.holderId, c.row),
+      this.#isLeak(c.holderId, this.#makerOf(c)),
     )
     const volumes = [...this.#world.volumes].filter(([, v]) => this.#isLeak(v.holderId, v.row))
     const cgroups = [...this.#world.cgroups].filter((id) => this.#isLeak(id, 'cgroup'))
@@ -595,4 +638,19 @@ function withVolume(id: HolderId, given: Spec): Spec {
       : { name: 'data', kind: 'nfs', fileSystemId: 'fs-12345678', rootDirectory: '/' }
   const containers = given.containers.map((one) => ({ ...one, mounts }))
   return { ...given, containers, volumes: [data] }
+}
+
+/** No spares in half of the runs; else few or many, of named pools, one of a subnet, or of launches. */
+function someRules(chance: Chance): SpareRules {
+  const pool = (securityGroupIds: readonly string[]) => ({ subnetId: 'subnet-a', securityGroupIds })
+  const target = chance.pick([1, 2, 4])
+  const max = target + chance.below(3)
+  const none = { target: 0, max: 0 }
+  return chance.pick<SpareRules>([
+    { ...none, listed: [] },
+    { ...none, listed: [] },
+    { target, max, listed: [] },
+    { ...none, listed: [{ ...pool([]), target, max }] },
+    { ...none, listed: [pool([]), pool(OTHER_GROUPS)].map((each) => ({ ...each, target, max })) },
+  ])
 }

@@ -3,10 +3,10 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
-import { eniOf } from '../../agent/drivers/driver.ts'
+import { containerOf, eniOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
-import type { ContainerSpec, HolderId } from '../../state/spec.ts'
+import type { ContainerSpec, HolderId, Spec } from '../../state/spec.ts'
 import { type Exit, isLent } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
@@ -27,13 +27,18 @@ export type Eni = {
   /** Where its card is: nowhere, on the host, or in a namespace. */
   card: 'none' | 'host' | string
   configured: boolean
+  isUp: boolean
   /** Somebody took our tags off. */
   stripped: boolean
   groups: readonly string[]
+  /** All that it ever wore by our doing, in words: EC2 had accepted them. */
+  readonly accepted: Set<string>
 }
 
 /** The security groups of every simulated task, until others are ordered. */
 export const OWN_GROUPS = ['sg-own']
+/** Those of tasks that want others than most. */
+export const OTHER_GROUPS = ['sg-other']
 /** Where somebody puts an ENI whose task he does not trust; and a group that EC2 does not know. */
 export const QUARANTINE = ['sg-quarantine']
 export const NO_GROUP = 'sg-none'
@@ -76,6 +81,9 @@ export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-000
 /** An Elastic IP of a task's, and the ENI that it stands for. */
 export type Address = { readonly allocationId: string; readonly holderId: HolderId; eniId?: string }
 
+/** The row that starts the container of a row: whose mark it wears, whichever row made it. */
+export const startOf = (job: Job): `container:${string}` => `container:${containerOf(job).name}`
+
 export class SimWorld {
   readonly addresses = new Map<string, Address>()
   readonly enis = new Map<string, Eni>()
@@ -84,6 +92,8 @@ export class SimWorld {
   readonly volumes = new Map<string, Whose & { readonly createdAt: number }>()
   /** Holders that have a cgroup. */
   readonly cgroups = new Set<HolderId>()
+  /** The limits of each, in words, once they were written. */
+  readonly limits = new Map<HolderId, string>()
   /** Processes that containerd runs, and that Docker does not know of, by holder and row. */
   readonly forgotten = new Map<string, Job>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
@@ -136,6 +146,11 @@ export class SimWorld {
       this.#declined.add(job.token)
       throw new Failure('refused', 'SubnetFull', 'no room', { ofChoice: true })
     }
+    const asked = eniOf(job).securityGroupIds
+    const groups = asked.length === 0 ? OWN_GROUPS : asked
+    if (groups.includes(NO_GROUP)) {
+      throw new Failure('refused', 'InvalidGroup.NotFound', 'no such group')
+    }
     const eni: Eni = {
       eniId: `eni-${++this.#serial}`,
       token: job.token,
@@ -147,8 +162,10 @@ export class SimWorld {
       guarded: false,
       card: 'none',
       configured: false,
+      isUp: false,
       stripped: false,
-      groups: OWN_GROUPS,
+      groups,
+      accepted: new Set([`${groups}`]),
     }
     this.enis.set(eni.eniId, eni)
     this.tokens.set(job.token, eni.eniId)
@@ -174,15 +191,17 @@ export class SimWorld {
     else if (isPutOn) this.overtaken.delete(eni.eniId)
     this.#orders.set(eni.eniId, Math.max(latest, groupsOrder))
     if (isPutOn || this.keepGroups) eni.groups = wanted
+    if (isPutOn || this.keepGroups) eni.accepted.add(`${wanted}`)
     return { ...known, securityGroupIds: wanted, ...(groupsOrder > 0 && { groupsOrder }) }
   }
 
   /** Somebody's ENI that tasks may borrow. */
   placeTheirs(eniId: string): void {
     const parts = { eniId, token: eniId, holderId: '', subnetId: 'subnet-a', isTheirs: true }
-    const state = { guarded: false, card: 'none', configured: false, stripped: false }
+    const state = { guarded: false, card: 'none', configured: false, isUp: false, stripped: false }
+    const accepted = new Set([`${OWN_GROUPS}`])
     const ipv4 = this.#freeAddress()
-    const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS }
+    const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS, accepted }
     this.enis.set(eniId, eni)
   }
 
@@ -232,6 +251,7 @@ export class SimWorld {
     // what it made, or makes what a late one would have made; a refusal proves that there is none.
     if (job.known('eni', job.row) === undefined && !this.tokens.has(job.token)) {
       if (job.choice === undefined || this.#declined.has(job.token)) return
+      if (eniOf(job).securityGroupIds.includes(NO_GROUP)) return
       this.createEni(job, declineLikelihood)
     }
     const eni = this.#eniOf(job)
@@ -319,8 +339,9 @@ export class SimWorld {
     return { containerId, netns: containerId }
   }
 
-  makeCgroup({ holderId }: Job): Details['cgroup'] {
+  makeCgroup({ holderId, spec }: Job): Details['cgroup'] {
     this.cgroups.add(holderId)
+    this.limits.set(holderId, limitsOf(spec))
     return { path: `enid/${holderId}` }
   }
 
@@ -334,12 +355,16 @@ export class SimWorld {
       if (process.holderId === holderId) this.forgotten.delete(key)
     }
     this.cgroups.delete(holderId)
+    this.limits.delete(holderId)
   }
 
   /** dockerd is killed in the instant in which its containerd starts this container. */
   forget(job: Job): void {
-    if (this.#containerOf(job) !== undefined) return
-    this.#newContainer(job).state = 'created'
+    const there = this.#containerOf(job)
+    const isAhead = job.row !== 'sandbox' && job.spec.madeAhead
+    if (isAhead ? there?.state !== 'created' : there !== undefined) return
+    const container = there ?? this.#newContainer(job)
+    container.state = 'created'
     this.forgotten.set(`${job.holderId} ${job.row}`, job)
   }
 
@@ -367,6 +392,8 @@ export class SimWorld {
     }
     eni.card = netns
     eni.configured = true
+    // A spare's stands down until a task takes it over.
+    eni.isUp = job.spec.kind !== 'spare'
     this.#tellChanged(netns)
     return { ifindex: 1, mtu: 9001, gatewayMac: '' }
   }
@@ -378,13 +405,28 @@ export class SimWorld {
     eni.configured = false
   }
 
+  /** Makes it, and starts nothing. One that was started once is not made anew. */
+  createContainer(job: Job): Details['created'] {
+    const row = startOf(job)
+    const there = this.#containerOf({ ...job, row })
+    const started = job.known('container', row)
+    if (there === undefined && started !== undefined) return { containerId: started.containerId }
+    const container = there ?? this.#newContainer({ ...job, row })
+    if (there === undefined) container.state = 'created'
+    return { containerId: container.containerId }
+  }
+
   startContainer(job: Job): Details['container'] {
     const { netns } = job.details('sandbox', 'sandbox')
     const there = this.#containerOf(job)
+    const isFirst = there === undefined || (job.spec.madeAhead && there.state === 'created')
     if (there === undefined && job.known('container', job.row) !== undefined) {
       throw new Failure('lost', 'ContainerGone', 'it was removed')
     }
-    if (there === undefined && this.containers.get(netns)?.state !== 'running') {
+    if (there === undefined && job.spec.madeAhead) {
+      throw new Failure('refused', 'CannotStartContainerError', 'no such container')
+    }
+    if (isFirst && this.containers.get(netns)?.state !== 'running') {
       throw new Failure('lost', 'PauseGone', 'no namespace to join')
     }
     const container = there ?? this.#newContainer(job)
@@ -401,11 +443,13 @@ export class SimWorld {
     return { containerId }
   }
 
-  /** The driver's release: what it can see of it is ended first. */
+  /** The driver's release: what it can see of it is ended first. Made ahead, it is removed later. */
   releaseContainer(job: Job): void {
     const isSeen = this.#containerOf(job) !== undefined && job.known('cgroup', 'cgroup')
     if (isSeen) this.forgotten.delete(`${job.holderId} ${job.row}`)
-    this.removeContainer(job)
+    const there = this.#containerOf(job)
+    if (job.row === 'sandbox' || !job.spec.madeAhead) this.removeContainer(job)
+    else if (there?.state === 'running') this.exit(there, 137)
   }
 
   /** Removes the container of this row, whatever it does; gone is success. */
@@ -515,6 +559,12 @@ export class SimWorld {
       })
     }
     if (taken !== undefined) {
+      // Somebody takes a link up, or down.
+      deeds.push(() => {
+        this.dragged.add(taken.eniId)
+        this.#tellChanged(taken.card)
+        taken.isUp = !taken.isUp
+      })
       for (const card of [taken.card, 'host']) {
         deeds.push(() => {
           this.dragged.add(taken.eniId)
@@ -572,6 +622,9 @@ export class SimWorld {
     }
   }
 }
+
+/** The limits of a holder's cgroup, in words. */
+export const limitsOf = ({ cgroup }: Spec): string => JSON.stringify(cgroup ?? {})
 
 function unplug(eni: Eni): void {
   delete eni.index

@@ -44,6 +44,11 @@ export const SPECS = {
       container('web', {}, { restart: { ignoredExitCodes: [], attemptPeriodMs: 60_000 } }),
     ],
   }),
+  'a task whose container is made ahead': spec({ madeAhead: true }),
+  'a task of two containers made ahead, one waiting for the other': spec({
+    containers: [container('web', { db: 'HEALTHY' }), container('db', {}, { essential: false })],
+    madeAhead: true,
+  }),
   'a task of two ENIs': spec({ enis: [eni, eni] }),
   'a task with a cgroup around it': spec({ cgroup: { memoryMiB: 64 } }),
   'a spare': spec({ kind: 'spare', containers: [] }),

@@ -7,7 +7,7 @@ import { consequence } from '../../state/exits.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import type { Event, Exit, Holder, RowId, Stop } from '../../state/task.ts'
 import { learn, newHolder, nextSteps } from '../../state/task.ts'
-import { newTimeline, note } from '../../state/timeline.ts'
+import { changes, newTimeline, note } from '../../state/timeline.ts'
 import { container, spec } from './specs.ts'
 
 const stopAsked: Event = { type: 'stopAsked', stop: { code: 'UserInitiated', reason: '' } }
@@ -311,6 +311,38 @@ describe('allocation', () => {
 })
 
 describe('the timeline', () => {
+  // P529
+  test('of a container that restarts for months keeps the first step and the latest, and goes on counting', () => {
+    const restart = { ignoredExitCodes: [], attemptPeriodMs: 0 }
+    let h = newHolder(spec({ containers: [container('web', {}, { restart })] }))
+    let timeline = newTimeline(0)
+    let at = 0
+    const say = (event: Event) => {
+      const before = h
+      h = learn(h, event)
+      timeline = note(timeline, { before, after: h, event, at: ++at })
+    }
+    const climb = () => {
+      for (let next = nextSteps(h)[0]; next !== undefined; next = nextSteps(h)[0]) {
+        say({ type: 'began', verb: next.verb, row: next.row })
+        say({ type: 'done', verb: next.verb, row: next.row })
+      }
+    }
+    climb()
+    const [first, others] = [timeline.steps.find((s) => s.row === 'container:web'), UP.length - 1]
+    let version = changes(timeline)
+    for (let n = 0; n < 500; n++) {
+      say({ type: 'exited', container: 'web', exitCode: 1, exitId: `${n}`, ranMs: 9 })
+      say({ type: 'restartAsked', container: 'web', exitId: `${n}` })
+      climb()
+      expect(changes(timeline)).toBe(version + 2)
+      version = changes(timeline)
+    }
+    const kept = timeline.steps.filter((s) => s.row === 'container:web')
+    expect([kept.length, kept[0], kept.at(-1)?.doneAt]).toEqual([20, first, at])
+    expect(timeline.steps.length - kept.length).toBeGreaterThanOrEqual(others)
+  })
+
   test('a step that was declined is open again with the next choice, and what it took adds up', () => {
     const call = (n: number) => ({ action: 'AttachNetworkInterface', ms: n })
     const row = 'attachment:0'

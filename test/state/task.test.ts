@@ -265,6 +265,30 @@ describe('what stands on what', () => {
     expect(needs(shared)).toContain('volume:efs <- link:0')
   })
 
+  // P470
+  test('a container that is made ahead needs no card to be made, and all of its network to start', () => {
+    const mounts = [{ volume: 'data', path: '/a', readOnly: false }]
+    const data = { name: 'data', kind: 'task', driver: 'local', options: {}, labels: {} } as const
+    const volumesFrom = [{ container: 'db', readOnly: false }]
+    const containers = [
+      container('web', { db: 'HEALTHY' }, { mounts, volumesFrom }),
+      container('db'),
+    ]
+    const all = needs(spec({ containers, volumes: [data], madeAhead: true }))
+    expect(all.filter((row) => /^(created|container)/.test(row))).toEqual([
+      'created:web <- sandbox, image:web, container:db HEALTHY, volume:data, created:db',
+      'container:web <- eni:0, link:0, created:web',
+      'created:db <- sandbox, image:db',
+      'container:db <- eni:0, link:0, created:db',
+    ])
+  })
+
+  // P470
+  test('a container of a task from before that is made by the row that starts it', () => {
+    expect(needs(spec())).toContain('container:web <- eni:0, link:0, image:web')
+    expect(needs(spec()).join()).not.toContain('created')
+  })
+
   test('a task on a shared ENI', () => {
     expect(needs(SPECS['a task on a shared ENI'])).toEqual([
       'address <- shared link:0',

@@ -9,6 +9,7 @@
 // answers nobody. What comes for the address by a card is dropped: Linux would take it, whichever
 // interface has the address.
 
+import { ENDPOINT } from '../../../state/task-endpoint.ts'
 import { type World, workInside } from './inside.ts'
 import { KernelError } from './kernel-error.ts'
 import {
@@ -37,9 +38,6 @@ import type {
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addAddress, addressBytes, dumpAddresses, setLink } from './rtnetlink.ts'
 import { decodeAddress } from './rtnetlink-record.ts'
-
-/** Where every task finds its metadata and credentials (ECS: ECS_CONTAINER_METADATA_URI_V4). */
-export const ENDPOINT = { address: '169.254.170.2', port: 80, ownPort: 51679 } as const
 
 const LOOPBACK_IFINDEX = 1
 const BACKLOG = 128

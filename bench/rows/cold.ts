@@ -1,0 +1,93 @@
+// Row 2: a cold start, of which nothing is kept ready. First beside docker's own floor for the same two
+// containers, with a lab that answers at once; then with EC2's own latencies, where docker's part and
+// EC2's are told from the agent's by an onlooker (observer.ts).
+//
+//   a task ─ the floor ─ the floor ─ a task ─ …        then tasks alone: own share = all − EC2 − dockerd − link
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { socketOfDocker } from '../docker.ts'
+import { openFloor } from '../floor.ts'
+import { openObserver } from '../observer.ts'
+import { alternate, compare, median, spread } from '../pairs.ts'
+import type { Figure, Row } from '../row.ts'
+import type { Stage } from '../stage.ts'
+import { openApp } from '../task-side.ts'
+
+export const row: Row = {
+  what: "a cold RunTask to the first process, in parts of docker's floor for the same two containers",
+  minutes: 12,
+  async run(stage) {
+    return [...(await besideTheFloor(stage)), ...(await ownShare(stage))]
+  },
+}
+
+async function besideTheFloor(stage: Stage): Promise<Figure[]> {
+  const docker = stage.docker()
+  const births = stage.births()
+  const [app, floor] = [await openApp(docker, births), await openFloor(docker)]
+  const host = await stage.host()
+  await app.define(host)
+  let n = 0
+  const sides = {
+    async task() {
+      const word = `cold-${n++}`
+      const from = performance.now()
+      const [id, at] = await Promise.all([app.run(host, word), births.of(word)])
+      await host.reached(id, 'RUNNING')
+      await host.stop(id)
+      return at - from
+    },
+    async floor() {
+      const word = `floor-${n++}`
+      const from = performance.now()
+      const [pair, at] = await Promise.all([floor.start(app.plan(word)), births.of(word)])
+      await floor.end(pair)
+      return at - from
+    },
+  }
+  const onTurn = (turn: number) => stage.tell(`${turn} of ${stage.pairs}`)
+  const { task, floor: own } = await alternate(sides, stage.pairs, { onTurn })
+  return compare(task, own, {
+    what: "cold RunTask ÷ docker's floor",
+    a: 'RunTask',
+    b: 'the floor',
+    p50: { most: 1.15 },
+  })
+}
+
+async function ownShare(stage: Stage): Promise<Figure[]> {
+  const docker = stage.docker()
+  const births = stage.births()
+  const app = await openApp(docker, births)
+  const folder = mkdtempSync(join(tmpdir(), 'enid-observer-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const observer = await openObserver(folder, socketOfDocker())
+  stage.defer(() => observer.close())
+  const host = await stage.host({ profile: 'aws', env: (told) => observer.env(told) })
+  await app.define(host)
+  const [own, all]: [number[], number[]] = [[], []]
+  for (let n = -2; n < stage.pairs; n++) {
+    const word = `aws-${n + 2}`
+    const from = performance.now()
+    const [id, to] = await Promise.all([app.run(host, word), births.of(word)])
+    const seen = await host.reached(id, 'RUNNING')
+    if (n >= 0) {
+      all.push(to - from)
+      own.push(observer.ownMs(seen, { from, to }))
+    }
+    await host.stop(id)
+    if (n >= 0) stage.tell(`own share, ${n + 1} of ${stage.pairs}`)
+  }
+  const raw = `own share: ${spread(own)}; all of it, with the latencies of profile aws: ${spread(all)}`
+  return [
+    {
+      what: "the agent's own share of a cold start: p50",
+      value: median(own),
+      unit: 'ms',
+      goal: { most: 50 },
+      raw,
+    },
+  ]
+}
