@@ -35,7 +35,7 @@ export const row: Row = {
         a: 'RunTask',
         b: name,
         ...goals,
-        gate: { most: 0.9 },
+        gate: { most: 0.85 },
       })
     return [
       ...beside(others.plain, 'docker run -d'),
