@@ -1,7 +1,7 @@
 // Row 1: from RunTask to the first process of the task, in parts of what `docker run -d` on docker's
 // bridge takes to its first process. Both are asked by this process, each over one kept connection to
 // a unix socket: RunTask in the ECS protocol there, create and start in the Engine's API here. The
-// image, the command and the mount are the same, and so is what tells of the birth (births.ts).
+// container is the same, and so is what tells of the birth (task-side.ts, births.ts).
 //
 //   a task ─ a container ─ one with a port ─ one with a port ─ a container ─ a task ─ …
 //
@@ -9,11 +9,11 @@
 // spares (one of one) is full and at rest again, whoever comes next. A launch that was not served by
 // a spare in its own groups is an error: this row would measure something else.
 
-import { bornAs } from '../births.ts'
 import type { Host } from '../host.ts'
 import { alternate, compare, type Side } from '../pairs.ts'
 import type { Row } from '../row.ts'
 import type { Stage } from '../stage.ts'
+import { openApp } from '../task-side.ts'
 
 export const row: Row = {
   what: 'RunTask to the first process, warm, in parts of docker run -d on the bridge',
@@ -49,19 +49,14 @@ type Plan = { readonly ExposedPorts?: object; readonly HostConfig?: object }
 async function open(stage: Stage): Promise<{ task: Side; container: (plan: Plan) => Side }> {
   const docker = stage.docker()
   const births = stage.births()
-  const Image = await docker.image()
+  const app = await openApp(docker, births)
   const host = await stage.host({ env: { ENID_SPARES: '1' } })
-  const volumes = [{ name: 'births', host: { sourcePath: births.folder } }]
-  const app = {
-    ...{ name: 'app', image: Image, memory: 64, stopTimeout: 1 },
-    mountPoints: [{ sourceVolume: 'births', containerPath: '/births' }],
-  }
+  await app.define(host)
   let n = 0
   const launch = async (): Promise<number> => {
     const word = `task-${n++}`
-    const family = await host.define('bench', [{ ...app, command: bornAs(word) }], { volumes })
     const from = performance.now()
-    const [[id = ''], at] = await Promise.all([host.run(family), births.of(word)])
+    const [id, at] = await Promise.all([app.run(host, word), births.of(word)])
     await host.reached(id, 'RUNNING')
     await host.stop(id)
     return at - from
@@ -78,11 +73,12 @@ async function open(stage: Stage): Promise<{ task: Side; container: (plan: Plan)
       if (served !== warm) throw new Error(`of ${warm} launches ${served} were warm`)
       return took
     },
-    container: (plan) => async () => {
+    container: (ports) => async () => {
       const word = `container-${n++}`
-      const HostConfig = { ...plan.HostConfig, Binds: [`${births.folder}:/births`] }
+      const { HostConfig, ...plan } = app.plan(word)
+      const whole = { ...plan, ...ports, HostConfig: { ...HostConfig, ...ports.HostConfig } }
       const from = performance.now()
-      const id = await docker.create({ Image, Cmd: bornAs(word), ...plan, HostConfig })
+      const id = await docker.create(whole)
       const [, at] = await Promise.all([docker.start(id), births.of(word)])
       await docker.remove(id)
       return at - from
