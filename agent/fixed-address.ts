@@ -1,5 +1,5 @@
-// An address that a caller chose: whether one of the subnets named can give it. Whether it is free only
-// EC2 knows; what it refuses is never tried with another address. Pure.
+// What a caller wishes of an ENI's addresses: whether one of the subnets named can give it. Whether an
+// address is free only EC2 knows; what it refuses is never tried with another address. Pure.
 
 import ipaddr from 'ipaddr.js'
 import type { SubnetFacts } from '../state/allocation.ts'
@@ -7,25 +7,35 @@ import type { EniSpec } from '../state/spec.ts'
 import { Failure } from './failure.ts'
 import type { PlacementFacts } from './placement.ts'
 
-type Addresses = Pick<EniSpec, 'ipv4' | 'ipv6'>
+type Wish = Pick<EniSpec, 'ipv4' | 'ipv6' | 'publicIp'>
 
-/** Whether all addresses that are asked for lie in this subnet. */
-export const hasAddresses = ({ cidrs = [] }: SubnetFacts, { ipv4, ipv6 }: Addresses): boolean =>
+/** Whether all addresses that are asked for lie in this subnet, and an IPv4 one where a public one is. */
+export const hasAddresses = (subnet: SubnetFacts, { ipv4, ipv6, publicIp }: Wish): boolean =>
   [ipv4, ipv6].every(
-    (address) => address === undefined || cidrs.some((cidr) => contains(cidr, address)),
-  )
+    (address) => address === undefined || subnet.cidrs?.some((cidr) => contains(cidr, address)),
+  ) &&
+  (publicIp === undefined || hasIpv4(subnet))
 
-/** Throws a Failure `refused` where no subnet in the host's zone has the addresses, or AWS keeps them. */
+/** Unless its blocks are known to be of IPv6 alone. */
+const hasIpv4 = ({ cidrs = [] }: SubnetFacts): boolean =>
+  cidrs.length === 0 || cidrs.some((cidr) => ipaddr.parseCIDR(cidr)[0].kind() === 'ipv4')
+
+/**
+ * Throws a Failure `refused` where no subnet in the host's zone has the addresses, AWS keeps them, or
+ * a public address is asked for and there is no IPv4 that it could stand for.
+ */
 export function checkAddresses(
   { host, subnet }: Pick<PlacementFacts, 'host' | 'subnet'>,
   enis: readonly EniSpec[],
 ): void {
   for (const eni of enis) {
     const addresses = [eni.ipv4, eni.ipv6].filter((address) => address !== undefined)
-    if (addresses.length === 0) continue
     const here = eni.subnetIds
       .flatMap((id) => subnet(id) ?? [])
       .filter(({ availabilityZone }) => availabilityZone === host.availabilityZone)
+    const wantsIpv4 = eni.publicIp !== undefined && here.length > 0
+    if (wantsIpv4 && !here.some(hasIpv4)) throw publicIpWithoutIpv4(here[0]?.subnetId ?? '')
+    if (addresses.length === 0) continue
     const home = here.find((each) => hasAddresses(each, eni))
     if (home === undefined) throw nowhere(addresses, here, host.availabilityZone)
     for (const cidr of home.cidrs ?? []) {
@@ -61,6 +71,12 @@ function nowhere(addresses: readonly string[], here: readonly SubnetFacts[], zon
     hint: 'Name the subnet that the address is of, or another address.',
   })
 }
+
+/** For a public IPv4 address that has nothing to stand for. */
+export const publicIpWithoutIpv4 = (where: string): Failure =>
+  new Failure('refused', 'PublicIpWithoutIpv4', `${where} has IPv6 alone: no public IPv4 address`, {
+    hint: 'Ask for no public address: an IPv6 address is one where the subnet has an internet gateway.',
+  })
 
 const keptByAws = (address: string, cidr: string): Failure =>
   new Failure('refused', 'AddressReserved', `AWS keeps ${address} of ${cidr} for itself`, {

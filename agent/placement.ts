@@ -84,7 +84,9 @@ function numbers(unit: string, all: number, free: number, need: number, held: nu
 function eniDetail(facts: PlacementFacts, enis: readonly EniSpec[], held = 0): string {
   const { host } = facts
   const all = here(facts, [...new Set(enis.flatMap(({ subnetIds }) => subnetIds))])
-  const named = all.map(({ subnetId, freeAddressCount }) => `${subnetId} ${freeAddressCount}`)
+  const named = all.map(({ subnetId, freeAddressCount: free }) =>
+    Number.isFinite(free) ? `${subnetId} ${free}` : `${subnetId} any number (IPv6 alone)`,
+  )
   const spareCount = facts.journal
     .all()
     .reduce((sum, { holder }) => sum + (isSpare(holder) ? slotsOf(holder) : 0), 0)

@@ -13,19 +13,20 @@ import type { Clock } from './clock.ts'
 import type { Orphans } from './drivers/orphans.ts'
 import type { TakeSurvey } from './drivers/survey.ts'
 import { Failure, sentence } from './failure.ts'
+import { DETACHING, giveBack, type OfThing } from './give-back.ts'
 import type { Finding, Noticed, Sweep } from './orders.ts'
 import type { OnDefect } from './runner.ts'
 import type { Claims, Suspect } from './suspects.ts'
 import {
-  claimedEniIds,
+  eniIdsToLookFor,
   hasAddresses,
   isOfRow,
   isSteady,
+  late,
   steady,
   suspectsOf,
   unclaimed,
 } from './suspects.ts'
-import type { Thing } from './thing.ts'
 import type { Judged, Sighting, Sightings, SweepTimes } from './verdict.ts'
 import { asksInstances, isWaiting, judge, SWEEP_MS, stagesOf } from './verdict.ts'
 
@@ -60,8 +61,6 @@ type Judgement = {
   readonly ec2CallCount: number
   readonly sweep: Sweep
 }
-
-const DETACHING = 'EC2 is still detaching it; deleted after that'
 
 export class Reconcile {
   readonly #options: ReconcileOptions
@@ -150,7 +149,7 @@ export class Reconcile {
     const begunAt = clock.elapsed()
     const before = steady(journal)
     const whatElse = { addresses: hasAddresses(journal) }
-    const survey = await this.#options.survey(claimedEniIds(journal), this.#end.signal, whatElse)
+    const survey = await this.#options.survey(eniIdsToLookFor(journal), this.#end.signal, whatElse)
     const suspects = suspectsOf({ journal, instanceId, journalSince }, survey, before)
     const asked = await this.#instances(suspects)
     const { instances } = asked
@@ -191,27 +190,22 @@ export class Reconcile {
       return { ...finding, outcome: still ? 'doubted' : 'settled meanwhile' }
     }
     if (finding.verdict !== 'release' || isOfRow(suspect)) return finding
-    if (unclaimed(journal, suspect.thing) === undefined) {
+    if (!this.#isStill(suspect)) {
       return { ...finding, verdict: 'leave', outcome: 'claimed meanwhile' }
     }
-    const outcome = await this.#release(suspect.thing).catch((error) => sentence(failureOf(error)))
-    if (outcome === 'released') this.#sightings.delete(key)
+    const outcome = await giveBack(this.#options.orphans, suspect, this.#end.signal).catch(
+      (error) => sentence(failureOf(error)),
+    )
+    if (outcome === 'released' || outcome === 'detached') this.#sightings.delete(key)
     log.warn({ ...fieldsOf(finding), outcome }, `sweep: ${finding.what} ${finding.id}: ${outcome}`)
     return { ...finding, outcome }
   }
 
-  async #release(thing: Thing): Promise<string> {
-    const { orphans } = this.#options
-    const { signal } = this.#end
-    if (thing.what === 'eni') {
-      return (await orphans.releaseEni(thing, signal)) === 'gone' ? 'released' : DETACHING
-    }
-    if (thing.what === 'container') await orphans.releaseContainer(thing, signal)
-    else if (thing.what === 'volume') await orphans.releaseVolume(thing, signal)
-    else if (thing.what === 'address') await orphans.releaseAddress(thing, signal)
-    else if (thing.what === 'cgroup') await orphans.releaseCgroup(thing, signal)
-    else await orphans.releaseLink(thing, signal)
-    return 'released'
+  /** What was nobody's when it was looked at is so at this moment. */
+  #isStill(suspect: OfThing): boolean {
+    const asking = this.#options
+    if (suspect.is === 'late') return late(asking, suspect.thing).length > 0
+    return unclaimed(asking.journal, suspect.thing) !== undefined
   }
 
   #say(judged: readonly Judged[], sightings: Sightings, { away }: Sweep): void {

@@ -2,6 +2,9 @@
 //
 //   nextSteps ──▶ began (durable) ──▶ driver ──▶ done | declined | refused | lost (durable) ──▶ again
 //
+// What begins together, or follows from what was done, is written down with it in one commit: on a
+// busy disk each costs milliseconds, and a task has some twenty words to be written.
+//
 // One step per row is in flight. A crash anywhere leaves the row `unsure`, and the next life calls
 // nextSteps like any other turn. Retries are kept in memory only: after a restart, trying at once
 // is right.
@@ -13,7 +16,7 @@ import type { Entry, Journal } from '../state/journal.ts'
 import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { Course, Ec2Called, Event, Holder, Others, RowId, Step, Stop } from '../state/task.ts'
 import { kindOf, nextSteps, rowState, rows } from '../state/task.ts'
-import { CALLS_MAX } from '../state/timeline.ts'
+import { CALLS_MAX, isKept } from '../state/timeline.ts'
 import type { Clock } from './clock.ts'
 import type { Details, Driver, Drivers, Remains } from './drivers/driver.ts'
 import { Failure, sentence } from './failure.ts'
@@ -175,9 +178,55 @@ export class Runner {
       return
     }
     if (holder.desired === 'stopped') this.#giveUpEnsures(id)
-    for (const step of nextSteps(holder, this.#others(id))) {
-      if (!this.#tries.get(id)?.has(step.row)) this.#attempt(id, step)
+    this.#goOn(id, this.#beginAll(id))
+    for (const step of this.#due(id)) {
+      if (!this.#tries.get(id)?.has(step.row)) this.#goOn(id, [this.#newTry(id, step)])
     }
+  }
+
+  /** The steps that may be done now and are not under way; `but`: this one is through. */
+  #due(id: HolderId, but?: RowId): Step[] {
+    const tries = this.#tries.get(id)
+    const steps = nextSteps(this.#entry(id).holder, this.#others(id))
+    return steps.filter(({ row }) => row === but || !tries?.has(row))
+  }
+
+  /**
+   * Writes down together the beginning of all that may be done now. They go on when that is on the
+   * disk. None begins here where one may not, or cannot be written down: each then says so itself.
+   */
+  #beginAll(id: HolderId): Try[] {
+    if (this.#due(id).length < 2) return []
+    try {
+      return this.#beginDue(id)
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      return []
+    }
+  }
+
+  /** The same as a part of a commit that writes down more, `but` being through with it. */
+  #beginDue(id: HolderId, but?: RowId): Try[] {
+    if (this.#closed || consequence(this.#entry(id).holder) !== undefined) return []
+    try {
+      return this.#options.journal.atOnce(() =>
+        this.#due(id, but).map((step) => {
+          const mine = this.#newTry(id, step)
+          this.#begin(id, mine)
+          return mine
+        }),
+      )
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return []
+    }
+  }
+
+  #goOn(id: HolderId, fresh: readonly Try[]): void {
+    const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
+    this.#tries.set(id, tries)
+    for (const mine of fresh) tries.set(mine.step.row, mine)
+    for (const mine of fresh) this.#try(id, mine)
   }
 
   /** Lets go: nothing new begins, what is in flight is aborted and awaited. Tasks are not touched. */
@@ -202,16 +251,14 @@ export class Runner {
     }
   }
 
-  #attempt(id: HolderId, step: Step): void {
+  #newTry(id: HolderId, step: Step): Try {
     const triedAt = this.#options.clock.elapsed()
     const controller = new AbortController()
     const course = { retries: 0, waitedMs: 0, calls: [] }
     const mine: Try = { step, attempt: 0, began: false, triedAt, controller, ...course }
     const earlierMs = this.#earlierMs(id, step)
     if (earlierMs > 0) mine.failingSince = triedAt - earlierMs
-    const tries = this.#tries.get(id) ?? new Map<RowId, Try>()
-    this.#tries.set(id, tries.set(step.row, mine))
-    this.#try(id, mine)
+    return mine
   }
 
   /**
@@ -248,24 +295,25 @@ export class Runner {
     const driver = drivers[kindOf(row) as keyof Drivers] as Driver<keyof Details>
     const passing = this.#options.passing ?? (() => {})
     try {
-      const held = this.#options.hold?.(this.#entry(id), mine.step)
-      if (held !== undefined) throw held
-      passing('before began', verb, row)
-      if (!mine.began) this.#begin(id, mine)
-      mine.began = true
+      if (mine.began) this.#hold(id, mine)
+      else this.#begin(id, mine)
       passing('before effect', verb, row)
       const leftMs = Math.max(ATTEMPT_MS_MIN, this.#deadlineMs(row) - this.#failingMs(mine))
       mine.spec = this.#entry(id).holder.spec
       const onCall = ({ waitedMs, ...call }: Ec2Called & { readonly waitedMs: number }) => {
         mine.waitedMs += waitedMs
-        mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
+        if (isKept(call)) mine.calls = [...mine.calls, call].slice(-CALLS_MAX)
       }
       const job = jobOf(this.#entry(id), mine.step, { retried: mine.attempt > 1, leftMs, onCall })
       const result = await driver[verb](job, mine.controller.signal)
       passing('after effect', verb, row)
-      this.#succeed(id, mine, result)
+      const next = this.#options.journal.atOnce(() => {
+        this.#succeed(id, mine, result)
+        return this.#beginDue(id, row)
+      })
       this.#settled(id, row)
       passing('after done', verb, row)
+      this.#goOn(id, next)
     } catch (error) {
       const failure = asFailure(error, mine.controller.signal)
       if (failure === undefined) throw error
@@ -283,12 +331,22 @@ export class Runner {
     return !this.#closed && due.some((step) => step.verb === verb && step.row === row)
   }
 
-  #begin(id: HolderId, { step }: Try): void {
+  /** Throws where the step is not to go on now. */
+  #hold(id: HolderId, { step }: Try): void {
+    const held = this.#options.hold?.(this.#entry(id), step)
+    if (held !== undefined) throw held
+  }
+
+  #begin(id: HolderId, mine: Try): void {
+    const { step } = mine
+    this.#hold(id, mine)
+    this.#options.passing?.('before began', step.verb, step.row)
     const entry = this.#entry(id)
     const { is, choice: chosen } = rowState(entry.holder, step.row)
     const choice = is === 'none' ? this.#options.choose(entry, step.row) : chosen
     const event: Event = { type: 'began', verb: step.verb, row: step.row }
     this.#options.journal.append(id, choice === undefined ? event : { ...event, choice })
+    mine.began = true
   }
 
   #succeed(id: HolderId, mine: Try, result: Details[keyof Details] | Remains | undefined) {
@@ -297,19 +355,17 @@ export class Runner {
     const details = verb === 'ensure' ? (result as Details[keyof Details]) : undefined
     const remains = verb === 'release' ? (result as Remains | undefined) : undefined
     const name = row.slice(row.indexOf(':') + 1)
-    journal.atOnce(() => {
-      if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
-      const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
-      const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
-      if (exit !== undefined && isNews) {
-        journal.append(id, { type: 'exited', container: name, ...exit })
-      }
-      const done: Event = { type: 'done', verb, row, ...courseOf(mine) }
-      journal.append(id, details === undefined ? done : { ...done, details: details as Json })
-      if (verb === 'ensure' && mine.spec !== this.#entry(id).holder.spec) {
-        journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
-      }
-    })
+    if (remains?.logTail !== undefined) journal.keepLog(id, name, remains.logTail)
+    const exit = (details as Partial<Details['container']>)?.exit ?? remains?.exit
+    const isNews = this.#entry(id).holder.facts[name]?.exitCode === undefined
+    if (exit !== undefined && isNews) {
+      journal.append(id, { type: 'exited', container: name, ...exit })
+    }
+    const done: Event = { type: 'done', verb, row, ...courseOf(mine) }
+    journal.append(id, details === undefined ? done : { ...done, details: details as Json })
+    if (verb === 'ensure' && mine.spec !== this.#entry(id).holder.spec) {
+      journal.append(id, { type: 'doubted', row, why: 'what is wanted changed meanwhile' })
+    }
   }
 
   #fail(id: HolderId, mine: Try, failure: Failure): void {

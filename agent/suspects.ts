@@ -10,7 +10,9 @@ import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
 import { isLent, kindOf, makerOf, rowState, rows } from '../state/task.ts'
-import type { SeenEni, Survey } from './drivers/survey.ts'
+import type { SeenAddress, SeenEni, Survey } from './drivers/survey.ts'
+import { explaining, unheardAttaches } from './late-attach.ts'
+import { changed, missing } from './missing.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
 /** What does not agree, and why. */
@@ -23,7 +25,14 @@ export type Suspect =
       readonly isEarlier: boolean
     }
   /** Attached to nothing, and marked by another instance, which may be gone. */
-  | { readonly is: 'stranded'; readonly thing: SeenEni; readonly why: string }
+  | { readonly is: 'stranded'; readonly thing: SeenEni | SeenAddress; readonly why: string }
+  /** A lent ENI, plugged in here where a task that is over was to have it: by us, late, or by its owner. */
+  | {
+      readonly is: 'late'
+      readonly thing: SeenEni
+      readonly why: string
+      readonly owner: Pick<Steady, 'holderId' | 'row'>
+    }
   /** Shown, but not as it should be, and not ours to change. */
   | { readonly is: 'odd'; readonly thing: Thing; readonly why: string; readonly owner?: Steady }
   /** Held by a running holder, and not shown. */
@@ -54,15 +63,17 @@ export type Asking = {
 export function suspectsOf(asking: Asking, survey: Survey, before: readonly Steady[]): Suspect[] {
   const { enis, containers, volumes, links, cgroups, addresses } = survey
   const claims = enisClaimed(asking.journal)
-  const own = [containers, volumes, links, cgroups, addresses].flatMap((place): readonly Thing[] =>
+  const own = [containers, volumes, links, cgroups].flatMap((place): readonly Thing[] =>
     'seen' in place ? place.seen : [],
   )
+  const publicIps = 'seen' in addresses ? addresses.seen : []
   // What came to be, or was doubted, while the survey was under way is not missing from it.
   const now = new Set(steady(asking.journal).map(keyOf))
   const still = before.filter((each) => now.has(keyOf(each)))
   return [
     ...('seen' in enis ? enis.seen : []).flatMap((eni) => suspectEni(asking, eni, claims)),
     ...own.flatMap((thing) => suspectOwn(asking, thing, claims)),
+    ...publicIps.flatMap((address) => suspectAddress(asking, address, claims)),
     ...still.flatMap((each) => missing(asking, survey, each)),
     ...still.flatMap((each) => changed(asking.journal, survey, each)),
   ]
@@ -110,8 +121,13 @@ function knownId(holder: Holder, row: RowId): string | undefined {
   return details?.eniId ?? details?.containerId ?? details?.volumeName ?? details?.allocationId
 }
 
-/** The ids of all ENIs that some holder still claims, for a survey that looks for them by id. */
+/** The ids of all ENIs that some holder still claims. */
 export const claimedEniIds = (journal: Claims): string[] => [...enisClaimed(journal).keys()]
+
+/** Those that a survey looks for by id: what is claimed, and what may be attached late. */
+export const eniIdsToLookFor = (journal: Claims): string[] => [
+  ...new Set([...claimedEniIds(journal), ...unheardAttaches(journal).map(({ eniId }) => eniId)]),
+]
 
 /** Every ENI that a holder knows and has not given back, and whose it is. */
 type EnisClaimed = ReadonlyMap<string, Steady>
@@ -177,6 +193,8 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
   ]
   if (wears === undefined) {
     if (isLent(journal.get(owner?.holderId ?? '')?.holder.spec, owner?.row)) return []
+    const isUnheard = unheardAttaches(journal).some(({ eniId }) => eniId === eni.eniId)
+    if (owner === undefined && isUnheard) return late(asking, eni)
     return odd(owner === undefined ? 'it wears only a part of our mark' : STRIPPED)
   }
   if (wears.instanceId !== instanceId) {
@@ -193,53 +211,34 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
   return suspectOwn(asking, eni, claims)
 }
 
+/** Nothing to say of one that is free, or plugged in elsewhere by its owner. */
+export function late({ journal, instanceId }: Asking, eni: SeenEni): Suspect[] {
+  const owner = explaining(unheardAttaches(journal), eni, instanceId)
+  if (owner === undefined || enisClaimed(journal).has(eni.eniId)) return []
+  const why =
+    `it is attached at index ${owner.deviceIndex}, which was chosen for its task ${owner.holderId}, ` +
+    'now over: by an Attach that EC2 carried out late, or by its owner'
+  return [{ is: 'late', thing: eni, why, owner }]
+}
+
+/** As an ENI: what another instance allocated is its own, unless it stands for nothing any more. */
+function suspectAddress(asking: Asking, address: SeenAddress, claims: EnisClaimed): Suspect[] {
+  const { wears, associationId } = address
+  if (wears.instanceId === asking.instanceId) return suspectOwn(asking, address, claims)
+  const isKnown = asking.journal.get(wears.holderId) !== undefined
+  if (isKnown || associationId !== undefined) return []
+  const why = `allocated by instance ${wears.instanceId}, and associated with nothing`
+  return [{ is: 'stranded', thing: address, why }]
+}
+
 const STRIPPED =
   'our tags were taken off: the policy lets us neither delete it nor put them back. ' +
   'Restore enid:instance, enid:holder and enid:row, or delete it when its task is over'
 
-const LEFT: readonly string[] = ['detaching', 'detached']
-
-function missing({ instanceId }: Asking, { enis, containers }: Survey, owner: Steady): Suspect[] {
-  const { row, id } = owner
-  const kind = kindOf(row)
-  const suspect = (why: string): Suspect[] => [{ is: 'missing', owner, why }]
-  if (kind === 'sandbox' || kind === 'container') {
-    const isShown = !('seen' in containers) || containers.seen.some((c) => c.containerId === id)
-    return isShown ? [] : suspect(`Docker does not show container ${id.slice(0, 12)}`)
-  }
-  if (!('seen' in enis)) return []
-  const eni = enis.seen.find(({ eniId }) => eniId === id)
-  if (eni === undefined) return kind === 'eni' ? suspect(`EC2 does not show ${id}`) : []
-  const { attachment } = eni
-  const isHere = attachment?.instanceId === instanceId && !LEFT.includes(attachment.status)
-  if (kind === 'attachment' && !isHere) return suspect(`EC2 shows ${id} not attached here`)
-  const address = kind === 'publicIp' ? owner.address : undefined
-  if (address !== undefined && eni.allocationId !== address) {
-    return suspect(`EC2 shows ${id} without ${address}`)
-  }
-  const isOpen = kind === 'guard' && isHere && !attachment.isGuarded
-  return isOpen ? suspect(`EC2 would not delete ${id} with this instance`) : []
-}
-
-/** Against the groups that the journal wrote down: those of the VPC, where the task named none. */
-function changed(journal: Claims, { enis }: Survey, owner: Steady): Suspect[] {
-  const { holderId, row, id } = owner
-  if (kindOf(row) !== 'eni' || !('seen' in enis)) return []
-  const worn = enis.seen.find(({ eniId }) => eniId === id)?.securityGroupIds
-  const holder = journal.get(holderId)?.holder
-  const details = holder && rowState(holder, row).details
-  const own = (details as { securityGroupIds?: readonly string[] })?.securityGroupIds
-  if (worn === undefined || own === undefined) return []
-  if (new Set(own).symmetricDifference(new Set(worn)).size === 0) return []
-  const why = `${id} wears ${words(worn)}; the task's own are ${words(own)}`
-  return [{ is: 'changed', owner, why }]
-}
-
-const words = (ids: readonly string[]): string => (ids.length === 0 ? 'no group' : ids.join(', '))
-
 /** The holder and row that a suspect is about, where it says so. */
 export function ownerOf(suspect: Suspect): Partial<Pick<Steady, 'holderId' | 'row'>> {
   if (suspect.is === 'missing' || suspect.is === 'changed') return suspect.owner
+  if (suspect.is === 'late') return suspect.owner
   return (suspect.is === 'odd' ? suspect.owner : undefined) ?? suspect.thing.wears ?? {}
 }
 

@@ -104,6 +104,7 @@ export type Verdict = Pick<Finding, 'verdict' | 'why'>
 export function verdictOf(suspect: Suspect, seenMs: number, look: Look): Verdict | undefined {
   if (suspect.is === 'odd') return { verdict: 'leave', why: suspect.why }
   if (suspect.is === 'changed') return changed(suspect, seenMs, look)
+  if (suspect.is === 'late') return late(suspect, seenMs, look)
   const { instances, instanceId } = look
   if (asksInstances(suspect)) {
     if (instances === undefined) {
@@ -147,6 +148,15 @@ function missing(suspect: Suspect & { is: 'missing' }, seenMs: number, look: Loo
   const { orphan: apart } = look.times
   if (placeOf(suspect) === 'ec2' && seenMs < apart) return again(why, apart, 'looked at again')
   return { verdict: 'doubt', why }
+}
+
+/** It wears no mark, so a person decides. */
+function late({ why }: Suspect & { is: 'late' }, seenMs: number, look: Look): Verdict {
+  const { times, isAsked } = look
+  if (seenMs < times.orphan) return again(why, times.orphan, isAsked ? 'detached' : 'reported')
+  return isAsked
+    ? { verdict: 'release', why }
+    : { verdict: 'leave', why: `${why}; enid sweep detaches it` }
 }
 
 /** Who changed them may have meant it (a quarantine): without the setting a person decides. */

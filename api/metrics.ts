@@ -4,6 +4,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { desiredOf, serviceKey } from '../state/service.ts'
 import type { Api } from './api.ts'
+import { addBudgetMetrics } from './budget-metrics.ts'
 import { addImageMetrics } from './image-metrics.ts'
 import { counts } from './service-view.ts'
 import { addSpareMetrics } from './spare-metrics.ts'
@@ -25,6 +26,7 @@ export function openMetrics(api: Api): Metrics {
   const registers = [new Registry()] as const
   addGauges(api, registers)
   const unfollow = addTaskMetrics(api, registers)
+  addBudgetMetrics(api, registers)
   addImageMetrics(api, registers)
   addSpareMetrics(api, registers)
   const requests = new Counter({

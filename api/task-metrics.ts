@@ -5,6 +5,7 @@
 import type { Registry } from 'prom-client'
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Entry } from '../state/journal.ts'
+import type { HolderId } from '../state/spec.ts'
 import type { LastStatus } from '../state/status.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Event } from '../state/task.ts'
@@ -59,7 +60,8 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
   })
   const starts = new Histogram({
     name: 'enid_task_start_duration_seconds',
-    help: 'From RunTask until the task was RUNNING, waiting for room included',
+    help: 'From RunTask until the task was RUNNING, waiting for room included; warm: it took a spare over',
+    labelNames: ['way'],
     buckets: START_BUCKETS,
     registers,
   })
@@ -75,7 +77,9 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
     labelNames: ['code'],
     registers,
   })
-  return api.journal.follow(({ holder, timeline }, event, _at, { holder: before }) => {
+  /** Those on their way up that were spares. */
+  const warm = new Set<HolderId>()
+  return api.journal.follow(({ id, holder, timeline }, event, _at, { holder: before }) => {
     if (event.type === 'done') {
       const { row, verb } = event
       const step = timeline.steps.findLast((s) => s.row === row && s.verb === verb)
@@ -86,7 +90,12 @@ export function addTaskMetrics(api: Api, all: readonly Registry[]): () => void {
       failures.inc({ outcome: event.type, row: kindOf(event.row), code: event.cause.code })
     }
     if (holder.spec.kind !== 'task') return
-    if (holder.ran && !before.ran) starts.observe((timeline.latestAt - timeline.createdAt) / 1000)
+    if (event.type === 'assigned') warm.add(id)
+    if (holder.ran && !before.ran) {
+      const way = warm.has(id) ? 'warm' : 'cold'
+      starts.observe({ way }, (timeline.latestAt - timeline.createdAt) / 1000)
+    }
+    if (holder.ran || holder.stop !== undefined) warm.delete(id)
     if (holder.stop !== undefined && before.stop === undefined)
       stops.inc({ code: holder.stop.code })
   })

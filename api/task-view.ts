@@ -129,10 +129,13 @@ function containerView(api: Api, { entry, asked }: Task, n: number): Container {
     ...(outOfMemory ? { reason: OUT_OF_MEMORY } : {}),
     networkInterfaces: holder.spec.enis.flatMap((_, eniNumber) => {
       const eni = detailsOf(holder, 'eni', `eni:${eniNumber}`)
-      if (eni?.ipv4 === undefined) return []
-      const ipv6 = eni.ipv6 === undefined ? {} : { ipv6Address: eni.ipv6 }
-      const attachment = attachmentId(id, eniNumber)
-      return [{ attachmentId: attachment, privateIpv4Address: eni.ipv4, ...ipv6 }]
+      if (eni === undefined) return []
+      const { ipv4, ipv6 } = eni
+      return {
+        attachmentId: attachmentId(id, eniNumber),
+        ...(ipv4 !== undefined && { privateIpv4Address: ipv4 }),
+        ...(ipv6 !== undefined && { ipv6Address: ipv6 }),
+      }
     }),
     healthStatus: containerHealth(holder, name),
     cpu: String(asked.cpu[n] ?? 0),

@@ -9,7 +9,7 @@ import { agentAddress, connectAgent } from './agent-connection.ts'
 import type { Call, Command } from './command.ts'
 import { AGENT_FLAGS, CommandError, EXIT, wholeNumber } from './command.ts'
 import type { TaskView } from './task-view.ts'
-import { ipv4Of, oneTask, shortId, stopText } from './task-view.ts'
+import { addressOf, oneTask, shortId, stopText } from './task-view.ts'
 import { awaitTasks } from './wait.ts'
 
 /** `enid run FILE|FAMILY[:REVISION]`. */
@@ -196,7 +196,7 @@ function print(call: Call, tasks: readonly TaskView[]): void {
     return
   }
   for (const task of tasks) {
-    const where = ipv4Of(task)
+    const where = addressOf(task)
     const words = [shortId(task.taskId), task.lastStatus, where, stopText(task)]
     process.stdout.write(
       `${words.filter((word) => word !== undefined && word !== '').join('  ')}\n`,

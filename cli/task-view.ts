@@ -106,8 +106,8 @@ export const shortId = (idOrArn: string): string => (idOrArn.split('/').at(-1) ?
 export const addressesOf = ({ enis }: TaskView): string =>
   enis.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((ip) => ip !== undefined)).join(' ')
 
-/** The task's first IPv4 address. */
-export const ipv4Of = ({ enis }: TaskView): string | undefined => enis[0]?.ipv4
+/** The address of the task's first ENI: of IPv4 where it has one. */
+export const addressOf = ({ enis }: TaskView): string | undefined => enis[0]?.ipv4 ?? enis[0]?.ipv6
 
 /** Why a stopped or stopping task does not run; empty for one that does. */
 export function stopText({ stopCode, stoppedReason }: TaskView): string {

@@ -70,7 +70,8 @@ export class Probes {
         throw new Refusal('InvalidName', `'${name}' is a part of the lab: choose another name.`)
       }
       const { world } = this.#region
-      const netnsPath = await this.#fabric.makeNetns(name, resolvConf(world, world.homeVpcId))
+      const conf = resolvConf(world, homeSubnet(world, wish.subnetId))
+      const netnsPath = await this.#fabric.makeNetns(name, conf)
       let eniId: string | undefined
       try {
         const eni = await this.#region.change((world) => plugIn(world, wish, netnsPath))

@@ -7,12 +7,16 @@ import type { HolderId } from './spec.ts'
 export type SubnetFacts = {
   readonly subnetId: string
   readonly availabilityZone: string
+  /** Of IPv4; in a subnet of IPv6 alone Infinity, since no block of it runs out. */
   readonly freeAddressCount: number
   /** Its blocks, where an address is to be looked for in them. */
   readonly cidrs?: readonly string[]
 }
 
-/** The subnet with most free addresses among those in the host's zone that were not struck. */
+/**
+ * The subnet with most free addresses among those in the host's zone that were not struck. Those of
+ * IPv6 alone come last: who names others beside them has IPv4 for as long as there is some.
+ */
 export function chooseSubnet(
   candidates: readonly SubnetFacts[],
   zone: string,
@@ -21,8 +25,11 @@ export function chooseSubnet(
   return candidates
     .filter((s) => s.availabilityZone === zone && s.freeAddressCount > 0)
     .filter((s) => !struck.includes(s.subnetId))
-    .toSorted((a, b) => b.freeAddressCount - a.freeAddressCount)[0]?.subnetId
+    .toSorted((a, b) => rankOf(b) - rankOf(a))[0]?.subnetId
 }
+
+const rankOf = ({ freeAddressCount }: SubnetFacts): number =>
+  Number.isFinite(freeAddressCount) ? freeAddressCount : 0
 
 /**
  * The smallest free device index on network card 0. Index 0 is the instance's own interface and is

@@ -34,6 +34,8 @@ export class Journal {
   readonly #db: Database
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
+  /** What was appended in the commit that is under way. */
+  #untold: (() => void)[] | undefined
   readonly #listeners = new Set<Listener>()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
@@ -101,8 +103,16 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#entries.set(id, after)
-    for (const listener of this.#listeners) listener(after, event, at, before)
+    this.#tell(() => {
+      for (const listener of this.#listeners) listener(after, event, at, before)
+    })
     return after
+  }
+
+  /** What is not on the disk yet is told when it is: it may be taken back. */
+  #tell(say: () => void): void {
+    if (this.#untold === undefined) say()
+    else this.#untold.push(say)
   }
 
   /** Keeps the last lines of a container's log, beside the holder. */
@@ -129,16 +139,24 @@ export class Journal {
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
     const before = new Map(this.#entries)
+    const outer = this.#untold
+    const untold: (() => void)[] = []
+    this.#untold = untold
+    let result: T
     try {
-      return this.#onFile(() => this.#db.transaction(work)())
+      result = this.#onFile(() => this.#db.transaction(work)())
     } catch (error) {
       this.#entries.clear()
       for (const [id, entry] of before) this.#entries.set(id, entry)
       throw error
+    } finally {
+      this.#untold = outer
     }
+    for (const say of untold) this.#tell(say)
+    return result
   }
 
-  /** Calls back after every appended event. Returns the way to stop it. */
+  /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -66,7 +66,7 @@ export type Course = {
   readonly retries?: number
   /** How long it waited between tries and for its turn at EC2, milliseconds; absent: not at all. */
   readonly waitedMs?: number
-  /** The latest of its calls. */
+  /** The latest of its calls that change something or failed. */
   readonly calls?: readonly Ec2Called[]
 }
 type Took = { readonly course?: Course }

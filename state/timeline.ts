@@ -1,7 +1,7 @@
 // When things happened, read off the journal's own times. Beside the holder, not in it: the holder
 // decides, and a decision has no clock.
 
-import type { Course, Event, Holder, Holding, RowId, RowKind, Verb } from './task.ts'
+import type { Course, Ec2Called, Event, Holder, Holding, RowId, RowKind, Verb } from './task.ts'
 import { holdsNothing, kindOf, rowState, rows } from './task.ts'
 
 /** One step as it went. Times are milliseconds since the epoch. */
@@ -43,6 +43,10 @@ const SAME_MAX = 20
 
 /** So many calls of a step are kept, the latest: one that is retried for days makes no end of them. */
 export const CALLS_MAX = 8
+
+/** Looks are not kept unless they failed: a stop makes six while EC2 detaches, most of them with others. */
+export const isKept = ({ action, code }: Ec2Called): boolean =>
+  code !== undefined || !action.startsWith('Describe')
 
 export const newTimeline = (createdAt: number): Timeline => ({
   createdAt,

@@ -47,8 +47,11 @@ export function cgroupDriver(options: {
       }
     },
 
-    async release({ holderId }) {
-      for (const path of pathsOf(host.instanceId, holderId)) {
+    async release(job) {
+      const known = job.again ? undefined : job.known('cgroup', job.row)?.path
+      // In doubt it may be made by a dockerd of either driver.
+      const paths = known === undefined ? pathsOf(host.instanceId, job.holderId) : [known]
+      for (const path of paths) {
         await cgroups.end(path)
         await cgroups.remove(path)
       }

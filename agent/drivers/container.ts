@@ -98,8 +98,10 @@ export function containerDriver(
       const containerId = known?.containerId ?? (await find(job, signal))?.Id
       if (containerId === undefined) return undefined
       await stop(job, containerId, signal)
-      await endContainer({ cgroups }, job, containerId)
       const facts = await docker.inspect(containerId, signal)
+      // The end of one that was held Docker has seen; one in doubt it may have forgotten.
+      const isOver = known !== undefined && facts?.State.Status === 'exited'
+      if (!isOver) await endContainer({ cgroups }, job, containerId)
       const tail = facts && (await logTail(docker, facts, signal).catch(noneIfUnreadable))
       if (!job.spec.madeAhead) await docker.remove(containerId, signal)
       const wasStarted = facts !== undefined && facts.State.Status !== 'created'

@@ -7,6 +7,11 @@ import type { Exit, RowId, RowKind } from '../../state/task.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
 import type { CalledFor } from '../budget.ts'
 
+/** The IPv4 of an ENI, with the subnet's prefix length and router for the link; nothing of it in a subnet of IPv6 alone. */
+export type Ipv4Side =
+  | { ipv4: string; ipv4PrefixLength: number; ipv4Gateway: string }
+  | { ipv4?: undefined; ipv4PrefixLength?: undefined; ipv4Gateway?: undefined }
+
 /** What is known of a row once it is held. Written whole into the journal; plain data. */
 export type Details = {
   eni: {
@@ -14,16 +19,15 @@ export type Details = {
     mac: string
     subnetId: string
     vpcId: string
-    ipv4: string
     ipv6?: string
-    /** The subnet's prefix length and router, for the link. */
-    ipv4PrefixLength: number
-    ipv4Gateway: string
-    privateDnsName: string
+    /** That of the subnet's IPv6 block; absent, too, where an earlier version wrote the journal. */
+    ipv6PrefixLength?: number
+    /** Absent where EC2 gives none: an ENI of IPv6 alone has none. */
+    privateDnsName?: string
     securityGroupIds: string[]
     /** Which order of its groups was carried out; absent: none but the first. */
     groupsOrder?: number
-  }
+  } & Ipv4Side
   /** `pullFailure`: why what was on this host already is used, and not what its registry has. */
   /** Of an Elastic IP. */
   publicIp: { allocationId: string; publicIpv4: string }

@@ -49,7 +49,9 @@ export function eniDriver(options: EniOptions): Driver<'eni'> {
       ...(groups.length === 0 ? {} : { Groups: [...groups] }),
       ...(ipv4 === undefined ? {} : { PrivateIpAddress: ipv4 }),
       ...(ipv6 === undefined ? {} : { Ipv6Addresses: [{ Ipv6Address: ipv6 }] }),
-      ...(ipv6 === undefined && subnet.hasIpv6 ? { Ipv6AddressCount: 1 } : {}),
+      ...(ipv6 === undefined && subnet.ipv6PrefixLength !== undefined
+        ? { Ipv6AddressCount: 1 }
+        : {}),
     }
     try {
       const answer = await ec2.call('CreateNetworkInterface', input, signal, why)

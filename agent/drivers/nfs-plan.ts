@@ -19,22 +19,26 @@ const OPTIONS = [
 ]
 
 /** An address of a name. Rejects as `dns.promises.lookup`. */
-export type Resolve = (name: string) => Promise<string>
+export type Resolve = (name: string, family: 4 | 6) => Promise<string>
 
-const byHost: Resolve = async (name) => (await lookup(name, { family: 4 })).address
+const byHost: Resolve = async (name, family) => (await lookup(name, { family })).address
 
 /** The name of a file system's mount target in the zone of whoever asks. */
 export const serverOf = ({ fileSystemId }: Pick<NfsVolume, 'fileSystemId'>, region: string) =>
   `${fileSystemId}.efs.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
 
-/** Rejects with a Failure `ResourceInitializationError` where the name has no address. */
+/**
+ * By an address of that family: a task without IPv4 needs a mount target with IPv6. Rejects with a
+ * Failure `ResourceInitializationError` where the name has no such address.
+ */
 export async function planNfs(
   volume: NfsVolume,
   region: string,
+  family: 4 | 6,
   resolve: Resolve = byHost,
 ): Promise<MountPlan> {
   const server = serverOf(volume, region)
-  const address = await resolve(server).catch((error: NodeJS.ErrnoException) => {
+  const address = await resolve(server, family).catch((error: NodeJS.ErrnoException) => {
     const { code = 'no answer' } = error
     const why = `${PREFIX}: failed to resolve "${server}" (${code})`
     const hint = 'See that the file system has a mount target in this zone, and the VPC DNS names.'

@@ -36,6 +36,8 @@ export type Orphans = {
    * detaching it, so it is to be deleted later. Gone is success.
    */
   releaseEni(seen: SeenEni, signal: AbortSignal): Promise<'gone' | 'going'>
+  /** Detaches one that is only lent, and no more. Gone is success. */
+  detachLent(seen: SeenEni, signal: AbortSignal): Promise<void>
   /** Those of these instances that exist: described, and not terminated. */
   instancesThatExist(ids: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>
 }
@@ -118,6 +120,8 @@ export function openOrphans(options: OrphansOptions): Orphans {
       }
       return 'gone'
     },
+
+    detachLent: detach,
 
     async instancesThatExist(ids, signal) {
       const there = new Set<string>()

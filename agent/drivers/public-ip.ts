@@ -8,6 +8,7 @@
 import type { Address } from '@aws-sdk/client-ec2'
 import { launching, type Purpose, releasing } from '../budget.ts'
 import { Failure } from '../failure.ts'
+import { publicIpWithoutIpv4 } from '../fixed-address.ts'
 import type { Host } from '../orders.ts'
 import { type Details, type Driver, eniOf, type Job, numberOf } from './driver.ts'
 import type { Ec2 } from './ec2.ts'
@@ -61,10 +62,12 @@ export function publicIpDriver({ ec2, host }: PublicIpOptions): Driver<'publicIp
   return {
     async ensure(job, signal): Promise<Details['publicIp']> {
       const { publicIp = NEW } = eniOf(job)
+      const { eniId, ipv4 } = job.details('eni', `eni:${numberOf(job)}`)
+      // A lent ENI that has none, in a subnet that others may have some of.
+      if (ipv4 === undefined) throw publicIpWithoutIpv4(eniId)
       const address =
         publicIp === NEW ? await own(job, signal) : await given(publicIp, signal, launching(job))
       const { AllocationId: allocationId = '', PublicIp: publicIpv4 = '' } = address
-      const { eniId, ipv4 } = job.details('eni', `eni:${numberOf(job)}`)
       if (address.NetworkInterfaceId === eniId) return { allocationId, publicIpv4 }
       const input = {
         ...{ AllocationId: allocationId, NetworkInterfaceId: eniId, PrivateIpAddress: ipv4 },

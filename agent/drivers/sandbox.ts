@@ -4,6 +4,7 @@
 //
 //   create (image imported first, if it is missing) ──▶ start ──▶ hold its namespace
 
+import { nameServersOf } from '../../state/name-servers.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { parentOf } from './cgroup/path.ts'
@@ -88,7 +89,8 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       const facts = isSure ? undefined : await findContainer(docker, wearerOf(job), signal)
       const containerId = isSure ? known.containerId : facts?.Id
       if (containerId !== undefined) {
-        await endContainer({ cgroups }, job, containerId)
+        // One that was held Docker knows to run, and ends itself; the cgroup's own release sees to it.
+        if (!isSure) await endContainer({ cgroups }, job, containerId)
         await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
@@ -123,15 +125,18 @@ const hostnameOf = (dnsName: string): string =>
 
 function planOf(
   job: Job,
-  { nameServers, searchDomains }: Host,
+  host: Host,
   image: string,
   labels: Record<string, string>,
 ): ContainerPlan {
-  const { privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
+  const { eniId, privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
   const { sandbox = {} } = job.spec
-  const { hostname = privateDnsName, extraHosts = [], sysctls = {} } = sandbox
+  const { searchDomains } = host
+  // As EC2 names an instance in a subnet of IPv6 alone: by its id. Nobody resolves it but the task.
+  const ownName = privateDnsName ?? `${eniId}.${searchDomains[0] ?? 'internal'}`
+  const { hostname = ownName, extraHosts = [], sysctls = {} } = sandbox
   const ownHosts = extraHosts.map((line) => `${line.hostname}:${line.address}`)
-  const names = hostname === privateDnsName ? [privateDnsName] : [hostname, privateDnsName]
+  const names = hostname === ownName ? [ownName] : [hostname, ownName]
   const cgroup = job.known('cgroup', 'cgroup')?.path
   // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
   const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
@@ -142,9 +147,9 @@ function planOf(
     StopSignal: 'SIGTERM',
     HostConfig: {
       NetworkMode: 'none',
-      Dns: [...(sandbox.nameServers ?? nameServers)],
+      Dns: [...(sandbox.nameServers ?? nameServersOf(host.nameServers, { ipv4 }))],
       DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
-      ExtraHosts: [...names.map((name) => `${name}:${ipv4}`), ...ownHosts],
+      ExtraHosts: [...names.map((name) => `${name}:${ipv4 ?? ipv6}`), ...ownHosts],
       ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),
       // Others may join it; nobody does unless the task says so.
       ...(sandbox.ipc === 'task' && { IpcMode: 'shareable' }),

@@ -15,11 +15,14 @@ import type { Ec2 } from './ec2.ts'
 /** One subnet. */
 export type Subnet = SubnetFacts & {
   readonly vpcId: string
-  readonly ipv4PrefixLength: number
-  /** The VPC's router: the first address of the subnet. */
-  readonly ipv4Gateway: string
-  readonly hasIpv6: boolean
-}
+  /** Of its IPv6 block; absent where it has none. */
+  readonly ipv6PrefixLength?: number
+} & Router
+
+/** The prefix length of its IPv4 block and the VPC's router there; neither in a subnet of IPv6 alone. */
+type Router =
+  | { readonly ipv4PrefixLength: number; readonly ipv4Gateway: string }
+  | { readonly ipv4PrefixLength?: undefined; readonly ipv4Gateway?: undefined }
 
 export type Subnets = {
   /**
@@ -29,7 +32,7 @@ export type Subnets = {
   follow(signal: AbortSignal): Promise<void>
   /**
    * Learns of those of these that are unknown, or were full when last heard of. Throws `refused`
-   * for one that does not exist, is in another VPC or has no IPv4 addresses.
+   * for one that does not exist or is in another VPC.
    */
   prepare(subnetIds: readonly string[], signal: AbortSignal, why?: Purpose): Promise<void>
   /** What is known now. Undefined: never heard of. */
@@ -148,7 +151,7 @@ async function subnetsOf(ec2: Ec2, vpcId: string, signal: AbortSignal): Promise<
     const filters = [{ Name: 'vpc-id', Values: [vpcId] }]
     const input = { Filters: filters, MaxResults: PAGE_MAX, ...page }
     const answer = await ec2.call('DescribeSubnets', input, signal, BACKGROUND)
-    found.push(...(answer.Subnets ?? []).filter(hasIpv4))
+    found.push(...(answer.Subnets ?? []))
     token = answer.NextToken
   } while (token !== undefined && token !== '')
   return found
@@ -166,9 +169,8 @@ async function passed(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   signal.removeEventListener('abort', end)
 }
 
-/** IPv6 alone is not enough for a task. */
-const hasIpv4 = ({ CidrBlock, Ipv6Native }: Ec2Subnet): boolean =>
-  CidrBlock !== undefined && CidrBlock !== '' && Ipv6Native !== true
+/** Whether its ENIs have no IPv4 address. */
+export const isIpv6Only = ({ ipv4Gateway }: Subnet): boolean => ipv4Gateway === undefined
 
 function unknown(subnetId: string): Failure {
   const message = `The subnet ID '${subnetId}' does not exist`
@@ -186,20 +188,22 @@ function subnetOf(described: Ec2Subnet, vpcId: string): Subnet {
       hint: 'Name subnets of the VPC that the host is in.',
     })
   }
-  if (!hasIpv4(described)) {
-    throw new Failure('refused', 'SubnetWithoutIpv4', `subnet ${subnetId} has no IPv4 addresses`, {
-      hint: 'Name a subnet with an IPv4 CIDR block; it may have an IPv6 one beside it.',
-    })
-  }
-  const blocks = described.Ipv6CidrBlockAssociationSet ?? []
+  const ipv6Cidrs = (described.Ipv6CidrBlockAssociationSet ?? [])
+    .filter(({ Ipv6CidrBlockState: state }) => state?.State === 'associated')
+    .flatMap(({ Ipv6CidrBlock: block }) => block ?? [])
+  const [ipv6Cidr] = ipv6Cidrs
   return {
     subnetId,
     vpcId: itsVpcId,
     availabilityZone: described.AvailabilityZone ?? '',
-    freeAddressCount: described.AvailableIpAddressCount ?? 0,
-    hasIpv6: blocks.some(({ Ipv6CidrBlockState: state }) => state?.State === 'associated'),
-    cidrs: [cidr, ...blocks.flatMap(({ Ipv6CidrBlock: block }) => block ?? [])],
-    ...routerOf(cidr),
+    // EC2 counts IPv4 alone, and says 0 of a subnet without it. Of IPv6 the smallest block has 2^64.
+    freeAddressCount:
+      cidr === '' && ipv6Cidr !== undefined
+        ? Number.POSITIVE_INFINITY
+        : (described.AvailableIpAddressCount ?? 0),
+    cidrs: [...(cidr === '' ? [] : [cidr]), ...ipv6Cidrs],
+    ...(ipv6Cidr !== undefined && { ipv6PrefixLength: ipaddr.IPv6.parseCIDR(ipv6Cidr)[1] }),
+    ...(cidr === '' ? {} : routerOf(cidr)),
   }
 }
 

@@ -37,7 +37,7 @@ export type SeenEni = {
   readonly allocationId?: string
 }
 
-/** An Elastic IP with this instance's mark. */
+/** An Elastic IP with a mark, this instance's or another's. */
 export type SeenAddress = {
   readonly what: 'address'
   readonly allocationId: string

@@ -26,7 +26,7 @@ export function volumeDriver(options: {
    * How a file system is mounted: by NFS, and nothing of the product says otherwise. Tests put one
    * there that this kernel has.
    */
-  readonly planMount?: (volume: NfsVolume, region: string) => Promise<MountPlan>
+  readonly planMount?: (volume: NfsVolume, region: string, family: 4 | 6) => Promise<MountPlan>
 }): Driver<'volume'> {
   const { docker, host, routersDir, values, mounts, planMount = planNfs } = options
 
@@ -57,7 +57,8 @@ export function volumeDriver(options: {
       if (volume.kind === 'nfs') {
         const place = mounts.placeOf(job.holderId, volume.name)
         const { netns } = job.details('sandbox', 'sandbox')
-        await mounts.mount(await planMount(volume, host.region), place, netns, signal)
+        const family = job.details('eni', 'eni:0').ipv4 === undefined ? 6 : 4
+        await mounts.mount(await planMount(volume, host.region, family), place, netns, signal)
         return { volumeName: place }
       }
       const { name, driver, options, labels } = volume

@@ -90,7 +90,7 @@ export const TASK_ANSWERS: Readonly<Record<string, Answers>> = {
   ),
   'tasks.containers.networkInterfaces': {
     attachmentId: always,
-    privateIpv4Address: always,
+    privateIpv4Address: when('its subnet has IPv4 addresses'),
     ipv6Address: when('its subnet has an IPv6 block'),
   },
   'tasks.overrides': {

@@ -2,7 +2,9 @@
 // (developer guide, "Task metadata endpoint version 4"), from the journal and from what Docker shows.
 
 import ipaddr from 'ipaddr.js'
+import type { Details } from '../../agent/drivers/driver.ts'
 import type { Inspected } from '../../agent/orders.ts'
+import { nameServersOf } from '../../state/name-servers.ts'
 import type { CgroupSpec, ContainerSpec } from '../../state/spec.ts'
 import { containerStatus, lastStatus } from '../../state/status.ts'
 import type { Api, Task } from '../api.ts'
@@ -136,27 +138,29 @@ function volumesOf(shown: Inspected | undefined): object[] | undefined {
 function networkOf(api: Api, { entry }: Task, n: number, edition: Edition): object[] {
   const { holder } = entry
   const eni = detailsOf(holder, 'eni', `eni:${n}`)
-  if (eni?.ipv4 === undefined) return []
+  if (eni === undefined) return []
+  const { ipv4, ipv6 } = eni
   const addresses = {
     NetworkMode: 'awsvpc',
-    IPv4Addresses: [eni.ipv4],
-    IPv6Addresses: eni.ipv6 === undefined ? undefined : [eni.ipv6],
+    IPv4Addresses: ipv4 && [ipv4],
+    IPv6Addresses: ipv6 && [ipv6],
   }
   if (edition === 3) return [defined(addresses)]
   const { host } = api.orders
-  const { nameServers = host.nameServers, searchDomains = host.searchDomains } =
-    holder.spec.sandbox ?? {}
-  const { ipv4PrefixLength: length, ipv4Gateway } = eni
+  const first = detailsOf(holder, 'eni', 'eni:0') ?? eni
+  const {
+    nameServers = nameServersOf(host.nameServers, first),
+    searchDomains = host.searchDomains,
+  } = holder.spec.sandbox ?? {}
   return [
     defined({
       ...addresses,
       AttachmentIndex: n,
       MACAddress: eni.mac,
-      IPv4SubnetCIDRBlock: length === undefined ? undefined : subnetOf(eni.ipv4, length),
+      ...subnetOf(eni),
       DomainNameServers: nameServers,
       DomainNameSearchList: searchDomains,
       PrivateDNSName: eni.privateDnsName,
-      SubnetGatewayIpv4Address: ipv4Gateway && `${ipv4Gateway}/${length}`,
       // Beside what ECS says: what the task's card is, and what it wears.
       NetworkInterfaceId: eni.eniId,
       SecurityGroupIds: eni.securityGroupIds,
@@ -164,8 +168,24 @@ function networkOf(api: Api, { entry }: Task, n: number, edition: Edition): obje
   ]
 }
 
-const subnetOf = (address: string, length: number): string =>
-  `${ipaddr.IPv4.networkAddressFromCIDR(`${address}/${length}`)}/${length}`
+/** The blocks of its subnet and the router in them. ECS names the IPv6 one where there is no other. */
+function subnetOf(eni: Partial<Details['eni']>): object {
+  const { ipv4, ipv4PrefixLength: length4, ipv4Gateway, ipv6, ipv6PrefixLength: length6 } = eni
+  const network4 =
+    ipv4 && length4 && ipaddr.IPv4.networkAddressFromCIDR(`${ipv4}/${length4}`).toString()
+  const network6 =
+    ipv6 && length6 ? ipaddr.IPv6.networkAddressFromCIDR(`${ipv6}/${length6}`) : undefined
+  const gateway6 = ipv4 === undefined ? network6 && routerOf(network6) : undefined
+  return {
+    IPv4SubnetCIDRBlock: network4 && `${network4}/${length4}`,
+    IPv6SubnetCIDRBlock: network6 && `${network6}/${length6}`,
+    SubnetGatewayIpv4Address: ipv4Gateway && `${ipv4Gateway}/${length4}`,
+    SubnetGatewayIpv6Address: gateway6 && `${gateway6}/${length6}`,
+  }
+}
+
+/** The router's address in a block, its network + 1; no block is smaller than /64. */
+const routerOf = ({ parts }: ipaddr.IPv6): ipaddr.IPv6 => new ipaddr.IPv6([...parts.slice(0, 7), 1])
 
 const instant = (at: number): string => new Date(at).toISOString()
 

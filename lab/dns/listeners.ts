@@ -4,7 +4,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server, type Socket as Stream } from 'node:net'
-import { resolverAddress } from '../model/dns-name.ts'
+import { RESOLVER_IPV6, resolverAddress } from '../model/dns-name.ts'
 import type { World } from '../model/world.ts'
 import type { Resolver } from './resolver.ts'
 import { Frames, frame } from './tcp-frames.ts'
@@ -13,7 +13,7 @@ import { Frames, frame } from './tcp-frames.ts'
 export function resolverAddresses({ vpcs, homeVpcId }: World): string[] {
   const vpc = vpcs.get(homeVpcId)
   const own = vpc === undefined ? [] : [resolverAddress(vpc)]
-  return [...own, '169.254.169.253', 'fd00:ec2::253']
+  return [...own, '169.254.169.253', RESOLVER_IPV6]
 }
 
 const PORT = 53

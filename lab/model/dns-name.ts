@@ -5,7 +5,14 @@
 import { knownCidr } from './addresses.ts'
 import { addressAt } from './cidr.ts'
 import { AMAZON_DNS, internalDomain, optionsOf } from './dhcp-options.ts'
-import { type Instance, type NetworkInterface, REGION, type Vpc, type World } from './world.ts'
+import {
+  type Instance,
+  type NetworkInterface,
+  REGION,
+  type Subnet,
+  type Vpc,
+  type World,
+} from './world.ts'
 
 /** The private DNS name of an address: `ip-10-0-0-35.us-west-2.compute.internal`. */
 export const privateDnsName = (ipv4: string, region: string): string =>
@@ -31,11 +38,16 @@ export const resourceName = (instanceId: string, region: string): string =>
 
 /**
  * What a host calls itself: its private DNS name, or where the VPC has name servers and a domain of
- * its own, that name in that domain (EC2 API reference, CreateDhcpOptions).
+ * its own, that name in that domain (EC2 API reference, CreateDhcpOptions). One without IPv4 is called
+ * by its instance's id; its further interfaces have no name.
  */
 export function hostName(world: World, eni: NetworkInterface): string | undefined {
   const [ipv4] = eni.ipv4
-  if (ipv4 === undefined) return undefined
+  const { to, deviceIndex } = eni.attachment ?? {}
+  if (ipv4 === undefined) {
+    const isPrimary = to !== undefined && 'instanceId' in to && deviceIndex === 0
+    return isPrimary ? resourceName(to.instanceId, REGION) : undefined
+  }
   const options = optionsOf(world, eni.vpcId)
   const servers = options['domain-name-servers'] ?? [AMAZON_DNS]
   const [domain = internalDomain(REGION)] = options['domain-name'] ?? []
@@ -55,16 +67,24 @@ export function resolverOf(world: World): string | undefined {
   return vpc?.enableDnsSupport === true ? resolverAddress(vpc) : undefined
 }
 
+/** Where the resolver is in every VPC by IPv6. */
+export const RESOLVER_IPV6 = 'fd00:ec2::253'
+
 /** The name servers of a VPC's hosts, by its DHCP options; the resolver's is its address. */
-export function nameServersOf(world: World, vpc: Vpc): string[] {
+export function nameServersOf(world: World, vpc: Vpc, amazon = resolverAddress(vpc)): string[] {
   const servers = optionsOf(world, vpc.vpcId)['domain-name-servers'] ?? []
-  return servers.map((server) => (server === AMAZON_DNS ? resolverAddress(vpc) : server))
+  return servers.map((server) => (server === AMAZON_DNS ? amazon : server))
 }
 
-/** What a host of the VPC has as its resolv.conf: servers and search domains of the DHCP options. */
-export function resolvConf(world: World, vpcId: string): string {
+/**
+ * What a host in the subnet has as its resolv.conf: servers and search domains of the DHCP options.
+ * One without IPv4 gets those servers that have an IPv6 address.
+ */
+export function resolvConf(world: World, { vpcId, ipv4Cidr }: Subnet): string {
   const vpc = world.vpcs.get(vpcId)
-  const servers = vpc === undefined ? [] : nameServersOf(world, vpc)
+  const amazon = ipv4Cidr === undefined ? RESOLVER_IPV6 : undefined
+  const all = vpc === undefined ? [] : nameServersOf(world, vpc, amazon)
+  const servers = all.filter((server) => amazon === undefined || server.includes(':'))
   const [domain = ''] = optionsOf(world, vpcId)['domain-name'] ?? []
   const lines = [
     ...(domain === '' ? [] : [`search ${domain}`]),
@@ -73,6 +93,6 @@ export function resolvConf(world: World, vpcId: string): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Which names of an instance resolve, and which of them it has as its own. EC2's defaults. */
+/** Which names of an instance resolve, and which of them it has as its own. EC2's defaults, with IPv4. */
 export const nameOptionsOf = ({ nameOptions }: Instance): NonNullable<Instance['nameOptions']> =>
   nameOptions ?? { hostnameType: 'ip-name', resourceNameA: false, resourceNameAaaa: false }

@@ -6,7 +6,7 @@ import { resolvConf } from './dns-name.ts'
 import type { FabricCall, FabricStep } from './fabric-plan.ts'
 import { netnsName } from './host.ts'
 import { attachedTo, routerOf } from './network-interface.ts'
-import type { Host, World } from './world.ts'
+import type { Host, Subnet, World } from './world.ts'
 
 /** The steps for hosts that are new, and for those that are gone. */
 export function hostSteps(before: World, after: World): FabricStep[] {
@@ -24,24 +24,34 @@ function missing(from: World['hosts'], to: World['hosts']): Host[] {
   )
 }
 
-function removal(world: World, { name }: Host): FabricStep {
-  return { call: { verb: 'removeNetns', name: netnsName(name) }, undo: making(world, name) }
+function removal(world: World, host: Host): FabricStep {
+  const { subnet } = partsOf(world, host)
+  return {
+    call: { verb: 'removeNetns', name: netnsName(host.name) },
+    undo: making(world, host.name, subnet),
+  }
 }
 
-const making = (world: World, hostName: string): FabricCall => ({
+const making = (world: World, hostName: string, subnet: Subnet): FabricCall => ({
   verb: 'makeNetns',
   name: netnsName(hostName),
-  resolvConf: resolvConf(world, world.homeVpcId),
+  resolvConf: resolvConf(world, subnet),
 })
 
-function addition(world: World, { name, instanceId }: Host): FabricStep[] {
+function partsOf(world: World, { name, instanceId }: Host) {
   const instance = world.instances.get(instanceId)
-  const undo = { verb: 'removeNetns', name: netnsName(name) } as const
   const [primary] = attachedTo(world, instanceId)
   const subnet = primary === undefined ? undefined : world.subnets.get(primary.subnetId)
   if (instance === undefined || primary === undefined || subnet === undefined) {
     throw new Error(`the model has a host without instance, interface or subnet: ${name}`)
   }
+  return { instance, primary, subnet }
+}
+
+function addition(world: World, host: Host): FabricStep[] {
+  const { name } = host
+  const undo = { verb: 'removeNetns', name: netnsName(name) } as const
+  const { instance, primary, subnet } = partsOf(world, host)
   const [ipv4] = primary.ipv4
   const { ipv4Cidr } = subnet
   const { ipv4: ipv4Gateway } = routerOf(subnet)
@@ -56,7 +66,7 @@ function addition(world: World, { name, instanceId }: Host): FabricStep[] {
     ...(ipv4Gateway === undefined ? {} : { ipv4Gateway }),
   }
   return [
-    { call: making(world, name), undo },
+    { call: making(world, name, subnet), undo },
     // Taken back by the namespace's end: nothing of it is anywhere else.
     { call: { verb: 'configureGuest', plan }, undo },
   ]

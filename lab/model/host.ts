@@ -49,6 +49,13 @@ export type NewHost = {
 /** The name under which the lab lists the machine that it runs on. */
 export const HOME_NAME = 'home'
 
+/** What an instance without IPv4 is called. Which records it gets EC2 does not say: none, as elsewhere. */
+const BY_RESOURCE = {
+  hostnameType: 'resource-name',
+  resourceNameA: false,
+  resourceNameAaaa: false,
+} as const
+
 /** For how long EC2 still shows an instance that was terminated (EC2 user guide: about an hour). */
 export const TERMINATED_SHOWN_MS = 3_600_000
 
@@ -172,6 +179,7 @@ function addHost(
     launchedAt: now,
     netns: `${world.labNetns}.${netnsName(name)}`,
     state: 'pending',
+    ...(subnet.ipv4Cidr === undefined && { nameOptions: BY_RESOURCE }),
   }
   const { instanceId, netns } = instance
   const { groupIds, ipv4Asked = [], ipv6Count } = wish

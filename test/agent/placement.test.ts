@@ -6,6 +6,7 @@ import { checkAddresses } from '../../agent/fixed-address.ts'
 import type { Host } from '../../agent/orders.ts'
 import type { PlacementFacts } from '../../agent/placement.ts'
 import { choose, room, slotsUsed } from '../../agent/placement.ts'
+import type { SubnetFacts } from '../../state/allocation.ts'
 import type { Journal } from '../../state/journal.ts'
 import type { Event } from '../../state/task.ts'
 import { container, spec } from '../state/specs.ts'
@@ -193,6 +194,35 @@ describe('choose', () => {
       const failure = refusal(() => checkAddresses(given, want(bad)))
       expect(failure).toMatchObject({ kind: 'refused', code: 'AddressNotInSubnet' })
     }
+  })
+
+  // P540
+  test('a subnet of IPv6 alone has room for any number, and nothing for a public IPv4 address', () => {
+    const cidrs = { 'subnet-4': ['10.0.0.0/24'], 'subnet-6': ['2600:db8::/64'] }
+    const subnet = (id: string): SubnetFacts => ({
+      ...{ subnetId: id, availabilityZone: host.availabilityZone },
+      freeAddressCount: id === 'subnet-6' ? Number.POSITIVE_INFINITY : 1,
+      cidrs: cidrs[id as keyof typeof cidrs],
+    })
+    const given = { ...facts, subnet }
+    expect(room(given, spec({ enis: [eni('subnet-6')] }))).toMatchObject({
+      taskCount: 2,
+      detail: expect.stringContaining('free addresses: subnet-6 any number (IPv6 alone)'),
+    })
+    const want = (...ids: string[]) => [{ ...eni(...ids), publicIp: 'new' }]
+    expect(() => checkAddresses(given, want('subnet-4', 'subnet-6'))).not.toThrow()
+    expect(refusal(() => checkAddresses(given, want('subnet-6')))).toMatchObject({
+      kind: 'refused',
+      code: 'PublicIpWithoutIpv4',
+    })
+    const known6 = [{ ...eni('subnet-6'), ipv6: '2600:db8::9' }]
+    expect(() => checkAddresses(given, known6)).not.toThrow()
+    // Where both are named, the one that has IPv4 is the only choice.
+    journal.begin('a', spec({ enis: want('subnet-4', 'subnet-6') }))
+    expect(choose(given, entry('a'), 'eni:0')).toBe('subnet-4')
+    journal.append('a', { type: 'began', verb: 'ensure', row: 'eni:0', choice: 'subnet-4' })
+    journal.append('a', { type: 'declined', row: 'eni:0', cause: { code: 'Full', message: '' } })
+    expect(refusal(() => choose(given, entry('a'), 'eni:0')).code).toBe('RESOURCE:ENI')
   })
 
   test('a lent ENI takes a slot and no address, and has no subnet to choose', () => {

@@ -207,16 +207,18 @@ describe('failures', () => {
   // P495
   test('a step is written down with its retries, what it waited, and the latest of its calls', async () => {
     const call = (n: number) => ({ action: 'CreateNetworkInterface', ms: n, requestId: `req-${n}` })
+    const looked = { action: 'DescribeNetworkInterfaces', ms: 9, requestId: 'look' }
     world.script = ({ verb, job, attempt }) => {
       if (job.row !== 'eni:0' || verb !== 'ensure') return
-      for (const n of [1, 2, 3, 4]) job.onCall?.({ ...call(attempt * 10 + n), waitedMs: 25 })
+      for (const n of [1, 2, 3, 4]) job.onCall?.({ ...call(attempt * 10 + n), waitedMs: 20 })
+      job.onCall?.({ ...looked, waitedMs: 20 })
       if (attempt <= 2) throw transient
     }
     begin()
     await clock.pass(1000)
     const step = (row: RowId) => journal.get('a')?.timeline.steps.find((s) => s.row === row)
     const calls = [21, 22, 23, 24, 31, 32, 33, 34].map(call)
-    // 150 and 300 ms of pauses, and 12 calls that waited 25 ms each for their turn.
+    // 150 and 300 ms of pauses, and 15 calls that waited 20 ms each for their turn.
     expect(step('eni:0')).toMatchObject({ attempts: 1, retries: 2, waitedMs: 750, calls })
     for (const key of ['retries', 'waitedMs', 'calls', 'failure', 'gaveUpAt']) {
       expect(step('image:web')).not.toHaveProperty(key)

@@ -16,20 +16,11 @@ import {
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { listed, register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { openRig } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('clusters', () => {
   const create = (clusterName: string) => rig.ecs.send(new CreateClusterCommand({ clusterName }))

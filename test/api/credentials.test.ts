@@ -5,14 +5,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
 import type { Inspected } from '../../agent/orders.ts'
 import { endpointId } from '../../state/endpoint-id.ts'
 import type { Spec } from '../../state/spec.ts'
 import { run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig, seedDefinition } from './rig.ts'
+import { nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
 const ROLE = 'arn:aws:iam::123456789012:role/web'
 const OTHER = 'arn:aws:iam::123456789012:role/other'
@@ -24,14 +24,9 @@ const given = (name: string) => ({
   expiresAt: EXPIRES,
 })
 
-let rig: Rig
+const rig = useRig()
 beforeEach(async () => {
-  rig = await openRig()
   rig.orders.roles.set(ROLE, given('web')).set(OTHER, given('other'))
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
 })
 
 const define = (change: object, ...containers: Parameters<typeof seedDefinition>) =>

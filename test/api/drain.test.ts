@@ -8,25 +8,19 @@ import {
   StartTaskCommand,
   UpdateContainerInstancesStateCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { StateFileUnwritable } from '../../state/database.ts'
 import { SUBNET } from './fake-orders.ts'
 import { describeOne, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { network, openRig, seedDefinition } from './rig.ts'
+import { network, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
+const rig = useRig()
 let here: string
-
 beforeEach(async () => {
-  rig = await openRig()
   const { containerInstanceArns = [] } = await rig.ecs.send(new ListContainerInstancesCommand({}))
   here = containerInstanceArns[0] ?? ''
   await register(rig)
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
 })
 
 async function ask(method: string, path: string, body?: unknown) {

@@ -6,23 +6,18 @@ import { request } from 'node:http'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
 import { runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig, seedDefinition } from './rig.ts'
+import { nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
+const rig = useRig()
 let id = ''
 beforeEach(async () => {
-  rig = await openRig()
   const definition = seedDefinition(nginx(), nginx({ name: 'side', portMappings: [] }))
   await rig.ecs.send(new RegisterTaskDefinitionCommand(definition))
   id = (await runOne(rig)).split('/').at(-1) ?? ''
-})
-afterEach(async () => {
-  await rig.close()
-  expect(rig.defects).toEqual([])
 })
 
 async function ask(body: object, task = id) {

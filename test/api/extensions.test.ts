@@ -8,25 +8,19 @@ import {
   RegisterTaskDefinitionCommand,
   TagResourceCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { EXTENSIONS } from '../../api/extension-tags.ts'
 import { rows } from '../../state/task.ts'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { network, openRig, seedDefinition } from './rig.ts'
+import { network, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
 const OTHER = 'sg-11111111'
 const MORE = 'sg-22222222'
-let rig: Rig
-
+const rig = useRig()
 beforeEach(async () => {
-  rig = await openRig()
   await register(rig)
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
 })
 
 const idOf = (arn: string) => arn.split('/').at(-1) ?? ''

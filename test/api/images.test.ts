@@ -1,24 +1,17 @@
 // Goal: what a definition or a RunTask says of images and of power over the host reaches the spec, is
 // shown as ECS shows it, or is refused by name. Method: the rules and the map, and the real SDK.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { checkDefinition } from '../../api/definition.ts'
 import { containerSpec } from '../../api/task-spec.ts'
 import { describeOne, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig, seedDefinition } from './rig.ts'
+import { nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
 const host = { architecture: 'X86_64', privileged: false } as const
 const ARN = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:dev/login-a1b2c3'
 
-let rig: Rig
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('a login to a registry', () => {
   test.each([ARN, 'dev/login'])(

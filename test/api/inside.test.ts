@@ -1,21 +1,15 @@
 // Goal: what a task is told about itself is what ECS tells, and of nobody else. Method: requests that
 // come from inside a namespace, over a real state file and a fake agent.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Inspected } from '../../agent/orders.ts'
 import { endpointId } from '../../state/endpoint-id.ts'
+import { settleIpv6 } from './ipv6-only.ts'
 import { register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig } from './rig.ts'
+import { nginx } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 const SHOWN: Inspected = {
   dockerId: 'd0c'.repeat(4),
@@ -99,6 +93,34 @@ describe('a running task', () => {
           SecurityGroupIds: [expect.stringMatching(/^sg-/)],
         },
       ],
+    })
+  })
+
+  // P543
+  test('of IPv6 alone is told of no IPv4, and of the block and the router of IPv6', async () => {
+    rig.orders.may = () => false
+    const { id, netns } = await runNginx()
+    settleIpv6(rig, id)
+    const address = '2600:1f14:323a:e014:588a:9986:158:b9ba'
+    const { body } = await rig.fromInside(netns, `/v4/${endpointId(id, 'nginx')}`)
+    // As amazon-ecs-agent's pull request 4649 shows it, and what we say beside it.
+    expect((body as { Networks: unknown }).Networks).toEqual([
+      {
+        NetworkMode: 'awsvpc',
+        IPv6Addresses: [address],
+        AttachmentIndex: 0,
+        MACAddress: '0a:47:e4:7a:2b:06',
+        IPv6SubnetCIDRBlock: '2600:1f14:323a:e010::/60',
+        DomainNameServers: ['fd00:ec2::253'],
+        DomainNameSearchList: [...rig.orders.host.searchDomains],
+        SubnetGatewayIpv6Address: '2600:1f14:323a:e010::1/60',
+        NetworkInterfaceId: 'eni-6',
+        SecurityGroupIds: ['sg-6'],
+      },
+    ])
+    const three = await rig.fromInside(netns, `/v3/${endpointId(id, 'nginx')}`)
+    expect(three.body).toMatchObject({
+      Networks: [{ NetworkMode: 'awsvpc', IPv6Addresses: [address] }],
     })
   })
 

@@ -3,21 +3,13 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
 import { nginx, openRig, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 type Answer = { status: number; body: ReturnType<typeof JSON.parse> }
 
@@ -129,7 +121,7 @@ describe('a task', () => {
       waiting: [],
     })
     expect(body.rows[0]).toMatchObject({ row: 'eni:0', is: 'held', choice: SUBNET, needs: [] })
-    expect(body.rows.map(({ is }: { is: string }) => is)).toEqual(Array(8).fill('held'))
+    expect(body.rows.map(({ is }: { is: string }) => is)).toEqual(Array(9).fill('held'))
     expect(body.steps[0]).toEqual({
       verb: 'ensure',
       row: 'eni:0',
@@ -254,7 +246,7 @@ test('events come as they are journaled, and end when the API closes', async () 
   await rig.close()
   while (!(await read()));
   expect(await other.text()).toBe(': events of enid\n\n')
-  rig = await openRig()
+  Object.assign(rig, await openRig())
 })
 
 // P497
@@ -262,17 +254,23 @@ test('metrics count tasks by status, steps by row, and requests by action', asyn
   await register(rig)
   await runOne(rig)
   await rig.raw('Nonsense', '{}')
+  const attach = { action: 'AttachNetworkInterface', burst: 5, perSecond: 0.5, share: 0.1 }
+  const actions = [{ ...attach, tokens: 0.5, waiting: 3, throttled: 2 }]
+  rig.orders.budget = () => ({ share: 0.1, actions })
   await ask('GET', '/tasks/web')
   const { body } = await ask('GET', '/metrics')
   for (const line of [
     'enid_tasks{status="RUNNING"} 1',
     'enid_tasks{status="STOPPED"} 0',
     'enid_tasks_queued 0',
+    'enid_ec2_calls_waiting{action="AttachNetworkInterface"} 3',
+    'enid_ec2_tokens{action="AttachNetworkInterface"} 0.5',
+    'enid_ec2_throttles_total{action="AttachNetworkInterface"} 2',
     'enid_step_waiting_seconds_max{verb="release"} 0',
     'enid_eni_slots{state="total"} 100',
     'enid_tasks_quarantined 0',
     'enid_step_duration_seconds_count{verb="ensure",row="link"} 1',
-    'enid_task_start_duration_seconds_count 1',
+    'enid_task_start_duration_seconds_count{way="cold"} 1',
     'enid_http_requests_total{face="ecs",action="RunTask",status="200"} 1',
     'enid_http_requests_total{face="ecs",action="unknown",status="400"} 1',
     'enid_http_requests_total{face="rest",action="/tasks/:taskId",status="400"} 1',
@@ -333,11 +331,26 @@ test('metrics count starts, stops and failures by their codes, each once', async
   for (const line of [
     'enid_step_failures_total{outcome="lost",row="link",code="LinkGone"} 1',
     'enid_task_stops_total{code="EssentialContainerExited"} 1',
-    'enid_task_start_duration_seconds_count 1',
+    'enid_task_start_duration_seconds_count{way="cold"} 1',
   ]) {
     expect(body).toContain(`${line}\n`)
   }
   expect(body).not.toContain('code="UserInitiated"')
+})
+
+// P497
+test('metrics tell the start of a task that took a spare over from others', async () => {
+  await register(rig)
+  const { spec } = rig.journal.get(idOf(await runOne(rig)))?.holder ?? expect.fail('no task')
+  const id = 'a'.repeat(32)
+  rig.journal.begin(id, { ...spec, kind: 'spare', containers: [] })
+  rig.journal.append(id, { type: 'assigned', spec, rows: [] })
+  rig.orders.start(id)
+  await vi.waitFor(async () => expect((await describeOne(rig, id)).lastStatus).toBe('RUNNING'))
+  const { body } = await ask('GET', '/metrics')
+  for (const way of ['warm', 'cold']) {
+    expect(body).toContain(`enid_task_start_duration_seconds_count{way="${way}"} 1\n`)
+  }
 })
 
 // P495

@@ -11,22 +11,14 @@ import {
   type RunTaskCommandInput,
   StartTaskCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
 import { GROUP, SUBNET } from './fake-orders.ts'
 import { describeOne, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { network, nginx, openRig, seedDefinition } from './rig.ts'
+import { network, nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('RunTask', () => {
   beforeEach(async () => void (await register(rig)))

@@ -21,20 +21,15 @@ import {
   type UpdateServiceCommandInput,
   waitUntilServicesStable,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { endpointId } from '../../state/endpoint-id.ts'
 import { GROUP, SUBNET } from './fake-orders.ts'
-import type { Rig } from './rig.ts'
-import { network, nginx, openRig, seedDefinition } from './rig.ts'
+import { network, nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
+const rig = useRig()
 beforeEach(async () => {
-  rig = await openRig()
   await rig.ecs.send(new RegisterTaskDefinitionCommand(seedDefinition()))
-})
-afterEach(async () => {
-  await rig.close()
-  expect(rig.defects).toEqual([])
 })
 
 const ARN = 'arn:aws:ecs:us-west-2:123456789012'

@@ -8,20 +8,12 @@ import {
   ListTaskDefinitionsCommand,
   RegisterTaskDefinitionCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { register, run } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig, seedDefinition } from './rig.ts'
+import { nginx, seedDefinition } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('task definitions', () => {
   test('get revisions of their own, and are described by family, revision and ARN', async () => {

@@ -2,25 +2,19 @@
 // says so. Method: the SDK, and requests from inside a namespace, over a real state file.
 
 import { GetTaskProtectionCommand, UpdateTaskProtectionCommand } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { endpointId } from '../../state/endpoint-id.ts'
 import { isProtected } from '../../state/protection.ts'
 import { register, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { openRig } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
+const rig = useRig()
 let arn = ''
 let id = ''
 beforeEach(async () => {
-  rig = await openRig()
   await register(rig)
   arn = await runOne(rig)
   id = arn.split('/').at(-1) ?? ''
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
 })
 
 const update = (protectionEnabled: boolean, expiresInMinutes?: number, tasks = [arn]) =>

@@ -7,20 +7,13 @@ import {
   paginateListTasks,
   StopTaskCommand,
 } from '@aws-sdk/client-ecs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { settleIpv6 } from './ipv6-only.ts'
 import { describeOne, listed, register, run, runOne } from './questions.ts'
-import type { Rig } from './rig.ts'
-import { nginx, openRig } from './rig.ts'
+import { nginx } from './rig.ts'
+import { useRig } from './use-rig.ts'
 
-let rig: Rig
-
-beforeEach(async () => {
-  rig = await openRig()
-})
-afterEach(async () => {
-  expect(rig.defects).toEqual([])
-  await rig.close()
-})
+const rig = useRig()
 
 describe('DescribeTasks', () => {
   beforeEach(async () => void (await register(rig)))
@@ -105,6 +98,24 @@ describe('DescribeTasks', () => {
     expect(late).toMatchObject({ stoppedReason: 'enough', stoppedAt: expect.any(Date) })
     expect(late.attachments?.[0]?.details).toHaveLength(5)
     expect(late.version).toBeGreaterThan(early.version ?? 0)
+  })
+
+  // P543
+  test('shows a task of IPv6 alone without any member of IPv4, and without a name', async () => {
+    rig.orders.may = () => false
+    const arn = await runOne(rig)
+    const id = arn.split('/').at(-1) ?? ''
+    settleIpv6(rig, id)
+    const { attachments, containers } = await describeOne(rig, arn)
+    expect(attachments?.[0]?.details?.map(({ name, value }) => `${name} ${value}`)).toEqual([
+      'subnetId subnet-6',
+      'networkInterfaceId eni-6',
+      'macAddress 0a:47:e4:7a:2b:06',
+      'ipv6Address 2600:1f14:323a:e014:588a:9986:158:b9ba',
+    ])
+    const { attachmentId, ...rest } = containers?.[0]?.networkInterfaces?.[0] ?? {}
+    expect(attachmentId).toBe(attachments?.[0]?.id)
+    expect(rest).toEqual({ ipv6Address: '2600:1f14:323a:e014:588a:9986:158:b9ba' })
   })
 
   test('tells exit codes and health', async () => {

@@ -104,8 +104,8 @@ const ROUTES: readonly Mutant[] = [
     patches: [
       {
         file: RULESET,
-        find: "          inet('unchecked_source', link, mac),\n          inet('unchecked_destination', link),",
-        put: "          inet('unchecked_source', link, mac),",
+        find: "          inet('unchecked_source', link),\n          inet('unchecked_destination', link),",
+        put: "          inet('unchecked_source', link),",
       },
     ],
     caughtBy: ['route-to-unchecked-eni', 'route-target-has-groups'],

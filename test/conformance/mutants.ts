@@ -594,8 +594,13 @@ const OTHERS: readonly Mutant[] = [
         find: "addRule('netdev', link, [isOwn, isOf('ip'), accept]),",
         put: "addRule('netdev', link, [isOf('ip'), accept]),",
       },
+      {
+        file: RULESET,
+        find: "addRule('netdev', link, [isOwn, isOf('ip6'), accept]),",
+        put: "addRule('netdev', link, [isOf('ip6'), accept]),",
+      },
     ],
-    caughtBy: ['spoof-mac/v4'],
+    caughtBy: ['spoof-mac'],
   },
   {
     name: 'ARP answers whoever asks under any name',

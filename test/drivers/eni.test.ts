@@ -30,12 +30,31 @@ test('an ENI is made in one call that carries subnet, groups, mark, tags and tok
     vpcId: 'vpc-1',
     ipv4: made?.ipv4,
     ipv6: 'fd00::5',
+    ipv6PrefixLength: 64,
     ipv4PrefixLength: 24,
     ipv4Gateway: '10.0.0.1',
     privateDnsName: `ip-${made?.ipv4.replaceAll('.', '-')}.us-west-2.compute.internal`,
     securityGroupIds: ['sg-1', 'sg-2'],
   })
   expect(rig.fake.actions()).toEqual(['DescribeSubnets', 'CreateNetworkInterface'])
+})
+
+// P540
+test('an ENI of a subnet of IPv6 alone is made with one IPv6 address, and has no IPv4 and no name', async () => {
+  const enis = [{ subnetIds: ['subnet-v6only'], securityGroupIds: ['sg-1'], tags: {} }]
+  const given = eniJob({ spec: spec({ enis }), choice: 'subnet-v6only' })
+  const details = await rig.eni().ensure(given, never())
+  const [made] = rig.fake.vpc.enis.values()
+  expect(made?.parameters).toContain('Ipv6AddressCount=1')
+  expect(details).toEqual({
+    eniId: made?.id,
+    mac: '02:aa:00:00:00:05',
+    subnetId: 'subnet-v6only',
+    vpcId: 'vpc-1',
+    ipv6: 'fd00::5',
+    ipv6PrefixLength: 64,
+    securityGroupIds: ['sg-1'],
+  })
 })
 
 test('without groups none are sent, so that EC2 fills in the default group of the VPC', async () => {

@@ -289,8 +289,9 @@ function subnetXml(subnetId: string): Xml {
     vpcId: subnetId === 'subnet-far' ? 'vpc-2' : 'vpc-1',
     cidrBlock: subnetId === 'subnet-v6only' ? undefined : '10.0.0.0/24',
     availabilityZone: 'us-west-2a',
-    availableIpAddressCount: subnetId === 'subnet-full' ? 0 : 250,
-    ipv6CidrBlockAssociationSet: subnetId === 'subnet-6' ? [block] : [],
+    availableIpAddressCount: ['subnet-full', 'subnet-v6only'].includes(subnetId) ? 0 : 250,
+    ipv6Native: subnetId === 'subnet-v6only',
+    ipv6CidrBlockAssociationSet: ['subnet-6', 'subnet-v6only'].includes(subnetId) ? [block] : [],
   }
 }
 
@@ -305,7 +306,7 @@ function eniXml(eni: FakeEni): Xml {
     availabilityZone: 'us-west-2a',
     status: attachment === undefined ? 'available' : 'in-use',
     macAddress: '02:AA:00:00:00:05',
-    privateIpAddress: eni.ipv4,
+    privateIpAddress: eni.subnetId === 'subnet-v6only' ? undefined : eni.ipv4,
     groupSet: eni.groups.map((groupId) => ({ groupId })),
     tagSet: Object.entries(eni.tags).map(([key, value]) => ({ key, value })),
     ipv6AddressesSet: hasIpv6

@@ -165,12 +165,10 @@ test('all subnets of the VPC are known from the start, and a task asks for none'
     vpcId: 'vpc-1',
     availabilityZone: 'us-west-2a',
     freeAddressCount: 249,
-    hasIpv6: false,
     cidrs: ['10.0.0.0/24'],
     ipv4PrefixLength: 24,
     ipv4Gateway: '10.0.0.1',
   })
-  expect(subnets.known('subnet-v6only')).toBeUndefined()
   time.now = 86_400_000
   await subnets.prepare(['subnet-a', 'subnet-b'], never())
   await subnets.facts('subnet-a', never())
@@ -235,19 +233,23 @@ test('a subnet that does not exist or is in another VPC is refused by name', asy
   })
 })
 
-test('a subnet of IPv6 alone is refused by name, whenever it is heard of', async () => {
-  const subnets = openSubnets({ ec2, vpcId: 'vpc-1' })
-  const end = new AbortController()
-  const following = subnets.follow(end.signal)
-  for (const ids of [['subnet-v6only'], ['subnet-a', 'subnet-v6only']]) {
-    await expect(subnets.prepare(ids, never())).rejects.toMatchObject({
-      kind: 'refused',
-      code: 'SubnetWithoutIpv4',
-      message: expect.stringContaining('subnet-v6only has no IPv4 addresses'),
-    })
+// P540
+test('a subnet of IPv6 alone has no router of IPv4, and as many addresses as anybody takes', async () => {
+  const { subnets, time } = onClock()
+  const of6 = {
+    subnetId: 'subnet-v6only',
+    vpcId: 'vpc-1',
+    availabilityZone: 'us-west-2a',
+    freeAddressCount: Number.POSITIVE_INFINITY,
+    cidrs: ['fd00::/64'],
+    ipv6PrefixLength: 64,
   }
-  expect(subnets.known('subnet-v6only')).toBeUndefined()
-  expect(subnets.known('subnet-a')).toBeDefined()
-  end.abort()
-  await following
+  await subnets.prepare(['subnet-v6only'], never())
+  expect(subnets.known('subnet-v6only')).toEqual(of6)
+  subnets.took('subnet-v6only')
+  // EC2 says 0 of it, which is no reason to ask again.
+  time.now = 86_400_000
+  await subnets.prepare(['subnet-v6only'], never())
+  expect(subnets.known('subnet-v6only')).toEqual(of6)
+  expect(fake.actions()).toEqual(['DescribeSubnets'])
 })

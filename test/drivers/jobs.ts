@@ -47,7 +47,9 @@ export const spec = (change: Partial<Spec> = {}): Spec => ({
   ...change,
 })
 
-export const eniDetails = (change: Partial<Details['eni']> = {}): Details['eni'] => ({
+type WithIpv4 = Extract<Details['eni'], { ipv4: string }>
+
+export const eniDetails = (change: Partial<WithIpv4> = {}): WithIpv4 => ({
   eniId: 'eni-1',
   mac: '02:00:00:00:00:05',
   subnetId: 'subnet-a',
@@ -58,6 +60,18 @@ export const eniDetails = (change: Partial<Details['eni']> = {}): Details['eni']
   privateDnsName: 'ip-10-0-0-5.us-west-2.compute.internal',
   securityGroupIds: ['sg-1'],
   ...change,
+})
+
+/** The same of a subnet of IPv6 alone: EC2 has no name for it. */
+export const ipv6Details = (change: Partial<Details['eni']> = {}): Details['eni'] => ({
+  eniId: 'eni-1',
+  mac: '02:00:00:00:00:05',
+  subnetId: 'subnet-v6only',
+  vpcId: 'vpc-1',
+  ipv6: 'fd00::5',
+  ipv6PrefixLength: 64,
+  securityGroupIds: ['sg-1'],
+  ...(change as object),
 })
 
 type Known = Partial<Record<RowId, Details[keyof Details]>>

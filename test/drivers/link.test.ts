@@ -14,7 +14,7 @@ import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
 import { linkDriver } from '../../agent/drivers/link.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { eniDetails, job, never, newHost } from './jobs.ts'
+import { eniDetails, ipv6Details, job, never, newHost } from './jobs.ts'
 
 const host = newHost()
 const sandbox = { containerId: 'c1', netns: '/var/run/docker/netns/x' }
@@ -76,6 +76,16 @@ test('the card is waited for, then taken in as the ENI says and under our mark',
     blockImds: true,
     endpoint: true,
   })
+})
+
+// P541
+test('the card of an ENI without IPv4 is to have no IPv4 address and no IPv4 gateway', async () => {
+  const { kernel, asked } = kernelByHand()
+  const known = { 'eni:0': ipv6Details(), sandbox }
+  await linkDriver({ kernel, host }).ensure(newJob({ known }), never())
+  expect(asked[0]).toMatchObject({ ipv6: ['fd00::5'], ipv6Gateway: 'fe80:ec2::1', blockImds: true })
+  expect(asked[0]).not.toHaveProperty('ipv4')
+  expect(asked[0]).not.toHaveProperty('ipv4Gateway')
 })
 
 test('in doubt it is looked for inside first, and waited for only when it is nowhere', async () => {

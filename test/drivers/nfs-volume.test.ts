@@ -31,7 +31,16 @@ import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { openSurvey } from '../../agent/drivers/survey.ts'
 import { volumeDriver } from '../../agent/drivers/volume.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
-import { container, eniDetails, job, never, newHolderId, newHost, spec } from './jobs.ts'
+import {
+  container,
+  eniDetails,
+  ipv6Details,
+  job,
+  never,
+  newHolderId,
+  newHost,
+  spec,
+} from './jobs.ts'
 import { docker, importTestImage, sh, wearing } from './test-image.ts'
 
 const host = newHost()
@@ -81,7 +90,11 @@ const driverOf = (plan: MountPlan, options: Partial<MountsOptions> = {}) =>
 
 const jobOf = (holderId = newHolderId(), volume = EFS): Job =>
   job(`volume:${volume.name}`, {
-    ...{ holderId, spec: spec({ volumes: [volume] }), known: { sandbox: pause } },
+    ...{
+      holderId,
+      spec: spec({ volumes: [volume] }),
+      known: { sandbox: pause, 'eni:0': eniDetails() },
+    },
   })
 
 const placeOf = ({ holderId }: Job) => join(stateDir, 'mounts', holderId, 'efs')
@@ -138,7 +151,7 @@ test('it is unmounted though the namespace is gone, and though somebody works in
   execFileSync('ip', ['netns', 'add', netns])
   const given = job('volume:efs', {
     ...{ spec: spec({ volumes: [EFS] }) },
-    known: { sandbox: { containerId: 'c', netns: `/run/netns/${netns}` } },
+    known: { sandbox: { containerId: 'c', netns: `/run/netns/${netns}` }, 'eni:0': eniDetails() },
   })
   const driver = driverOf(TMPFS)
   await driver.ensure(given, never())
@@ -288,9 +301,32 @@ async function killed(child: ChildProcess): Promise<void> {
   await end
 }
 
+test('a task of IPv6 alone asks for a mount target by IPv6, any other by IPv4', async () => {
+  const asked: unknown[] = []
+  const none = new Error('enough')
+  const driver = volumeDriver({
+    ...{ docker: connection, host, routersDir: '/nowhere' },
+    mounts: openMounts({ stateDir, mountMs: 10_000 }),
+    planMount: async (_volume, _region, family) => {
+      asked.push(family)
+      throw none
+    },
+  })
+  const given = jobOf()
+  const known = { sandbox: pause, 'eni:0': ipv6Details() }
+  await expect(driver.ensure(given, never())).rejects.toBe(none)
+  const six = job('volume:efs', { spec: given.spec, known })
+  await expect(driver.ensure(six, never())).rejects.toBe(none)
+  expect(asked).toEqual([4, 6])
+  const plan = await planNfs(EFS as never, 'eu-west-1', 6, async (_, family) => {
+    return family === 6 ? '2001:db8::1' : '192.0.2.1'
+  })
+  expect(plan.options).toContain('addr=2001:db8::1')
+})
+
 // P449
 test('the kernel is asked for NFS 4.1 by address; one without it says so', async () => {
-  const plan = await planNfs(EFS as never, 'eu-west-1', async () => '192.0.2.1')
+  const plan = await planNfs(EFS as never, 'eu-west-1', 4, async () => '192.0.2.1')
   const server = 'fs-0123456789abcdef0.efs.eu-west-1.amazonaws.com'
   expect(plan).toEqual({
     ...{ type: 'nfs4', source: `${server}:/` },
@@ -319,7 +355,7 @@ test('a name without an address is refused, a resolver that is away is asked aga
     const resolve = async () => {
       throw Object.assign(new Error('no'), { code })
     }
-    return await planNfs(EFS as never, 'cn-north-1', resolve).catch((error) => error)
+    return await planNfs(EFS as never, 'cn-north-1', 4, resolve).catch((error) => error)
   }
   expect(await failing('ENOTFOUND')).toMatchObject({
     ...{ kind: 'refused', code: 'ResourceInitializationError' },

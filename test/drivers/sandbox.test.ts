@@ -9,7 +9,17 @@ import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
 import { pauseImage } from '../../agent/drivers/pause/image.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import {
+  container,
+  eniDetails,
+  ipv6Details,
+  job,
+  mark,
+  never,
+  newHolderId,
+  newHost,
+  spec,
+} from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
@@ -67,6 +77,19 @@ test('the task sees its own host name, hosts, resolver and IPv6', async () => {
   expect(lines).toContain('nameserver 10.0.0.2')
   expect(lines).toContain('search us-west-2.compute.internal')
   expect(lines.at(-1)).toBe('0')
+})
+
+// P542
+test('a task of IPv6 alone has a name for its address, and a resolver that it can reach', async () => {
+  const known = { 'eni:0': ipv6Details() }
+  const made = await sandbox.ensure(newJob({ known }), never())
+  const name = 'eni-1.us-west-2.compute.internal'
+  const look = '/busybox hostname; /busybox cat /etc/hosts /etc/resolv.conf'
+  const lines = (await seenInside(made, look)).split('\n')
+  expect(lines[0]).toBe(name)
+  expect(lines).toContain(`fd00::5\t${name}`)
+  expect(lines).toContain('nameserver fd00:ec2::253')
+  expect(lines).not.toContain('nameserver 10.0.0.2')
 })
 
 // P159

@@ -256,21 +256,6 @@ describe('a subnet without an address', () => {
     },
     90_000,
   )
-
-  // P508
-  test('of IPv4 at all is refused by name, before anything is begun', async () => {
-    const first = new DescribeSubnetsCommand({ SubnetIds: [await rig.subnetId()] })
-    const {
-      VpcId,
-      AvailabilityZone,
-      Ipv6CidrBlockAssociationSet: sets = [],
-    } = (await rig.ec2.send(first)).Subnets?.[0] ?? {}
-    const Ipv6CidrBlock = (sets[0]?.Ipv6CidrBlock ?? '').replace(/..::\/64$/, 'f7::/64')
-    const wish = { VpcId, AvailabilityZone, Ipv6Native: true, Ipv6CidrBlock }
-    const subnet = (await rig.ec2.send(new CreateSubnetCommand(wish))).Subnet?.SubnetId ?? ''
-    await expect(runIn([subnet])).rejects.toThrow(/SubnetWithoutIpv4: .*has no IPv4 addresses/)
-    expect(await rig.enis()).toEqual([])
-  }, 30_000)
 })
 
 test('nothing is left', async () => {

@@ -79,6 +79,7 @@ test('a task of two ENIs is told of both, with id, groups, MAC, subnet and gatew
     MACAddress: one.MacAddress,
     PrivateDNSName: one.PrivateDnsName,
     IPv4SubnetCIDRBlock: '10.0.0.0/24',
+    IPv6SubnetCIDRBlock: expect.stringMatching(/^2001:db8:.*::\/64$/),
     SubnetGatewayIpv4Address: '10.0.0.1/24',
     DomainNameServers: ['10.0.0.2'],
     DomainNameSearchList: ['us-west-2.compute.internal'],

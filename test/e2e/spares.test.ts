@@ -243,7 +243,7 @@ test('a spare that is hurt is given back, named with its reason, and another one
 // P458
 test('a drained host gives its spares up, and makes none', async () => {
   await ready()
-  await rig.enid('drain')
+  await rig.enid('drain', '--keep-tasks')
   const left = async () => {
     const { pools, limit, why } = await spares()
     return [pools.flatMap((pool) => [...pool.ready, ...pool.making]), limit, why]

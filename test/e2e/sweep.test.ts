@@ -5,13 +5,17 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import {
+  AllocateAddressCommand,
   AttachNetworkInterfaceCommand,
   CreateNetworkInterfaceCommand,
   DeleteNetworkInterfaceCommand,
   DeleteTagsCommand,
+  DescribeAddressesCommand,
   DescribeInstancesCommand,
+  DescribeNetworkInterfacesCommand,
   DetachNetworkInterfaceCommand,
 } from '@aws-sdk/client-ec2'
+import { RunTaskCommand } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
 import { fact, Rig } from './rig.ts'
@@ -154,6 +158,77 @@ test('an ENI of an instance that is gone is deleted, but only after its hour', a
   await expect.poll(() => rig.enis(), { timeout: 30_000, interval: 100 }).toEqual([])
   expect(performance.now() - begun).toBeGreaterThan(VANISHED_MS)
 }, 180_000)
+
+// P514
+test('a public address of an instance that is gone is released, but only after its hour', async () => {
+  const TagSpecifications = (whose: string) => [
+    {
+      ResourceType: 'elastic-ip' as const,
+      Tags: Object.entries(markOf('publicIp:0', whose)).map(([Key, Value]) => ({ Key, Value })),
+    },
+  ]
+  const addresses = async () =>
+    ((await rig.ec2.send(new DescribeAddressesCommand({}))).Addresses ?? []).length
+  // A host that never had one of its own is not allowed to look at any.
+  const { tasks = [] } = await rig.ecs.send(
+    new RunTaskCommand({
+      taskDefinition: 'idle',
+      tags: [{ key: 'enid:publicIp', value: 'new' }],
+      networkConfiguration: {
+        awsvpcConfiguration: { subnets: [await rig.subnetId()], securityGroups: [group] },
+      },
+    }),
+  )
+  const id = tasks[0]?.taskArn?.split('/').at(-1) ?? ''
+  await rig.waitFor(id, 'RUNNING')
+  expect(await addresses()).toBe(1)
+  const begun = performance.now()
+  const gone = { TagSpecifications: TagSpecifications('i-0123456789abcdef0') }
+  await rig.ec2.send(new AllocateAddressCommand(gone))
+  expect(await addresses()).toBe(2)
+  await expect.poll(addresses, { timeout: 30_000, interval: 100 }).toBe(1)
+  expect(performance.now() - begun).toBeGreaterThan(VANISHED_MS)
+  await manySweeps()
+  expect(await addresses(), 'its own').toBe(1)
+  await rig.stopAndWait(id)
+  expect(await addresses()).toBe(0)
+}, 90_000)
+
+// P515
+test('a lent ENI that EC2 attached when its task was over is told of, and detached by enid sweep', async () => {
+  const made = { SubnetId: await rig.subnetId(), Groups: [group] }
+  const { NetworkInterface } = await rig.ec2.send(new CreateNetworkInterfaceCommand(made))
+  const NetworkInterfaceId = NetworkInterface?.NetworkInterfaceId ?? ''
+  await rig.fault({ name: 'effect-lost', action: 'AttachNetworkInterface' })
+  const { tasks = [] } = await rig.ecs.send(
+    new RunTaskCommand({
+      taskDefinition: 'idle',
+      tags: [{ key: 'enid:eniId', value: NetworkInterfaceId }],
+      networkConfiguration: { awsvpcConfiguration: { subnets: [made.SubnetId] } },
+    }),
+  )
+  const id = tasks[0]?.taskArn?.split('/').at(-1) ?? ''
+  const said = async () => (await rig.enid('describe', id, '--json')).stdout
+  await expect.poll(said, { timeout: 20_000 }).toContain('attachment:0')
+  await rig.stopAndWait(id)
+  await rig.enid('lab', 'fault', 'clear')
+  // Now it takes effect: to EC2 it is an Attach like any other.
+  const at = { NetworkInterfaceId, InstanceId: instanceId, DeviceIndex: 1 }
+  await rig.ec2.send(new AttachNetworkInterfaceCommand(at))
+  const told = `sweep: eni ${NetworkInterfaceId}: it is attached at index 1`
+  await expect.poll(() => rig.agentLog, { timeout: 30_000 }).toContain(told)
+  await expect.poll(() => rig.agentLog, { timeout: 30_000 }).toContain('enid sweep detaches it')
+  const status = async () => {
+    const asked = new DescribeNetworkInterfacesCommand({
+      NetworkInterfaceIds: [NetworkInterfaceId],
+    })
+    return (await rig.ec2.send(asked)).NetworkInterfaces?.[0]?.Status
+  }
+  expect(await status(), 'nobody has said so').toBe('in-use')
+  await sweep()
+  await expect.poll(status, { timeout: 10_000 }).toBe('available')
+  await rig.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId }))
+}, 90_000)
 
 // P47
 test('nothing is given back on one look, and a dry run says what would be', async () => {

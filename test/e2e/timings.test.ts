@@ -66,6 +66,13 @@ test('every change that EC2 was asked for stands at its step, under the id of th
 const actionOf = (verb: string) =>
   verb === 'Modify' ? 'ModifyNetworkInterfaceAttribute' : `${verb}NetworkInterface`
 
+const throttles = async () => {
+  const text = await (await fetch(`${rig.ecsUrl}/metrics`)).text()
+  return Number(
+    /^enid_ec2_throttles_total\{action="AttachNetworkInterface"\} (.*)$/m.exec(text)?.[1],
+  )
+}
+
 // P498
 test('a call that EC2 refused stands there too, with its code; describe and metrics tell of it', async () => {
   await rig.fault({ name: 'request-limit', action: 'AttachNetworkInterface', times: 1 })
@@ -82,8 +89,9 @@ test('a call that EC2 refused stands there too, with its code; describe and metr
   expect(said).toMatch(new RegExp(`^AttachNetworkInterface +.*${refused?.requestId} .*Limit`, 'm'))
   const chart = said.split('\n').filter((line) => line.endsWith('|'))
   expect(Math.max(...chart.map((line) => line.length))).toBeLessThanOrEqual(80)
+  expect(await throttles()).toBe(1)
   await rig.stopAndWait(id)
   const metrics = await (await fetch(`${rig.ecsUrl}/metrics`)).text()
-  expect(metrics).toMatch(/^enid_task_start_duration_seconds_count 2$/m)
+  expect(metrics).toMatch(/^enid_task_start_duration_seconds_count\{way="cold"\} 2$/m)
   expect(metrics).toMatch(/^enid_step_duration_seconds_count\{verb="release",row="eni"\} 2$/m)
 }, 60_000)

@@ -400,6 +400,7 @@ describe('a subnet', () => {
       Ipv6Native: true,
       AvailableIpAddressCount: 0,
       AssignIpv6AddressOnCreation: true,
+      PrivateDnsNameOptionsOnLaunch: { HostnameType: 'resource-name' },
     })
     expect(subnet).not.toHaveProperty('CidrBlock')
     const SubnetId = subnet?.SubnetId ?? ''
@@ -416,6 +417,7 @@ describe('a subnet', () => {
       Ipv6Addresses: [{ Ipv6Address: '2001:db8:1234:1a05::4' }],
     })
     expect(eni).not.toHaveProperty('PrivateIpAddress')
+    expect(eni).not.toHaveProperty('PrivateDnsName')
     await attach(eni.NetworkInterfaceId)
     expect(rig.fabric.ports.get(eni.NetworkInterfaceId)).toMatchObject({
       ipv4: [],

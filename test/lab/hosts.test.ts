@@ -6,7 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  AssociateDhcpOptionsCommand,
   AttachNetworkInterfaceCommand,
+  CreateDhcpOptionsCommand,
   CreateNetworkInterfaceCommand,
   CreateSubnetCommand,
   DescribeInstanceStatusCommand,
@@ -24,6 +26,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dockerdMissing } from '../../lab/hosts/dockerd.ts'
 import type { HostView } from '../../lab/hosts/host-view.ts'
 import { Hosts } from '../../lab/hosts/hosts.ts'
+import { metadata } from '../../lab/imds/metadata.ts'
+import { resolvConf } from '../../lab/model/dns-name.ts'
 import { INSTANCE_TYPES } from '../../lab/model/instance-type.ts'
 import { FakeParts } from './fake-parts.ts'
 import { errorOf, makeRig, type Rig } from './rig.ts'
@@ -158,9 +162,25 @@ describe('RunInstances', () => {
         Ipv6CidrBlock: '2001:db8:1234:1a07::/64',
       }),
     )
-    const { ipv4, ipv6 } = await add({ subnetId: Subnet?.SubnetId })
+    const { ipv4, ipv6, instanceId } = await add({ subnetId: Subnet?.SubnetId })
     expect(ipv4).toBeUndefined()
     expect(ipv6).toMatch(/^2001:db8:1234:1a07:/)
+    // Its name is its id, and its name servers are those that it can reach.
+    expect((await one(instanceId))?.PrivateDnsNameOptions?.HostnameType).toBe('resource-name')
+    const { world } = rig.lab.region
+    const instance = world.instances.get(instanceId) ?? expect.fail('no instance')
+    const name = `${instanceId}.us-west-2.compute.internal`
+    expect(metadata(world, instance).get('meta-data/hostname')).toBe(name)
+    const subnet = world.subnets.get(Subnet?.SubnetId ?? '') ?? expect.fail('no subnet')
+    expect(resolvConf(world, subnet)).toMatch(/^nameserver fd00:ec2::253\n/m)
+    const set = new CreateDhcpOptionsCommand({
+      DhcpConfigurations: [{ Key: 'domain-name-servers', Values: ['10.9.9.9', '2001:db8::53'] }],
+    })
+    const { DhcpOptions } = await rig.ec2.send(set)
+    const { DhcpOptionsId } = DhcpOptions ?? {}
+    await rig.ec2.send(new AssociateDhcpOptionsCommand({ VpcId: rig.vpcId, DhcpOptionsId }))
+    const now = resolvConf(rig.lab.region.world, subnet)
+    expect(now.match(/nameserver .*/g)).toEqual(['nameserver 2001:db8::53'])
   })
 
   test('with the same client token makes the same one once, and refuses another request', async () => {

@@ -7,8 +7,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { slowness } from '../slowness.ts'
 import {
   atHome,
@@ -20,30 +19,18 @@ import {
   ipLinks,
   nft,
   peers,
-  Rig,
 } from './kernel-rig.ts'
+import { useKernel } from './use-kernel.ts'
 
-const rig = new Rig()
-let kernel: Kernel
-const complaints: string[] = []
-const say = (_: object, message: string) => complaints.push(message)
+const { rig, kernel } = useKernel()
 /** What was heard: which namespace, and when. */
 const heard: { netns: string; at: number }[] = []
 
-beforeAll(async () => {
-  await rig.open()
-  kernel = openKernel({ warn: say, error: say })
+beforeAll(() => {
   kernel.onChange((netns) => heard.push({ netns, at: performance.now() }))
-})
-afterAll(async () => {
-  await kernel.close()
-  await rig.close()
 })
 beforeEach(() => {
   heard.splice(0)
-})
-afterEach(() => {
-  expect(complaints.splice(0)).toEqual([])
 })
 
 /** A task's link as it should be, its namespace held. */

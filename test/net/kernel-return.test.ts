@@ -6,8 +6,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { describe, expect, test } from 'vitest'
 import { slowness } from '../slowness.ts'
 import {
   atHome,
@@ -22,25 +21,10 @@ import {
   ipLinks,
   live,
   nft,
-  Rig,
 } from './kernel-rig.ts'
+import { useKernel } from './use-kernel.ts'
 
-const rig = new Rig()
-let kernel: Kernel
-const complaints: string[] = []
-const say = (_: object, message: string) => complaints.push(message)
-
-beforeAll(async () => {
-  await rig.open()
-  kernel = openKernel({ warn: say, error: say })
-})
-afterAll(async () => {
-  await kernel.close()
-  await rig.close()
-})
-afterEach(() => {
-  expect(complaints.splice(0)).toEqual([])
-})
+const { rig, kernel, openAnother } = useKernel()
 
 describe('giving back', () => {
   test('the link comes home with its MAC, down, bare, under its own name, and twice is once', async () => {
@@ -333,7 +317,7 @@ describe('the worker', () => {
   })
 
   test('close ends it within half a second, rejects what waits, and twice is once', async () => {
-    const other = openKernel({ warn: say, error: say })
+    const other = openAnother()
     const waiting = other.waitForLink('02:00:00:00:00:96', { timeoutMs: 60_000 })
     const settled = expect(waiting).rejects.toThrow(/closed|ended/)
     await other.links()
@@ -350,7 +334,7 @@ describe('the worker', () => {
     const open = () => readdirSync('/proc/self/fd').length
     const before = open()
     for (let i = 0; i < 3; i++) {
-      const other = openKernel({ warn: say, error: say })
+      const other = openAnother()
       await other.links()
       await other.close()
     }
@@ -358,7 +342,7 @@ describe('the worker', () => {
   })
 
   test('close right after open ends too', async () => {
-    const other = openKernel({ warn: say, error: say })
+    const other = openAnother()
     const links = expect(other.links()).rejects.toThrow('closed')
     await other.close()
     await links

@@ -17,7 +17,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
-import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
+import type { Ipv4Address, LinkExpectation } from '../../agent/drivers/kernel/link.ts'
 import { PORT_BASE, type ProbeRequest, VARIANTS } from './kernel-packets.ts'
 
 export const IMDS = ['169.254.169.254', 'fd00:ec2::254']
@@ -76,6 +76,8 @@ export function nft(netns: string, args: string[], input?: string): string {
 
 /** An ENI that was plugged into the host, and what a task would be told of it. */
 export type Eni = { readonly n: number; readonly mac: string; readonly hostName: string }
+
+type Dual = LinkExpectation & { readonly ipv4: readonly Ipv4Address[] }
 
 /** The VPC of one test file; close() takes everything away. */
 export class Rig {
@@ -157,7 +159,7 @@ export class Rig {
   }
 
   /** What the agent would ask for: dual stack, IMDS blocked. */
-  expectation(eni: Eni, netns: string, change: Partial<LinkExpectation> = {}): LinkExpectation {
+  expectation(eni: Eni, netns: string, change: Partial<Dual> = {}): Dual {
     return {
       ...this.expectation4(eni, netns),
       ipv6: [`fd00:77:${eni.n}::5`],
@@ -167,7 +169,7 @@ export class Rig {
   }
 
   /** The same without IPv6. */
-  expectation4(eni: Eni, netns: string): LinkExpectation {
+  expectation4(eni: Eni, netns: string): Dual {
     return {
       mac: eni.mac,
       netns: `/run/netns/${netns}`,
@@ -178,6 +180,12 @@ export class Rig {
       ipv4Gateway: `10.77.${eni.n}.1`,
       blockImds: true,
     }
+  }
+
+  /** The same of a subnet of IPv6 alone. */
+  expectation6(eni: Eni, netns: string): LinkExpectation {
+    const { ipv4: _, ipv4Gateway: __, ...rest } = this.expectation(eni, netns)
+    return rest
   }
 
   /** Which of the addresses answer on tcp/80 to a process inside. */
@@ -283,9 +291,10 @@ export function expectTakenIn(eni: Eni, netns: string, request: LinkExpectation)
   expect(inside(netns)?.flags).toContain('LOWER_UP')
   expect(ipLinks(netns).find((link) => link.ifname === 'lo')?.flags).toContain('UP')
   const ipv6 = (request.ipv6 ?? []).map((address) => `${address}/128`)
-  expect(globals(netns)).toEqual([`10.77.${eni.n}.5/24`, ...ipv6])
+  const ipv4 = request.ipv4 === undefined ? [] : [`10.77.${eni.n}.5/24`]
+  expect(globals(netns)).toEqual([...ipv4, ...ipv6])
   const gateways = ipv6.length > 0 ? ['fe80:ec2::1'] : []
-  expect(ipGateways(netns)).toEqual([`10.77.${eni.n}.1`, ...gateways])
+  expect(ipGateways(netns)).toEqual([...ipv4.map(() => `10.77.${eni.n}.1`), ...gateways])
   const rules = nft(netns, ['list', 'ruleset'])
   expect(rules.includes('hook egress device "eth0"')).toBe(request.blockImds)
 }

@@ -5,10 +5,10 @@
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Kernel, openKernel } from '../../agent/drivers/kernel/kernel.ts'
+import { describe, expect, test } from 'vitest'
 import { VARIANTS } from './kernel-packets.ts'
 import {
+  atHome,
   type Eni,
   expectTakenIn,
   IMDS,
@@ -18,25 +18,10 @@ import {
   live,
   nft,
   peers,
-  Rig,
 } from './kernel-rig.ts'
+import { useKernel } from './use-kernel.ts'
 
-const rig = new Rig()
-let kernel: Kernel
-const complaints: string[] = []
-const say = (_: object, message: string) => complaints.push(message)
-
-beforeAll(async () => {
-  await rig.open()
-  kernel = openKernel({ warn: say, error: say })
-})
-afterAll(async () => {
-  await kernel.close()
-  await rig.close()
-})
-afterEach(() => {
-  expect(complaints.splice(0)).toEqual([])
-})
+const { rig, kernel } = useKernel()
 
 describe('taking in', () => {
   test('an IPv4 link stands in the namespace as asked, with IPv6 off', async () => {
@@ -69,6 +54,50 @@ describe('taking in', () => {
       ip('netns', 'exec', netns, 'cat', `/proc/sys/net/ipv6/conf/eth0/${key}`).trim()
     expect([read('accept_ra'), read('disable_ipv6')]).toEqual(['0', '0'])
     expect(ip('-n', netns, 'addr')).not.toContain('tentative')
+  })
+
+  // P541
+  test('a link of IPv6 alone has no IPv4 and a static way out, its gateway proven by NDP', async () => {
+    const [eni, netns] = [rig.plug(), rig.netns()]
+    const request = rig.expectation6(eni, netns)
+
+    const taken = await kernel.takeIn(request)
+
+    expectTakenIn(eni, netns, request)
+    const gateway = ipLinks(rig.fabric).find((link) => link.ifname === `f${eni.n}`)
+    expect(taken.gatewayMac).toBe(gateway?.address)
+    expect(await kernel.verify(request)).toEqual([])
+    const [, peer6 = ''] = peers(eni)
+    expect(await rig.reaches(netns, peers(eni))).toEqual([peer6])
+    // The block stands for both versions, whatever the task tries.
+    expect(await rig.reaches(netns, IMDS)).toEqual([])
+    const ways = await rig.packetsArriving(eni, netns, [...IMDS, peer6])
+    expect(IMDS.flatMap((address) => ways.get(address) ?? [])).toEqual([])
+    expect(ways.get(peer6)?.length).toBeGreaterThan(1)
+    // What anybody adds or takes away is told, and put back by the next ensuring.
+    ip('-n', netns, 'addr', 'add', '10.9.9.9/24', 'dev', 'eth0')
+    ip('-n', netns, 'route', 'add', 'default', 'via', '10.9.9.1', 'dev', 'eth0')
+    ip('-n', netns, 'addr', 'del', `${request.ipv6?.[0]}/128`, 'dev', 'eth0')
+    ip('-n', netns, '-6', 'route', 'del', 'default', 'dev', 'eth0')
+    const told = await kernel.verify(request)
+    expect(told.map(({ what }) => what)).toEqual(['addresses', 'default routes'])
+    await kernel.takeIn(request)
+    expectTakenIn(eni, netns, request)
+    expect(await rig.reaches(netns, [peer6])).toEqual([peer6])
+  })
+
+  test('a second card of IPv6 alone has rules of IPv6 alone', async () => {
+    const [first, second, netns] = [rig.plug(), rig.plug(), rig.netns()]
+    await kernel.takeIn(rig.expectation4(first, netns))
+    const further = { ...rig.expectation6(second, netns), name: 'eth1', table: 101 }
+    await kernel.takeIn(further)
+    expect(await kernel.verify(further)).toEqual([])
+    expect(ip('-n', netns, 'rule')).not.toContain('101')
+    expect(ip('-n', netns, '-6', 'rule')).toMatch(/from fd00:77:\d+::5 lookup 101/)
+    expect(ip('-n', netns, 'route', 'show', 'default')).toContain('dev eth0')
+    expect(ip('-n', netns, '-6', 'route', 'show', 'table', '101')).toContain(
+      'via fe80:ec2::1 dev eth1',
+    )
   })
 
   // P413
@@ -146,6 +175,26 @@ describe('taking in', () => {
     const tasks = enis.map((eni) => ({ eni, netns: rig.netns() }))
     await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
     for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
+  })
+
+  // P474
+  test('of a burst, one whose card never comes and one whose gateway is silent keep no other waiting', async () => {
+    const [mute, muteNetns] = [rig.plug({ silent: true }), rig.netns()]
+    const end = new AbortController()
+    const { signal } = end
+    const never = kernel.waitForLink('02:00:00:00:00:98', { timeoutMs: 60_000, signal })
+    const silent = kernel.takeIn(rig.expectation4(mute, muteNetns), {
+      gatewayTimeoutMs: 60_000,
+      signal,
+    })
+    const [neverEnds, silentEnds] = [never, silent].map((each) =>
+      expect(each).rejects.toThrow('over'),
+    )
+    const tasks = Array.from({ length: 6 }, () => ({ eni: rig.plug(), netns: rig.netns() }))
+    await Promise.all(tasks.map(({ eni, netns }) => kernel.takeIn(rig.expectation(eni, netns))))
+    for (const { eni, netns } of tasks) expectTakenIn(eni, netns, rig.expectation(eni, netns))
+    end.abort(new Error('over'))
+    await Promise.all([neverEnds, silentEnds])
   })
 })
 
@@ -313,6 +362,22 @@ describe('IMDS', () => {
 })
 
 describe('the gateway', () => {
+  test('a silent one of IPv6 alone is told as one that NDP did not find', async () => {
+    const [eni, netns] = [rig.plug({ silent: true }), rig.netns()]
+    const taking = kernel.takeIn(rig.expectation6(eni, netns), { gatewayTimeoutMs: 200 })
+    await expect(taking).rejects.toMatchObject({
+      errno: 'EHOSTUNREACH',
+      what: expect.stringMatching(/^no answer from the gateway fe80:ec2::1 \(NDP\) in /),
+    })
+  })
+
+  test('a link without any address is refused before anything is touched', async () => {
+    const [eni, netns] = [rig.plug(), rig.netns()]
+    const { ipv6: _, ...none } = rig.expectation6(eni, netns)
+    await expect(kernel.takeIn(none)).rejects.toMatchObject({ errno: 'EINVAL' })
+    expect(atHome(eni)).toBeDefined()
+  })
+
   test('a silent one is an error that names it, at the latest when the time is over', async () => {
     const [eni, netns] = [rig.plug({ silent: true }), rig.netns()]
     const begun = performance.now()

@@ -3,6 +3,7 @@
 // ENIs attached to this host and moved into namespaces, which take all that is theirs for their own;
 // probes as the others.
 
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   AssignIpv6AddressesCommand,
@@ -230,4 +231,12 @@ test('an IPv6-only subnet speaks with the others by IPv6, both ways', async () =
   expect(tcp(stranger.netnsPath, lone.ipv6 ?? '', 80)).toBe('silent')
   const routes = oracle('ip', '-n', nameOf(lone.netnsPath), '-j', '-4', 'route')
   expect(routes, 'no way by IPv4').toEqual([])
+  // Its resolver is where it can ask it.
+  const inside = (...command: string[]) => {
+    const words = ['netns', 'exec', nameOf(lone.netnsPath), ...command]
+    return execFileSync('ip', words, { encoding: 'utf8' })
+  }
+  expect(inside('cat', '/etc/resolv.conf')).toMatch(/^nameserver fd00:ec2::253$/m)
+  const asked = `ip-${friend.ipv4.replaceAll('.', '-')}.us-west-2.compute.internal`
+  expect(inside('busybox', 'nslookup', asked)).toContain(friend.ipv4)
 })

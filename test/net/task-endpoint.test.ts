@@ -61,7 +61,8 @@ test('what went over a card is counted as ip counts it', async () => {
   await ip('-n', name, 'address', 'add', '192.0.2.1/24', 'dev', 'eth0')
   // IPv6 would say things of its own accord, and be counted between two looks.
   await inside(name, 'busybox', 'sysctl', '-w', 'net.ipv6.conf.all.disable_ipv6=1')
-  // Nobody is there: what goes out is the question who has the address.
+  // Nobody is there: what goes out is the question who has the address, once.
+  await inside(name, 'busybox', 'sysctl', '-w', 'net.ipv4.neigh.eth0.mcast_solicit=1')
   await inside(name, 'busybox', 'ping', '-c1', '-W1', '192.0.2.9').catch(() => {})
   const { eth0, other, ...rest } = await hands.countLinks(path)
   const links = JSON.parse(await ip('-n', name, '-s', '-j', 'link')) as {

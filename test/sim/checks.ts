@@ -5,7 +5,7 @@ import type Sqlite from 'better-sqlite3'
 import { containerOf, type Job, volumeOf } from '../../agent/drivers/driver.ts'
 import type { Entry } from '../../state/journal.ts'
 import type { HolderId } from '../../state/spec.ts'
-import type { Event, Verb } from '../../state/task.ts'
+import type { Event, Holder, Verb } from '../../state/task.ts'
 import { rowState, rows } from '../../state/task.ts'
 import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
@@ -36,6 +36,7 @@ const ACCOUNT: Readonly<Record<string, readonly [number, number]>> = {
   DetachNetworkInterface: [50, 5],
   DescribeNetworkInterfaces: [100, 20],
   DescribeInstances: [100, 20],
+  DescribeSubnets: [100, 20],
 }
 
 /** Between two looks at what is given back, at least; at an ENI of an instance that is gone. */
@@ -58,8 +59,8 @@ export class Checks implements Watching {
   readonly #seen = new Map<string, number>()
   readonly #inQuarantine = new Set<string>()
   readonly #inFlight = new Set<string>()
-  /** The groups that were ordered for each task, and whether EC2 refused the last of them. */
-  readonly #orders = new Map<HolderId, { groups: (readonly string[])[]; isRefused: boolean }>()
+  /** The groups that were ordered for each ENI of each task, and whether EC2 refused the last of them. */
+  readonly #orders = new Map<string, { groups: (readonly string[])[]; isRefused: boolean }>()
   readonly #calls = new Map<string, number>()
   readonly #answeredExits = new Set<string>()
   #bornAt: number
@@ -171,16 +172,19 @@ export class Checks implements Watching {
   }
 
   /** Other groups were ordered, and that is written down. */
-  ordered(id: HolderId, groups: readonly string[]): void {
-    const before = this.#orders.get(id)?.groups ?? []
-    this.#orders.set(id, { groups: [...before, groups], isRefused: false })
+  ordered(id: HolderId, n: number, groups: readonly string[]): void {
+    const before = this.#orders.get(`${id} ${n}`)?.groups ?? []
+    this.#orders.set(`${id} ${n}`, { groups: [...before, groups], isRefused: false })
   }
 
   /** I7, I9: what one event did to one holder. */
   learned({ id, holder }: Entry, event: Event): void {
-    const order = this.#orders.get(id)
-    const isRefused = event.type === 'amended' && event.cause !== undefined
-    if (isRefused && order !== undefined) order.isRefused = true
+    if (event.type === 'amended' && event.cause !== undefined) {
+      for (const row of event.rows) {
+        const order = this.#orders.get(`${id} ${row.replace('eni:', '')}`)
+        if (order !== undefined) order.isRefused = true
+      }
+    }
     for (const { id: row, needs } of rows(holder.spec)) {
       if (rowState(holder, row).is === 'none') continue
       const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
@@ -208,7 +212,7 @@ export class Checks implements Watching {
       throw new Broken(`I9: ${id} did not wait: ${reason}`)
     }
     // Weather stops nothing that ran: an order does, or what somebody did to it.
-    const asks = ['UserInitiated', 'TerminationNotice']
+    const asks = ['UserInitiated', 'TerminationNotice', 'ServiceSchedulerInitiated']
     const isAsked = event.type === 'stopAsked' && asks.includes(event.stop.code)
     if (holder.ran && !isAsked && !this.#world.hurt.has(id)) {
       throw new Broken(`I9: ${id} ran, nobody hurt it, and it stops: ${holder.stop?.reason}`)
@@ -243,9 +247,11 @@ export class Checks implements Watching {
       holder.desired === 'running' ||
       rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
     const taken = others.filter(isUp).map(({ holder }) => holder.spec)
+    const plugged = taken.reduce((sum, { enis }) => sum + enis.length, 0)
     const free = cpuUnits - taken.reduce((sum, { cgroup }) => sum + (cgroup?.cpuUnits ?? 0), 0)
     const need = first?.holder.spec.cgroup?.cpuUnits ?? 0
-    const fits = first !== undefined && need <= free && taken.length < slots
+    const enis = first?.holder.spec.enis.length ?? 0
+    const fits = first !== undefined && need <= free && plugged + enis <= slots
     if (!fits) this.#idleSince = undefined
     else this.#idleSince ??= this.#timeline.now
     if (this.#timeline.now - (this.#idleSince ?? this.#timeline.now) <= 5_000) return
@@ -285,40 +291,49 @@ export class Checks implements Watching {
   lacks({ id, holder }: Entry): string | undefined {
     const mine = [...this.#world.containers.values()].filter((c) => c.holderId === id)
     const pause = mine.find(({ row }) => row === 'sandbox')
-    const [eni, ...more] = [...this.#world.enis.values()].filter((e) => e.holderId === id)
     if (pause?.state !== 'running') return 'its pause container'
-    if (eni === undefined || more.length > 0) return `one ENI, it has ${more.length + 1}`
+    const enis = [...this.#world.enis.values()].filter((e) => e.holderId === id)
+    if (enis.length !== holder.spec.enis.length) return `its ENIs, it has ${enis.length}`
+    for (const eni of enis) {
+      const what = this.#lacksOf(holder, eni, pause.containerId)
+      if (what !== undefined) return `${what} of ${eni.row}`
+    }
+    const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
+    const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)
+    return isWhole ? undefined : 'a container'
+  }
+
+  /** What one ENI of a RUNNING task lacks. */
+  #lacksOf(holder: Holder, eni: Eni, netns: string): string | undefined {
     if (eni.index === undefined) return 'the attachment'
-    if (eni.card !== pause.containerId || !eni.configured) return `its link (${eni.card})`
-    if (eni.isUp !== (holder.spec.kind === 'task'))
-      return `its link as it should be, up ${eni.isUp}`
+    if (eni.card !== netns || !eni.configured) return `the link (${eni.card})`
+    if (eni.isUp !== (holder.spec.kind === 'task')) return `the link up or down (${eni.isUp})`
     if (!eni.guarded && !eni.isTheirs) return 'the guard'
-    const isAddressed = holder.spec.enis[0]?.publicIp !== undefined
-    if (isAddressed && this.#world.addressOf(eni.eniId) === undefined) return 'its public address'
-    const { securityGroupIds: asked = [] } = holder.spec.enis[0] ?? {}
+    const spec = holder.spec.enis[Number(eni.row.slice('eni:'.length))]
+    const isAddressed = spec?.publicIp !== undefined
+    if (isAddressed && this.#world.addressOf(eni.eniId) === undefined) return 'the public address'
+    const { securityGroupIds: asked = [] } = spec ?? {}
     // A lent ENI keeps what it wore when it was taken, an earlier task's order included.
-    const { details } = rowState(holder, 'eni:0') as { details?: { securityGroupIds?: string[] } }
+    const { details } = rowState(holder, eni.row) as { details?: { securityGroupIds?: string[] } }
     const usual = eni.isTheirs ? (details?.securityGroupIds ?? []) : OWN_GROUPS
     const wanted = asked.length === 0 ? usual : asked
     if (wanted.includes(NO_GROUP)) return 'a group that there is'
     // What a dead life's late call undid is told and left, as anybody's change is.
     const isTold = eni.groups === QUARANTINE || this.#world.overtaken.has(eni.eniId)
     const isLeft = !this.#world.keepGroups && isTold
-    if (!isLeft && !isSame(eni.groups, wanted)) return `its own groups, ${wanted}`
-    const isUp = (c: Container) => c.state === 'running' || !(c.spec?.essential || deservesStart(c))
-    const isWhole = mine.length === holder.spec.containers.length + 1 && mine.every(isUp)
-    return isWhole ? undefined : 'a container'
+    return isLeft || isSame(eni.groups, wanted) ? undefined : `its own groups, ${wanted}`
   }
 
   /** Of the groups that were ordered, the last order holds, unless EC2 refused it. */
   obeys({ id, holder }: Entry): void {
-    const { groups = [], isRefused } = this.#orders.get(id) ?? {}
-    const last = groups.at(-1)
-    const { securityGroupIds = [] } = holder.spec.enis[0] ?? {}
-    if (last === undefined || isSame(last, securityGroupIds)) return
-    const earlier = [OWN_GROUPS, OTHER_GROUPS, ...groups.slice(0, -1)]
-    if (isRefused && earlier.some((each) => isSame(each, securityGroupIds))) return
-    throw new Broken(`groups: ${id} was ordered ${last}, and is to have ${securityGroupIds}`)
+    for (const [n, { securityGroupIds }] of holder.spec.enis.entries()) {
+      const { groups = [], isRefused } = this.#orders.get(`${id} ${n}`) ?? {}
+      const last = groups.at(-1)
+      if (last === undefined || isSame(last, securityGroupIds)) continue
+      const earlier = [OWN_GROUPS, OTHER_GROUPS, ...groups.slice(0, -1)]
+      if (isRefused && earlier.some((each) => isSame(each, securityGroupIds))) continue
+      throw new Broken(`groups: ${id} was ordered ${last}, and is to have ${securityGroupIds}`)
+    }
   }
 
   /** A start answers one exit, which the policy lets it answer; no exit is answered twice. */
@@ -333,10 +348,12 @@ export class Checks implements Watching {
 
   /** I5: what a stopped task still tells. */
   remembers({ id, holder, timeline }: Entry): void {
-    const pattern = '{"type":"done","verb":"ensure","row":"eni:0"%'
-    const hadEni = this.#began.get(id, pattern) !== undefined
-    const { eniId } = (rowState(holder, 'eni:0').details ?? {}) as { eniId?: string }
-    if (hadEni && eniId === undefined) throw new Broken(`I5: ${id} forgot its ENI`)
+    for (const n of holder.spec.enis.keys()) {
+      const pattern = `{"type":"done","verb":"ensure","row":"eni:${n}"%`
+      const hadEni = this.#began.get(id, pattern) !== undefined
+      const { eniId } = (rowState(holder, `eni:${n}`).details ?? {}) as { eniId?: string }
+      if (hadEni && eniId === undefined) throw new Broken(`I5: ${id} forgot its ENI ${n}`)
+    }
     if (!holder.stop?.reason) throw new Broken(`I5: ${id} stopped and does not say why`)
     if (timeline.stoppedAt === undefined) throw new Broken(`I5: ${id} does not say when it stopped`)
   }
@@ -348,14 +365,16 @@ export class Checks implements Watching {
     if (this.#cardIsElsewhere(job)) throw new Broken(`${job.row} of ${job.holderId}: no card yet`)
   }
 
-  /** Whether the card of the task is not in its namespace, and nobody but the agent can be why. */
+  /** Whether a card of the task is not in its namespace, and nobody but the agent can be why. */
   #cardIsElsewhere(job: Job): boolean {
     const { netns } = job.details('sandbox', 'sandbox')
     const pauseRuns = this.#world.containers.get(netns)?.state === 'running'
-    const eni = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')
-    // Somebody may drag the card out between the journal's word and this moment.
-    if (!pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return false
-    return eni.card !== netns || !eni.configured || !eni.isUp
+    return [...job.spec.enis.keys()].some((n) => {
+      const eni = this.#world.enis.get(job.known('eni', `eni:${n}`)?.eniId ?? '')
+      // Somebody may drag the card out between the journal's word and this moment.
+      if (!pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return false
+      return eni.card !== netns || !eni.configured || !eni.isUp
+    })
   }
 
   /** No container is made before its volumes are there: Docker would make them, under nobody's mark. */

@@ -38,8 +38,8 @@ export class Ending {
   /** How far the host's clock was off as it was said; and whether somebody set that clock since. */
   #skewMs = 0
   #isClockSet = false
-  /** Tasks whose guard was held as they were told to stop: EC2 deletes their ENIs. */
-  readonly #covered = new Set<HolderId>()
+  /** ENIs, by task and number, whose guard was held as it was told to stop: EC2 deletes them. */
+  readonly #covered = new Set<string>()
 
   constructor(options: EndingOptions) {
     this.#options = options
@@ -98,9 +98,12 @@ export class Ending {
   #cover(journal: Journal): void {
     if (this.#notice?.action !== 'terminate') return
     for (const { id, holder } of journal.all()) {
-      // A task that stops because its card is gone has lost its guard, for all anybody can tell.
-      const isHeld = rowState(holder, 'guard:0').is === 'held' && holder.stop?.row !== 'link:0'
-      if (isHeld) this.#covered.add(id)
+      for (const n of holder.spec.enis.keys()) {
+        // One whose card is gone has lost its guard, for all anybody can tell, where that is why its task stops.
+        const isHeld =
+          rowState(holder, `guard:${n}`).is === 'held' && holder.stop?.row !== `link:${n}`
+        if (isHeld) this.#covered.add(`${id} ${n}`)
+      }
     }
   }
 
@@ -108,8 +111,9 @@ export class Ending {
   effect(verb: Verb, { holderId, row }: Job): void {
     const { timeline } = this.#options
     const isOver = timeline.now >= this.#endsAt || this.#isClockSet
-    if (verb !== 'release' || isOver || !this.#covered.has(holderId)) return
-    if (/^(eni|attachment|guard)/.test(row)) {
+    const n = /^(?:eni|attachment|guard):(\d+)$/.exec(row)?.[1]
+    if (verb !== 'release' || isOver) return
+    if (n !== undefined && this.#covered.has(`${holderId} ${n}`)) {
       throw new Broken(`drain: ${row} of ${holderId} is released, and EC2 deletes it`)
     }
   }
@@ -137,14 +141,14 @@ export class Ending {
         throw new Broken(`drain: ${row} of ${holderId} runs at the end`)
       }
     }
-    for (const { eniId, holderId, guarded, index, isTheirs } of world.enis.values()) {
+    for (const { eniId, holderId, row, guarded, index, isTheirs } of world.enis.values()) {
       // What is lent outlives whatever it was lent to.
       if (isTheirs) continue
       const isTaken = guarded && index !== undefined
       // What somebody did to it moments before, nobody can have seen; another host's sweep finds it.
-      const isSeen = journal.get(holderId)?.stop?.row === 'link:0'
+      const isSeen = journal.get(holderId)?.stop?.row === row.replace('eni', 'link')
       const isHurt = world.unguarded.has(eniId) || (world.dragged.has(eniId) && !isSeen)
-      if (!isTaken && !isHurt && !isLate(holderId, 'eni:0')) {
+      if (!isTaken && !isHurt && !isLate(holderId, row)) {
         const held = JSON.stringify(journal.get(holderId)?.rows)
         throw new Broken(`drain: ${eniId} of ${holderId} outlives the instance: ${held}`)
       }

@@ -191,6 +191,11 @@ export class Hands {
     }
   }
 
+  /** EC2 tells of subnets. */
+  describeSubnets(): Promise<void> {
+    return this.#ec2('DescribeSubnets', () => {})
+  }
+
   get survey(): TakeSurvey {
     const looked = async <T>(look: Promise<readonly T[]>) => {
       try {
@@ -254,6 +259,7 @@ export class Hands {
           world.addresses.delete(allocationId)
         }),
       releaseLink: () => Promise.resolve(),
+      detachLent: ({ eniId }) => this.#ec2('DetachNetworkInterface', () => world.detachLent(eniId)),
       releaseEni: ({ eniId }) =>
         this.#ec2('DeleteNetworkInterface', () => {
           if (world.enis.has(eniId) || world.foreign.has(eniId)) watching.orphan('eni', eniId)
@@ -419,12 +425,10 @@ export class Hands {
     const { world } = this.#options
     const shown = [...world.enis.values()].filter((eni) => !eni.isTheirs || eni.holderId !== '')
     const own = shown.map(
-      ({ eniId, holderId, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
+      ({ eniId, holderId, row, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
         what: 'eni',
         eniId,
-        ...(stripped || isTheirs
-          ? {}
-          : { wears: { instanceId: INSTANCES.own, holderId, row: 'eni:0' } }),
+        ...(stripped || isTheirs ? {} : { wears: { instanceId: INSTANCES.own, holderId, row } }),
         status: index === undefined ? 'available' : 'in-use',
         securityGroupIds: groups,
         ...addressed(world.addressOf(eniId)),

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { program } from '../../scripts/demo/program.ts'
 
 const SIM = join(import.meta.dirname, '../../scripts/sim.ts')
-const sim = (...args: string[]) => program(process.execPath, [SIM, ...args], { timeoutMs: 240_000 })
+const sim = (...args: string[]) => program(process.execPath, [SIM, ...args], { timeoutMs: 420_000 })
 
 // P19, P126
 test('5,000 seeds hold every invariant at every moment, settle, and leave nothing', async () => {
@@ -16,7 +16,7 @@ test('5,000 seeds hold every invariant at every moment, settle, and leave nothin
   const [, lifecycles, deaths] = /: (\d+) task lifecycles, (\d+) deaths/.exec(stdout) ?? []
   expect(Number(lifecycles)).toBeGreaterThan(10_000)
   expect(Number(deaths)).toBeGreaterThan(10_000)
-}, 250_000)
+}, 430_000)
 
 test.for([
   ['--seed', 'nonsense'],

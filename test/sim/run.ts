@@ -1,7 +1,7 @@
 // One simulated run: a host, some tasks, a life of faults and deaths; then peace, in which it must
 // settle; then a stop of everything, after which the world must be empty.
 //
-//   the real runner, sweep, link watch, budget, journal ◀──▶ hands.ts ◀──▶ world.ts
+//   the real runner, services, sweep, link watch, budget, journal ◀──▶ hands.ts ◀──▶ world.ts
 //                                                    checks.ts looks at both from outside
 
 import Sqlite from 'better-sqlite3'
@@ -13,6 +13,7 @@ import { choose } from '../../agent/placement.ts'
 import { Queue } from '../../agent/queue.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
+import type { Services } from '../../agent/services.ts'
 import { Spares } from '../../agent/spares.ts'
 import { eventOf } from '../../agent/watch.ts'
 import { withGroups } from '../../state/amendment.ts'
@@ -24,18 +25,21 @@ import { isSpare } from '../../state/spare.ts'
 import type { SpareRules } from '../../state/spare-plan.ts'
 import type { HolderId, Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
-import { holdsNothing, isWaiting, rowState, rows } from '../../state/task.ts'
+import { holdsNothing, isWaiting, kindOf, rowState, rows } from '../../state/task.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
 import { container, spec } from '../state/specs.ts'
 import { Broken, Checks } from './checks.ts'
 import { Ending } from './ending.ts'
 import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
+import { SimServices } from './services.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
 import { INSTANCES, NO_GROUP, OTHER_GROUPS, OWN_GROUPS, SimWorld } from './world.ts'
 
 /** ENIs that their owner lends to tasks. */
 const LENT = ['eni-lent-0', 'eni-lent-1']
+/** Groups that EC2 does not know. */
+const WRONG = { securityGroupIds: [NO_GROUP] }
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
@@ -68,6 +72,8 @@ export type Outcome = {
   /** Tasks that took over a spare, and spares that none did. */
   readonly adopted: number
   readonly idle: number
+  /** Tasks that were begun for services. */
+  readonly launches: number
   readonly events: number
   /** How tasks ended or stand, for a look at whether the run was worth anything. */
   readonly reasons: Readonly<Record<string, number>>
@@ -119,6 +125,7 @@ type Life = {
   readonly drain: Drain
   readonly queue: Queue
   readonly spares: Spares
+  readonly services: Services
   start(): void
 }
 
@@ -130,6 +137,7 @@ class Simulation {
   readonly #db = new Sqlite(':memory:')
   readonly #checks: Checks
   readonly #ending: Ending
+  readonly #services: SimServices
   readonly #host: Host
   readonly #corrupted = new Set<string>()
   #life: Life
@@ -171,6 +179,10 @@ class Simulation {
       quarantined: this.#corrupted,
       ending: this.#ending,
     })
+    this.#services = new SimServices({
+      ...{ db: this.#db, timeline: this.#timeline, chance: this.#chance },
+      quarantined: this.#corrupted,
+    })
     this.#life = this.#born()
   }
 
@@ -194,7 +206,12 @@ class Simulation {
       })
     }
     this.#toBegin = taskCount
-    await this.#live(120 + this.#chance.below(300))
+    for (let n = this.#chance.below(3); n > 0; n--) {
+      this.#timeline.after(this.#chance.below(1500), () =>
+        asked(() => this.#services.create(this.#someSpec())),
+      )
+    }
+    await this.#live(150 + this.#chance.below(350))
     Object.assign(this.#weather, { faults: noFaults, ec2Until: 0, dockerUntil: 0 })
     this.#mortality = 0
     if (this.#life.clock.isOver) this.#rebirth()
@@ -206,6 +223,8 @@ class Simulation {
       this.#checks.obeys(entry)
     }
     if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
+    this.#services.end()
+    await this.#settle('the end of its services')
     this.#life.spares.close()
     for (const { id } of this.#life.journal.all()) {
       this.#life.runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
@@ -233,7 +252,9 @@ class Simulation {
     const { released, restarts } = this.#checks
     const [deaths, events, adopted] = [this.#deaths, this.#events, this.#adopted]
     const idle = this.#life.journal.all().filter(({ holder }) => isSpare(holder)).length
-    return { lifecycles: this.#begun, released, deaths, restarts, adopted, idle, events, reasons }
+    const { launches } = this.#services
+    const lifecycles = this.#begun + launches
+    return { lifecycles, released, deaths, restarts, launches, adopted, idle, events, reasons }
   }
 
   /** Faults of every size, none at all among them. */
@@ -269,10 +290,9 @@ class Simulation {
     for (const eniId of LENT) this.#world.placeTheirs(eniId)
   }
 
-  /** As RunTask does: only what fits begins. */
-  #begin(n: number): void {
-    const { journal, queue, runner, drain, spares } = this.#life
-    const securityGroupIds = this.#chance.pick([[], [], [], OTHER_GROUPS, [NO_GROUP]])
+  /** What a task, or those of a service, may be. */
+  #someSpec(): Spec {
+    const securityGroupIds = this.#chance.pick([[], [], [], OTHER_GROUPS])
     const eni = { subnetIds, securityGroupIds, tags: {} }
     const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
     const containers = this.#chance.pick([
@@ -282,21 +302,30 @@ class Simulation {
       [container('web', { db: 'START' }), container('db')],
       [container('web', { init: 'SUCCESS' }), container('init', {}, { essential: false })],
     ])
+    // One that began before there were cgroups has none.
+    const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
+    const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
+    const publicIp = this.#chance.happens(0.15) ? { publicIp: 'new' } : {}
+    const further = this.#chance.happens(0.2) ? [eni] : []
+    return spec({ enis: [{ ...eni, ...publicIp }, ...further], containers, ...around })
+  }
+
+  /** As RunTask does: only what fits begins. */
+  #begin(n: number): void {
+    const { journal, queue, runner, drain, spares } = this.#life
     const borrowed = journal.all().flatMap(({ holder }) => {
       const isOver = holder.desired === 'stopped' && holdsNothing(holder)
       return isOver ? [] : holder.spec.enis.flatMap(({ lentEniId }) => lentEniId ?? [])
     })
     const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
     const isLent = this.#chance.happens(0.15) && lentEniId !== undefined
-    const lent = isLent ? { lentEniId, securityGroupIds: [] } : {}
-    // One that began before there were cgroups has none.
-    const size = this.#chance.pick([{}, {}, { cpuUnits: 512 }, { cpuUnits: 1536 }])
-    const around = this.#chance.happens(0.9) ? { cgroup: size } : {}
-    const publicIp = this.#chance.happens(0.15) ? { publicIp: 'new' } : {}
+    const isWrong = !isLent && this.#chance.happens(0.1)
+    const odd = isLent ? { lentEniId, securityGroupIds: [] } : isWrong ? WRONG : {}
     // By the id, not by chance, as in withVolume.
     const ahead = n % 4 === 0 ? {} : { madeAhead: true as const }
-    const enis = [{ ...eni, ...lent, ...publicIp }]
-    const given = spec({ enis, containers, ...around, ...ahead })
+    const one = this.#someSpec()
+    const enis = one.enis.map((eni, n) => (n === 0 ? { ...eni, ...odd } : eni))
+    const given = { ...one, enis, ...ahead }
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
@@ -326,9 +355,10 @@ class Simulation {
       if (this.#chance.happens(0.008)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
       if (this.#chance.happens(0.02)) this.#world.mischief()
-      if (this.#chance.happens(0.02)) this.#world.crash()
+      if (this.#chance.happens(0.08)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
       if (this.#chance.happens(0.02)) this.#orderGroups()
+      if (this.#chance.happens(0.02)) asked(() => this.#services.change())
       if (this.#chance.happens(0.01)) {
         const n = this.#chance.below(LENT.length)
         this.#world.plugByOwner(LENT[n] ?? '', 90 + n, this.#chance.below(HOUR_MS))
@@ -380,6 +410,7 @@ class Simulation {
     await drain()
     if (this.#defect !== undefined) throw this.#defect
     this.#checks.always(CAPACITY.cpuUnits)
+    this.#services.always()
   }
 
   /** Docker's events: told as they are seen, to a life that hears them. */
@@ -459,12 +490,20 @@ class Simulation {
       weather: this.#weather,
       watching: this.#checks,
     })
-    const foreign = [...this.#world.foreign.values()].flatMap(({ index }) => index ?? [])
+    // Others' ENIs are asked for at the start, and when an Attach was refused at a free slot.
+    const foreignIndices = new Set([0])
+    const askForeign = () => {
+      for (const { index } of this.#world.foreign.values()) foreignIndices.add(index ?? 0)
+    }
+    askForeign()
+    journal.follow((_entry, event) => {
+      if (event.type === 'declined' && kindOf(event.row) === 'attachment') askForeign()
+    })
     const placement = {
       host: this.#host,
       journal,
       capacity: CAPACITY,
-      foreignIndices: new Set([0, ...foreign]),
+      foreignIndices,
       subnet: (subnetId: string) => ({ subnetId, availabilityZone: 'z', freeAddressCount: 50 }),
     }
     const ending = this.#ending.born(clock, journal.mayWrite)
@@ -508,13 +547,26 @@ class Simulation {
       onDefect,
       keepGroups: this.#world.keepGroups,
     })
+    const services = this.#services.born({
+      ...{ clock, journal, runner, onDefect, mayWrite: journal.mayWrite },
+      prepare: () => hands.describeSubnets(),
+      room: (given) => queue.room(given),
+      place: (given, count) => spares.place(given, count),
+      start: (id) => {
+        queue.look()
+        spares.started(id)
+        runner.advance(id)
+      },
+      draining: () => ending.view(),
+    })
     const start = () => {
+      services.start()
       queue.look()
       spares.start()
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, queue, spares, start }
+    return { clock, journal, runner, drain: ending, queue, spares, services, start }
   }
 
   #stopOne(): void {
@@ -527,18 +579,20 @@ class Simulation {
   /** Other groups for a task whose ENI is there: as the API does. */
   #orderGroups(): void {
     const { journal, runner } = this.#life
-    const all = journal.all().filter(({ holder }) => {
-      const { is, details } = rowState(holder, 'eni:0')
-      if (isSpare(holder)) return false
-      return holder.desired === 'running' && is !== 'none' && details !== undefined
-    })
+    const all = journal.all().flatMap(({ id, holder }) =>
+      [...holder.spec.enis.keys()].flatMap((n) => {
+        const { is, details } = rowState(holder, `eni:${n}`)
+        const isThere = holder.desired === 'running' && is !== 'none' && details !== undefined
+        return isThere && !isSpare(holder) ? [{ id, holder, n }] : []
+      }),
+    )
     if (all.length === 0) return
-    const { id, holder } = this.#chance.pick(all)
+    const { id, holder, n } = this.#chance.pick(all)
     const groups = this.#chance.pick([['sg-x'], ['sg-x', 'sg-y'], OWN_GROUPS, [NO_GROUP]])
-    const amended = withGroups(holder, 0, groups)
-    asked(() => runner.amend(id, amended, ['eni:0']))
+    const amended = withGroups(holder, n, groups)
+    asked(() => runner.amend(id, amended, [`eni:${n}`]))
     // An order that was not written down was none.
-    if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, groups)
+    if (journal.get(id)?.holder.spec === amended) this.#checks.ordered(id, n, groups)
   }
 
   #isLeak(holderId: string, row: string): boolean {
@@ -556,7 +610,7 @@ class Simulation {
   #leaks(): string[] {
     const enis = [...this.#world.enis.values()].filter((eni) => {
       const isFree = eni.isTheirs && (eni.index === undefined || eni.pluggedByOwner)
-      return !isFree && this.#isLeak(eni.holderId, 'eni:0')
+      return !isFree && this.#isLeak(eni.holderId, eni.row)
     })
     const containers = [...this.#world.containers.values()].filter((c) =>
       this.#isLeak(c.holderId, this.#makerOf(c)),
@@ -578,6 +632,7 @@ class Simulation {
   /** Nothing waits, nothing leaks, what is RUNNING is whole as seen from outside, the rest is gone. */
   #isSettled(): boolean {
     if (this.#toBegin > 0 || this.#leaks().length > 0) return false
+    if (this.#services.lacks() !== undefined) return false
     return this.#life.journal.all().every((entry) => {
       const { id, holder } = entry
       if (this.#life.runner.waiting(id).length > 0 || isWaiting(holder)) return false
@@ -622,7 +677,7 @@ class Simulation {
       const lacks = lastStatus(holder) === 'RUNNING' ? `lacks ${this.#checks.lacks(entry)}` : ''
       return `${id.slice(-2)} ${holder.desired} ${held.join(' ')} ${waits.join('; ')} ${lacks}`
     })
-    return `${tasks.join(' | ')}; leaks: ${this.#leaks().join(', ')}`
+    return `${tasks.join(' | ')}; leaks: ${this.#leaks().join(', ')}; services: ${this.#services.lacks()}`
   }
 }
 

@@ -8,13 +8,14 @@ const SEED_COUNT = 200
 
 // P1
 test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leave nothing`, async () => {
-  const total = { lifecycles: 0, deaths: 0, restarts: 0 }
+  const total = { lifecycles: 0, deaths: 0, restarts: 0, launches: 0 }
   for (let seed = 1; seed <= SEED_COUNT; seed++) {
     try {
-      const { lifecycles, deaths, restarts } = await simulate(seed)
+      const { lifecycles, deaths, restarts, launches } = await simulate(seed)
       total.lifecycles += lifecycles
       total.deaths += deaths
       total.restarts += restarts
+      total.launches += launches
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error })
     }
@@ -23,6 +24,7 @@ test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leav
   expect(total.lifecycles).toBeGreaterThan(2 * SEED_COUNT)
   expect(total.deaths).toBeGreaterThan(SEED_COUNT)
   expect(total.restarts).toBeGreaterThan(SEED_COUNT / 10)
+  expect(total.launches).toBeGreaterThan(SEED_COUNT / 2)
 }, 120_000)
 
 // P2, P126

@@ -3,11 +3,11 @@
 // the agent. Somebody hurts it now and then, as happens to real hosts.
 
 import type { Details, Job } from '../../agent/drivers/driver.ts'
-import { containerOf, eniOf } from '../../agent/drivers/driver.ts'
+import { containerOf, eniOf, numberOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec, HolderId, Spec } from '../../state/spec.ts'
-import { type Exit, isLent } from '../../state/task.ts'
+import { type Exit, isLent, type RowId } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
 export type Eni = {
@@ -15,6 +15,8 @@ export type Eni = {
   readonly token: string
   /** Of a lent one: who has it, or had it last. */
   holderId: HolderId
+  /** Which of the holder's it is. */
+  row: RowId
   readonly subnetId: string
   readonly ipv4: string
   /** It is somebody else's, lent to a task now and then. */
@@ -155,6 +157,7 @@ export class SimWorld {
       eniId: `eni-${++this.#serial}`,
       token: job.token,
       holderId: job.holderId,
+      row: job.row,
       subnetId: job.choice ?? '',
       ipv4: this.#freeAddress(),
       isTheirs: false,
@@ -197,7 +200,8 @@ export class SimWorld {
 
   /** Somebody's ENI that tasks may borrow. */
   placeTheirs(eniId: string): void {
-    const parts = { eniId, token: eniId, holderId: '', subnetId: 'subnet-a', isTheirs: true }
+    const whose = { holderId: '', row: 'eni:0' as const, isTheirs: true }
+    const parts = { eniId, token: eniId, subnetId: 'subnet-a', ...whose }
     const state = { guarded: false, card: 'none', configured: false, isUp: false, stripped: false }
     const accepted = new Set([`${OWN_GROUPS}`])
     const ipv4 = this.#freeAddress()
@@ -223,6 +227,7 @@ export class SimWorld {
       throw new Failure('refused', 'EniNotLent', 'it is in use')
     }
     eni.holderId = job.holderId
+    eni.row = job.row
     return eniDetails(eni)
   }
 
@@ -230,7 +235,7 @@ export class SimWorld {
   #giveLentBack(job: Job): void {
     const eni = this.enis.get(job.known('eni', job.row)?.eniId ?? '')
     if (eni === undefined || eni.holderId !== job.holderId) return
-    if (eni.index === Number(job.choiceOf('attachment:0'))) {
+    if (eni.index === Number(job.choiceOf(`attachment:${numberOf(job)}`))) {
       this.#unplugOurs(eni)
       throw new Failure('transient', 'EniDetaching', 'it is being detached')
     }
@@ -266,7 +271,7 @@ export class SimWorld {
 
   /** As the driver does: one that is there already is found only by who looks. */
   givePublicIp(job: Job): Details['publicIp'] {
-    const { eniId } = job.details('eni', 'eni:0')
+    const { eniId } = job.details('eni', `eni:${numberOf(job)}`)
     const known = job.known('publicIp', job.row)?.allocationId
     const isIt = (each: Address) =>
       known === undefined ? each.holderId === job.holderId : each.allocationId === known
@@ -492,6 +497,12 @@ export class SimWorld {
     return 'going'
   }
 
+  /** What a person has the sweep do to a lent one that nobody has any more. */
+  detachLent(eniId: string): void {
+    const eni = this.enis.get(eniId)
+    if (eni !== undefined) this.#unplugOurs(eni)
+  }
+
   /** A container's process ends. Its pause: the namespace dies. */
   exit(container: Container, exitCode: number): void {
     container.state = 'exited'
@@ -610,7 +621,7 @@ export class SimWorld {
 
   /** The ENI of a numbered row: what is known of it, else what its token made. */
   #eniOf(job: Job): Eni | undefined {
-    const known = job.known('eni', 'eni:0')?.eniId
+    const known = job.known('eni', `eni:${numberOf(job)}`)?.eniId
     return this.enis.get(known ?? this.tokens.get(job.token) ?? '')
   }
 

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { chooseSubnet, clientToken, freeDeviceIndex } from '../../state/allocation.ts'
 import { consequence } from '../../state/exits.ts'
+import { nameServersOf } from '../../state/name-servers.ts'
 import { attachmentStatus, containerStatus, lastStatus } from '../../state/status.ts'
 import type { Event, Exit, Holder, RowId, Stop } from '../../state/task.ts'
 import { learn, newHolder, nextSteps } from '../../state/task.ts'
@@ -292,6 +293,22 @@ describe('allocation', () => {
     expect(chooseSubnet(all, 'z1', ['b'])).toBe('a')
     expect(chooseSubnet(all, 'z1', ['a', 'b'])).toBeUndefined()
     expect(chooseSubnet(all, 'z3', [])).toBeUndefined()
+  })
+
+  // P542
+  test('a task of IPv6 alone gets the name servers that it can reach', () => {
+    const ofVpc = ['10.0.0.2', '2001:db8::53']
+    expect(nameServersOf(ofVpc, {})).toEqual(['2001:db8::53'])
+    expect(nameServersOf(['10.0.0.2'], {})).toEqual(['fd00:ec2::253'])
+    expect(nameServersOf(ofVpc, { ipv4: '10.0.0.5' })).toEqual(ofVpc)
+  })
+
+  // P540
+  test('takes a subnet of IPv6 alone when no other has an address', () => {
+    const six = subnet('six', 'z1', Number.POSITIVE_INFINITY)
+    expect(chooseSubnet([six, ...all], 'z1', [])).toBe('b')
+    expect(chooseSubnet([six, ...all], 'z1', ['b', 'a'])).toBe('six')
+    expect(chooseSubnet([six], 'z1', ['six'])).toBeUndefined()
   })
 
   test('takes the smallest free device index, never 0, never a taken or struck one', () => {

@@ -44,7 +44,7 @@ export function rulesOf(
     ...[...ipv4, ...ipv6].map((from): FibRule => {
       return { table, from: addressText(addressBytes(from)) }
     }),
-    ofCard(false),
+    ...(ipv4.length === 0 ? [] : [ofCard(false)]),
     ...(ipv6.length === 0 ? [] : [ofCard(true)]),
   ]
 }

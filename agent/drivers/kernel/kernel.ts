@@ -9,7 +9,7 @@ import type { GatewayQuestion } from './gateway.ts'
 import { KernelError } from './kernel-error.ts'
 import { KernelThread } from './kernel-thread.ts'
 import type { Difference, FoundLink, Link, LinkExpectation, TakenIn } from './link.ts'
-import { checkExpectation, checkMac } from './link.ts'
+import { checkExpectation, checkMac, gatewaysOf } from './link.ts'
 import type { LinkCounts } from './rtnetlink-record.ts'
 
 /** Where the kernel hands say what no call can answer for. pino fits. */
@@ -198,9 +198,8 @@ async function takeIn(
   const begun = performance.now()
   const { ifindex, mtu, timings } = await thread.call('placeLink', request, signal)
   const placed = performance.now()
-  const { mac, netns, name, ipv4Gateway, ipv6 = [], ipv6Gateway } = request
-  const gateways = [ipv4Gateway]
-  if (ipv6.length > 0 && ipv6Gateway !== undefined) gateways.push(ipv6Gateway)
+  const { mac, netns, name } = request
+  const gateways = gatewaysOf(request)
   const answers = await Promise.all(
     gateways.map((gateway) =>
       gatewayMacOf(thread, { mac, netns, name, ifindex, gateway }, gatewayTimeoutMs, signal),

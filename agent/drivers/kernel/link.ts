@@ -1,5 +1,5 @@
 // The words that the kernel hands' two threads share: what a link should be, what it is, and what a
-// piece of work took. Types only, and the one check of what a caller asks for.
+// piece of work took. Types, the one check of what a caller asks for, and what follows from it.
 
 import { isIPv4, isIPv6 } from 'node:net'
 import { KernelError } from './kernel-error.ts'
@@ -20,8 +20,10 @@ export type LinkExpectation = {
   readonly name: string
   /** Bytes. Where the link allows less, the largest it allows is used and reported. */
   readonly mtu: number
-  readonly ipv4: readonly Ipv4Address[]
-  readonly ipv4Gateway: string
+  /** Absent or empty: none of its own, and no route. There must be one address of either version. */
+  readonly ipv4?: readonly Ipv4Address[]
+  /** Needed when `ipv4` has any. */
+  readonly ipv4Gateway?: string
   /**
    * The routing table of its own, where it is not the first card: what comes from its addresses, or is
    * bound to it, leaves by it. Absent: the main table, as the first card has.
@@ -61,7 +63,7 @@ export type TakenIn = {
   readonly ifindex: number
   /** What it was set to; expect this one in later checks. */
   readonly mtu: number
-  /** The MAC that answered for the IPv4 gateway. */
+  /** The MAC that answered for the gateway: the IPv4 one where there is one. */
   readonly gatewayMac: string
   readonly timings: TakeInTimings
 }
@@ -77,6 +79,13 @@ export type Link = LinkRecord & {
 
 /** Where a link is. */
 export type FoundLink = { readonly ifindex: number; readonly name: string }
+
+/** The gateways that it leads to, IPv4 first: those of the versions that it has addresses of. */
+export function gatewaysOf(expectation: LinkExpectation): string[] {
+  const { ipv4 = [], ipv4Gateway, ipv6 = [], ipv6Gateway } = expectation
+  const gateways = [ipv4.length > 0 && ipv4Gateway, ipv6.length > 0 && ipv6Gateway]
+  return gateways.flatMap((gateway) => gateway || [])
+}
 
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/
 const NAME = /^[a-z][a-z0-9_-]{0,14}$/
@@ -95,13 +104,23 @@ export function checkMac(mac: string): void {
 
 /** Refuses an expectation that the kernel could not meet, before anything is touched. EINVAL. */
 export function checkExpectation(expectation: LinkExpectation): void {
-  const { mac, alias, name, mtu, ipv4, ipv4Gateway, table, ipv6 = [], ipv6Gateway } = expectation
+  const {
+    mac,
+    alias,
+    name,
+    mtu,
+    ipv4 = [],
+    ipv4Gateway,
+    table,
+    ipv6 = [],
+    ipv6Gateway,
+  } = expectation
   checkMac(mac)
   assure(ALIAS.test(alias), 'alias', alias, '1 to 120 printable ASCII characters')
   assure(NAME.test(name), 'name', name, 'an interface name of at most 15 of a-z, 0-9, _ and -')
   const mtuOk = Number.isInteger(mtu) && mtu >= 1280 && mtu <= 65535
   assure(mtuOk, 'mtu', mtu, 'a whole number from 1280 to 65535')
-  assure(ipv4.length > 0, 'ipv4', ipv4, 'at least one address')
+  assure(ipv4.length + ipv6.length > 0, 'ipv4', ipv4, 'an address, since there is no IPv6 one')
   for (const { address, prefixLength } of ipv4) {
     assure(isIPv4(address), 'ipv4 address', address, 'an IPv4 address')
     const lengthOk = Number.isInteger(prefixLength) && prefixLength >= 1 && prefixLength <= 32
@@ -109,7 +128,8 @@ export function checkExpectation(expectation: LinkExpectation): void {
   }
   const tableOk = table === undefined || (Number.isInteger(table) && table >= 1 && table <= 252)
   assure(tableOk, 'table', table, 'a whole number from 1 to 252')
-  assure(isIPv4(ipv4Gateway), 'ipv4Gateway', ipv4Gateway, 'an IPv4 address')
+  const gateway4Ok = ipv4.length === 0 || isIPv4(ipv4Gateway ?? '')
+  assure(gateway4Ok, 'ipv4Gateway', ipv4Gateway, 'an IPv4 address')
   for (const address of ipv6) {
     const addressOk = isIPv6(address) && !address.includes('%')
     assure(addressOk, 'ipv6 address', address, 'an IPv6 address without a zone')

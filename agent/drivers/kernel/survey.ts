@@ -7,6 +7,7 @@ import { blockGist, blockGistExpected, imdsTable } from './imds-block.ts'
 import { type World, withNetlink, workInside } from './inside.ts'
 import type { Nftables } from './libnftables.ts'
 import type { Difference, Link, LinkExpectation } from './link.ts'
+import { gatewaysOf } from './link.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes, dumpAddresses, dumpLinks, dumpRoutes } from './rtnetlink.ts'
 import type { LinkCounts, LinkRecord, RouteRecord } from './rtnetlink-record.ts'
@@ -60,7 +61,7 @@ export function countLinks(world: World, netns: string): Record<string, LinkCoun
 }
 
 /** The addresses that a link should have, as CIDR in the kernel's own spelling. */
-export function cidrsExpected({ ipv4, ipv6 = [] }: LinkExpectation): string[] {
+export function cidrsExpected({ ipv4 = [], ipv6 = [] }: LinkExpectation): string[] {
   return [
     ...ipv4.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
     ...ipv6.map((address) => `${addressText(addressBytes(address))}/128`),
@@ -77,17 +78,11 @@ export function cidrsSeen(netlink: NetlinkSocket, ifindex: number): string[] {
 }
 
 /** The gateways that a link's default routes should have, in the kernel's own spelling. */
-export function gatewaysExpected({
-  ipv4Gateway,
-  ipv6 = [],
-  ipv6Gateway,
-}: LinkExpectation): string[] {
-  if (ipv6.length === 0 || ipv6Gateway === undefined) return [ipv4Gateway]
-  return [ipv4Gateway, addressText(addressBytes(ipv6Gateway))]
-}
+export const gatewaysExpected = (expectation: LinkExpectation): string[] =>
+  gatewaysOf(expectation).map((gateway) => addressText(addressBytes(gateway)))
 
 /** The subnets that should be on the link itself: an IPv4 address brings its own, a /32 none. */
-export function subnetsExpected({ ipv4 }: LinkExpectation) {
+export function subnetsExpected({ ipv4 = [] }: LinkExpectation) {
   return ipv4
     .filter(({ prefixLength }) => prefixLength < 32)
     .map(({ address, prefixLength }) => {
@@ -105,7 +100,7 @@ export function routesSeen(netlink: NetlinkSocket, ifindex: number, table?: numb
 }
 
 /** The rules that should lead to a link's own table; none where it has none. */
-export function rulesExpected({ name, table, ipv4, ipv6 = [] }: LinkExpectation): FibRule[] {
+export function rulesExpected({ name, table, ipv4 = [], ipv6 = [] }: LinkExpectation): FibRule[] {
   if (table === undefined) return []
   return rulesOf(table, { name, ipv4: ipv4.map(({ address }) => address), ipv6 })
 }

@@ -165,7 +165,7 @@ function configure(
   request: LinkExpectation,
 ): number {
   const { ifindex } = link
-  const { name, alias, ipv4, ipv6 = [], table } = request
+  const { name, alias, ipv4 = [], ipv6 = [], table } = request
   setIpv6(world, fd, name, ipv6.length > 0)
   const mtu = ensureMtu(netlink, link, mtuFor(link, request.mtu))
 

@@ -29,7 +29,8 @@ export function subnetShape(world: World, subnet: Subnet): ec2.Subnet {
     Ipv6Native: subnet.ipv4Cidr === undefined,
     EnableDns64: false,
     PrivateDnsNameOptionsOnLaunch: {
-      HostnameType: 'ip-name',
+      // Without IPv4 there is no other (EC2 user guide, "Instance hostname types").
+      HostnameType: subnet.ipv4Cidr === undefined ? 'resource-name' : 'ip-name',
       EnableResourceNameDnsARecord: false,
       EnableResourceNameDnsAAAARecord: false,
     },
