@@ -18,6 +18,8 @@ export type Circumstances = {
   readonly node: string
   /** Of the last one, five and fifteen minutes. */
   readonly load: readonly number[]
+  /** Whether others had more than half a core: what the clock says is then no result. */
+  readonly isBusy: boolean
 }
 
 /** One row that was run: its figures, or why there are none. */
@@ -42,6 +44,7 @@ export function circumstances(command: string): Circumstances {
     kernel: release(),
     node: process.version,
     load: loadavg().map((each) => Number(each.toFixed(1))),
+    isBusy: (loadavg()[0] ?? 0) > 0.5,
   }
 }
 
@@ -74,11 +77,12 @@ export function table(
       .join('  ')
       .trimEnd(),
   )
-  const { machine, kernel, node, commit, load, command, date } = where
+  const { machine, kernel, node, commit, load, isBusy, command, date } = where
+  const busy = isBusy ? ': a busy machine, its times by the clock are no results' : ''
   return [
     ...lines,
     '',
-    `${machine}, Linux ${kernel}, Node ${node}, commit ${commit}, load ${load.join(' ')} before`,
+    `${machine}, Linux ${kernel}, Node ${node}, commit ${commit}, load ${load.join(' ')} before${busy}`,
     `${command}, ${date}`,
   ]
 }

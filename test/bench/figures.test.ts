@@ -66,7 +66,7 @@ describe('samples', () => {
 describe('the run', () => {
   const where: Circumstances = {
     ...{ date: 'today', command: 'npm run bench', commit: 'abc+', machine: '2 × some' },
-    ...{ kernel: '6', node: 'v24', load: [1, 2, 3] },
+    ...{ kernel: '6', node: 'v24', load: [1, 2, 3], isBusy: true },
   }
   const row = { name: 'link', what: '', seconds: 1 }
   const figure = { what: 'it', value: 0.8, goal: { most: 0.7 }, gate: { most: 1 } }
@@ -96,7 +96,9 @@ describe('the run', () => {
   test('is a table that says what was not met, and on what machine, kernel, commit and load', () => {
     const lines = table([{ ...row, figures: [figure] }], where, 'goal').join('\n')
     expect(lines).toMatch(/link +it +≤ 0\.7 +0\.8 +\*\*not met\*\*/)
-    expect(lines).toContain('2 × some, Linux 6, Node v24, commit abc+, load 1 2 3 before')
+    expect(lines).toContain(
+      '2 × some, Linux 6, Node v24, commit abc+, load 1 2 3 before: a busy machine',
+    )
     const broken = table([{ ...row, figures: [], error: 'no card' }], where, 'goal').join('\n')
     expect(broken).toMatch(/link +did not come to its end +\*\*not met\*\* +no card/)
   })
