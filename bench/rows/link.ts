@@ -33,7 +33,7 @@ export const row: Row = {
         ...(gate && { gate }),
       })
     return [
-      ...part('link', 'cni4', { most: 0.7 }),
+      ...part('link', 'cni4', { most: 0.7 }, { most: 2 }),
       ...part('link', 'cni6', { most: 0.05 }, { most: 0.15 }),
       ...part('link', 'move', { most: 1.3 }),
       ...part('whole', 'cni4'),
