@@ -1,7 +1,7 @@
 // How tasks are launched where there are spares: as which of them, when they ran, and how many were
 // served in which way. In memory; what ran before is read off the journal.
 
-import type { Entry } from '../state/journal.ts'
+import type { Entry, Journal } from '../state/journal.ts'
 import type { Fit, Placed, PoolPlace, Way } from '../state/spare.ts'
 import { misfit, poolKey, takingOver } from '../state/spare.ts'
 import type { Launched } from '../state/spare-plan.ts'
@@ -12,6 +12,8 @@ import { rowState } from '../state/task.ts'
 
 /** How long a launch waits for the slot of a spare: EC2 takes seconds, and is away now and then. */
 const SLOT_WAIT_MS = 600_000
+/** So many that are over are read at the start. */
+const ENDED_MAX = 100
 
 /** What tasks may take. */
 export type Supply = {
@@ -129,4 +131,15 @@ export class SpareLaunches {
 function placeOf(holder: Holder): PoolPlace {
   const { subnetIds = [], securityGroupIds = [] } = holder.spec.enis[0] ?? {}
   return { subnetId: rowState(holder, 'eni:0').choice ?? subnetIds[0] ?? '', securityGroupIds }
+}
+
+/** What is left of tasks, and the latest of those that are over: more of them would take long to read. */
+export function latestOf(journal: Journal, now: number): Entry[] {
+  const ended = journal.ended().filter(({ kind, stoppedAt }) => {
+    return kind === 'task' && stoppedAt > now - LEARNED_MS
+  })
+  return [
+    ...journal.living(),
+    ...ended.slice(-ENDED_MAX).flatMap(({ id }) => journal.get(id) ?? []),
+  ]
 }

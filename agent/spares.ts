@@ -21,7 +21,7 @@ import { addressCount, freeNow, type PlacementFacts } from './placement.ts'
 import { type Queue, WAITERS_MAX } from './queue.ts'
 import type { Runner } from './runner.ts'
 import { isUnwritable, SpareFailures, spareFailed } from './spare-failures.ts'
-import { SpareLaunches } from './spare-launches.ts'
+import { latestOf, SpareLaunches } from './spare-launches.ts'
 import type { SparesView } from './spare-orders.ts'
 import { poolViews } from './spare-view.ts'
 
@@ -58,9 +58,10 @@ export class Spares {
   #isStarted = false
 
   constructor(options: SparesOptions) {
+    const { journal, clock } = options
     this.#options = options
-    this.#launches = new SpareLaunches(options.journal.all(), this.#newId)
-    this.#unfollow = options.journal.follow((entry, event) => this.#learn(entry, event))
+    this.#launches = new SpareLaunches(latestOf(journal, clock.now()), this.#newId)
+    this.#unfollow = journal.follow((entry, event) => this.#learn(entry, event))
   }
 
   /** Begins to look: call it when the runner has taken up what there is. */
@@ -81,8 +82,7 @@ export class Spares {
    */
   place(spec: Spec, count: number): Placed[] {
     const { journal, facts, queue, noticed } = this.#options
-    const entries = journal.all()
-    const fits = fitsOf(spec, entries, (id) => noticed(id).length === 0).flatMap((fit) => {
+    const fits = fitsOf(spec, journal.living(), (id) => noticed(id).length === 0).flatMap((fit) => {
       const holder = journal.get(fit.id)?.holder
       return holder === undefined ? [] : [{ ...fit, pool: poolOf(holder) }]
     })
@@ -134,7 +134,7 @@ export class Spares {
   }
 
   #all(): Entry[] {
-    return this.#options.journal.all().filter(({ holder }) => isSpare(holder))
+    return this.#options.journal.living().filter(({ holder }) => isSpare(holder))
   }
 
   #running(): Entry[] {

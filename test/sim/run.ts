@@ -34,10 +34,8 @@ import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { SimServices } from './services.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, NO_GROUP, OTHER_GROUPS, OWN_GROUPS, SimWorld } from './world.ts'
+import { INSTANCES, LENT, NO_GROUP, OTHER_GROUPS, OWN_GROUPS, SimWorld } from './world.ts'
 
-/** ENIs that their owner lends to tasks. */
-const LENT = ['eni-lent-0', 'eni-lent-1']
 /** Groups that EC2 does not know. */
 const WRONG = { securityGroupIds: [NO_GROUP] }
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
@@ -126,6 +124,8 @@ type Life = {
   readonly queue: Queue
   readonly spares: Spares
   readonly services: Services
+  /** A person asks for a sweep. */
+  sweep(): void
   start(): void
 }
 
@@ -272,6 +272,7 @@ class Simulation {
       staleMs: this.#chance.pick([0, 0, 30_000, 400_000]),
       lateDocker: this.#chance.happens(0.5),
       forget: this.#chance.happens(0.3) ? 0.05 : 0,
+      lateLent: this.#chance.happens(0.3) ? 0.5 : 0,
     }
   }
 
@@ -357,6 +358,7 @@ class Simulation {
       if (this.#chance.happens(0.02)) this.#world.mischief()
       if (this.#chance.happens(0.08)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
+      if (this.#chance.happens(0.005)) this.#life.sweep()
       if (this.#chance.happens(0.02)) this.#orderGroups()
       if (this.#chance.happens(0.02)) asked(() => this.#services.change())
       if (this.#chance.happens(0.01)) {
@@ -385,6 +387,8 @@ class Simulation {
         this.#checks.waitsInVain(CAPACITY.cpuUnits, this.#host.eniCountMax - 4)
       }
       if (this.#isSettled()) return
+      // What EC2 did late to a lent ENI waits for a person.
+      if (step % 100 === 99) this.#life.sweep()
       this.#timeline.step()
       if (this.#timeline.now > until) break
     }
@@ -559,6 +563,11 @@ class Simulation {
       },
       draining: () => ending.view(),
     })
+    const sweep = () => {
+      reconcile.sweep().catch((error) => {
+        if (!(error instanceof Failure)) onDefect(error)
+      })
+    }
     const start = () => {
       services.start()
       queue.look()
@@ -566,7 +575,7 @@ class Simulation {
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, queue, spares, services, start }
+    return { clock, journal, runner, drain: ending, queue, spares, services, sweep, start }
   }
 
   #stopOne(): void {
