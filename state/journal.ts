@@ -10,16 +10,15 @@ import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
 import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
+import { type EventRow, fold, follow } from './fold.ts'
+import { Followers, type Listener } from './followers.ts'
 import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, RowId } from './task.ts'
-import { learn, newHolder, nextSteps } from './task.ts'
-import { newTimeline, note } from './timeline.ts'
+import { newHolder } from './task.ts'
+import { newTimeline } from './timeline.ts'
 
 export type { Entry } from './ends.ts'
-
-/** Told of an event: the entry after it, when it was, and the entry before it. */
-type Listener = (entry: Entry, event: Event, at: number, before: Entry) => void
 
 /** A holder whose rows cannot be folded. Nothing of it is touched until a person has looked. */
 export type Quarantined = { readonly id: HolderId; readonly why: string }
@@ -36,9 +35,7 @@ export class Journal {
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
   readonly #ends: Ends
-  /** What was appended in the commit that is under way. */
-  #untold: (() => void)[] | undefined
-  readonly #listeners = new Set<Listener>()
+  readonly #followers = new Followers()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -151,16 +148,8 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#learned(after)
-    this.#tell(() => {
-      for (const listener of this.#listeners) listener(after, event, at, before)
-    })
+    this.#followers.tell(after, event, at, before)
     return after
-  }
-
-  /** What is not on the disk yet is told when it is: it may be taken back. */
-  #tell(say: () => void): void {
-    if (this.#untold === undefined) say()
-    else this.#untold.push(say)
   }
 
   /** Keeps the last lines of a container's log, beside the holder. */
@@ -206,31 +195,29 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const [outer, outerUntold] = [this.#undo, this.#untold]
+    return this.#followers.during(() => this.#commit(work))
+  }
+
+  #commit<T>(work: () => T): T {
+    const outer = this.#undo
     const undo = new Map<HolderId, Entry | Head | undefined>()
-    const untold: (() => void)[] = []
     this.#undo = undo
-    this.#untold = untold
-    let done: T
     try {
-      done = this.#onFile(() => this.#db.transaction(work)())
+      const done = this.#onFile(() => this.#db.transaction(work)())
       for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
+      return done
     } catch (error) {
       this.#undo = undefined
       for (const [id, before] of undo) this.#set(id, before)
       throw error
     } finally {
       this.#undo = outer
-      this.#untold = outerUntold
     }
-    for (const say of untold) this.#tell(say)
-    return done
   }
 
   /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#followers.follow(listener)
   }
 
   #learned(entry: Entry): Entry {
@@ -252,24 +239,3 @@ export class Journal {
 }
 
 type HolderRow = { readonly spec: string; readonly created_at: number }
-type EventRow = { readonly at: number; readonly event: string }
-
-function fold(first: Entry, events: readonly EventRow[]): Entry {
-  const entry = events.reduce(
-    (before, { at, event }) => follow(before, JSON.parse(event) as Event, at),
-    first,
-  )
-  // A spec that cannot be laid out would throw wherever it is met, with no event to blame.
-  nextSteps(entry.holder)
-  return entry
-}
-
-function follow(entry: Entry, event: Event, at: number): Entry {
-  const before = entry.holder
-  const after = learn(before, event)
-  return {
-    id: entry.id,
-    holder: after,
-    timeline: note(entry.timeline, { before, after, event, at }),
-  }
-}
