@@ -28,9 +28,9 @@ import type { Hands, Told } from './hands.ts'
 import { openHands } from './hands.ts'
 import { insideOrders } from './inside-orders.ts'
 import { inspectTask } from './inspection.ts'
-import { keepReconciled } from './keep-reconciled.ts'
 import { keepServices } from './keep-services.ts'
 import { keepSpares, spareOrders } from './keep-spares.ts'
+import { reconcileOf } from './keep-sweep.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
 import { keepBackups, lockState, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
@@ -123,7 +123,8 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     noticed: (id) => reconcile.noticed(id),
   })
   const tell = spares.tell.bind(spares)
-  const reconcile = keepReconciled(base, parts, tell)
+  const reconcile = reconcileOf(parts, { tell, log, config })
+  up.defer(() => reconcile.close())
   const enforce = () => {
     stopDrained(drain, journal, runner, Date.now())
     spares.look()

@@ -118,13 +118,14 @@ export class Queue {
   /** What each of those that wait here waits for. */
   *waits(): Generator<readonly [HolderId, Waiting]> {
     const all = this.#waiters()
+    if (all.length === 0) return
     const { facts } = this.#options
+    const bare = withoutSpares(facts)
     for (const [place, { id, holder, timeline }] of all.entries()) {
-      const { spec } = holder
-      const { reason, detail, taskCount } = room(facts, spec)
-      const isComing = taskCount === 0 && room(withoutSpares(facts), spec).taskCount > 0
+      const { reason, detail, taskCount } = room(facts, holder.spec)
+      const isComing = taskCount === 0 && room(bare, holder.spec).taskCount > 0
       const spare = isComing ? '. A warm spare is given up for it' : ''
-      const until = timeline.createdAt + (spec.waitMs ?? 0)
+      const until = timeline.createdAt + (holder.spec.waitMs ?? 0)
       const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}${spare}`
       const step = { row: 'eni:0', verb: 'ensure', attempt: 0 } as const
       yield [id, { ...step, code: reason, reason: text, nextTryAt: until }]

@@ -12,6 +12,8 @@ import { rowState } from '../state/task.ts'
 
 /** How long a launch waits for the slot of a spare: EC2 takes seconds, and is away now and then. */
 const SLOT_WAIT_MS = 600_000
+/** So many that are over are read at the start. */
+const ENDED_MAX = 100
 
 /** What tasks may take. */
 export type Supply = {
@@ -26,15 +28,6 @@ export type Supply = {
 
 type Served = Readonly<Record<Way, number>>
 const NONE: Served = { warm: 0, groups: 0, cold: 0 }
-
-/** All that are there, and of those that are over the ones that pools may be learned from. */
-export function launchedLately(
-  journal: Pick<Journal, 'living' | 'ended' | 'get'>,
-  now: number,
-): Entry[] {
-  const ended = journal.ended().filter(({ stoppedAt }) => now - stoppedAt < LEARNED_MS)
-  return [...journal.living(), ...ended.flatMap(({ id }) => journal.get(id) ?? [])]
-}
 
 export class SpareLaunches {
   readonly #launched: Launched[] = []
@@ -138,4 +131,15 @@ export class SpareLaunches {
 function placeOf(holder: Holder): PoolPlace {
   const { subnetIds = [], securityGroupIds = [] } = holder.spec.enis[0] ?? {}
   return { subnetId: rowState(holder, 'eni:0').choice ?? subnetIds[0] ?? '', securityGroupIds }
+}
+
+/** What is left of tasks, and the latest of those that are over: more of them would take long to read. */
+export function latestOf(journal: Journal, now: number): Entry[] {
+  const ended = journal.ended().filter(({ kind, stoppedAt }) => {
+    return kind === 'task' && stoppedAt > now - LEARNED_MS
+  })
+  return [
+    ...journal.living(),
+    ...ended.slice(-ENDED_MAX).flatMap(({ id }) => journal.get(id) ?? []),
+  ]
 }

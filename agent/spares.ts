@@ -21,7 +21,7 @@ import { addressCount, freeNow, type PlacementFacts } from './placement.ts'
 import { type Queue, WAITERS_MAX } from './queue.ts'
 import type { Runner } from './runner.ts'
 import { isUnwritable, SpareFailures, spareFailed } from './spare-failures.ts'
-import { launchedLately, SpareLaunches } from './spare-launches.ts'
+import { latestOf, SpareLaunches } from './spare-launches.ts'
 import type { SparesView } from './spare-orders.ts'
 import { poolViews } from './spare-view.ts'
 
@@ -55,14 +55,12 @@ export class Spares {
   #givenUpCount = 0
   #next: { readonly at: number; readonly cancel: () => void } | undefined
   #plan: SparePlan | undefined
-  readonly #newId: () => HolderId
   #isStarted = false
 
   constructor(options: SparesOptions) {
+    const { journal, clock } = options
     this.#options = options
-    const { journal, clock, newId = () => randomBytes(16).toString('hex') } = options
-    this.#newId = newId
-    this.#launches = new SpareLaunches(launchedLately(journal, clock.now()), newId)
+    this.#launches = new SpareLaunches(latestOf(journal, clock.now()), this.#newId)
     this.#unfollow = journal.follow((entry, event) => this.#learn(entry, event))
   }
 
@@ -84,8 +82,7 @@ export class Spares {
    */
   place(spec: Spec, count: number): Placed[] {
     const { journal, facts, queue, noticed } = this.#options
-    const entries = journal.living()
-    const fits = fitsOf(spec, entries, (id) => noticed(id).length === 0).flatMap((fit) => {
+    const fits = fitsOf(spec, journal.living(), (id) => noticed(id).length === 0).flatMap((fit) => {
       const holder = journal.get(fit.id)?.holder
       return holder === undefined ? [] : [{ ...fit, pool: poolOf(holder) }]
     })
@@ -128,6 +125,8 @@ export class Spares {
       served: launches.served(),
     }
   }
+
+  readonly #newId = (): HolderId => this.#options.newId?.() ?? randomBytes(16).toString('hex')
 
   get #isOn(): boolean {
     const { max, listed } = this.#options.rules
@@ -231,7 +230,8 @@ export class Spares {
       journal.begin(id, spareSpec(pool))
     } catch (error) {
       if (!isUnwritable(error)) throw error
-      return this.#lookIn(UNWRITABLE_MS)
+      this.#lookIn(UNWRITABLE_MS)
+      return
     }
     log.info({ spare: id, subnet: pool.subnetId, groups: pool.securityGroupIds }, 'spare begun')
     runner.advance(id)

@@ -10,7 +10,8 @@ import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
 import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
-import { fold, follow } from './fold.ts'
+import { type EventRow, fold, follow } from './fold.ts'
+import { Followers, type Listener } from './followers.ts'
 import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, RowId } from './task.ts'
@@ -18,9 +19,6 @@ import { newHolder } from './task.ts'
 import { newTimeline } from './timeline.ts'
 
 export type { Entry } from './ends.ts'
-
-/** Told of an event: the entry after it, when it was, and the entry before it. */
-type Listener = (entry: Entry, event: Event, at: number, before: Entry) => void
 
 /** A holder whose rows cannot be folded. Nothing of it is touched until a person has looked. */
 export type Quarantined = { readonly id: HolderId; readonly why: string }
@@ -37,9 +35,7 @@ export class Journal {
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
   readonly #ends: Ends
-  /** What was appended in the commit that is under way. */
-  #untold: (() => void)[] | undefined
-  readonly #listeners = new Set<Listener>()
+  readonly #followers = new Followers()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -61,12 +57,29 @@ export class Journal {
       // Of one that is over no spec is read; if something was told of it since, it is folded on.
       const head = heads.get(id)
       if (head !== undefined && !told.has(id)) this.#known.set(id, head)
-      else this.#readable(id, () => this.#learned(fold(this.#db, id, head && this.#ends.read(id))))
+      else this.#readable(id, () => this.#learned(this.#fold(id, head !== undefined)))
     }
   }
 
   #column(sql: string): string[] {
     return this.#db.prepare(sql).pluck().all() as string[]
+  }
+
+  /** The entry as the file has it. */
+  #fold(id: HolderId, hasEnd: boolean): Entry {
+    const events = this.#db
+      .prepare<[string], EventRow>('SELECT at, event FROM events WHERE holder = ? ORDER BY seq')
+      .all(id)
+    return fold(hasEnd ? this.#ends.read(id) : this.#first(id), events)
+  }
+
+  #first(id: HolderId): Entry {
+    const row = this.#db
+      .prepare<[string], HolderRow>('SELECT spec, created_at FROM holders WHERE id = ?')
+      .get(id)
+    if (row === undefined) throw new Error(`no holder ${id} in the state file`)
+    const holder = newHolder(JSON.parse(row.spec) as Spec)
+    return { id, holder, timeline: newTimeline(row.created_at) }
   }
 
   /** What `read` answers; a row that cannot be read is set aside. */
@@ -135,16 +148,8 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#learned(after)
-    this.#tell(() => {
-      for (const listener of this.#listeners) listener(after, event, at, before)
-    })
+    this.#followers.tell(after, event, at, before)
     return after
-  }
-
-  /** What is not on the disk yet is told when it is: it may be taken back. */
-  #tell(say: () => void): void {
-    if (this.#untold === undefined) say()
-    else this.#untold.push(say)
   }
 
   /** Keeps the last lines of a container's log, beside the holder. */
@@ -190,31 +195,29 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const [outer, outerUntold] = [this.#undo, this.#untold]
+    return this.#followers.during(() => this.#commit(work))
+  }
+
+  #commit<T>(work: () => T): T {
+    const outer = this.#undo
     const undo = new Map<HolderId, Entry | Head | undefined>()
-    const untold: (() => void)[] = []
     this.#undo = undo
-    this.#untold = untold
-    let result: T
     try {
-      result = this.#onFile(() => this.#db.transaction(work)())
+      const done = this.#onFile(() => this.#db.transaction(work)())
       for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
+      return done
     } catch (error) {
       this.#undo = undefined
       for (const [id, before] of undo) this.#set(id, before)
       throw error
     } finally {
       this.#undo = outer
-      this.#untold = outerUntold
     }
-    for (const say of untold) this.#tell(say)
-    return result
   }
 
   /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#followers.follow(listener)
   }
 
   #learned(entry: Entry): Entry {
@@ -234,3 +237,5 @@ export class Journal {
     return onFile(this.#db.name, work)
   }
 }
+
+type HolderRow = { readonly spec: string; readonly created_at: number }

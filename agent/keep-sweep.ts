@@ -1,27 +1,27 @@
-// Puts together what sweeps this host, for agent/main.ts.
+// Puts together the sweep, for agent/main.ts.
 
 import { machineClock } from './clock.ts'
 import { scaled } from './deadlines.ts'
 import { openOrphans } from './drivers/orphans.ts'
 import { openSurvey } from './drivers/survey.ts'
-import type { Hands, Told } from './hands.ts'
-import { type Base, journalSince } from './open-state.ts'
+import type { Hands } from './hands.ts'
+import type { Base, State } from './open-state.ts'
+import { journalSince } from './open-state.ts'
 import { Reconcile } from './reconcile.ts'
-import type { Runner } from './runner.ts'
+import type { OnDefect, Runner } from './runner.ts'
 import { SWEEP_MS } from './verdict.ts'
 
-type Parts = Pick<Told, 'journal' | 'catalog' | 'onDefect'> &
-  Pick<Hands, 'host' | 'ec2' | 'docker' | 'kernel'>
+type Parts = Pick<State, 'journal' | 'catalog'> &
+  Pick<Hands, 'host' | 'ec2' | 'docker' | 'kernel'> & { readonly onDefect: OnDefect }
 
-/** The sweep, not begun yet, which closes with `up`. `tell`: of what was seen of a holder. */
-export function keepReconciled(
-  { config, log, up }: Pick<Base, 'config' | 'log' | 'up'>,
+/** The sweep, not begun yet. */
+export function reconcileOf(
   { journal, catalog, host, ec2, docker, kernel, onDefect }: Parts,
-  tell: Runner['tell'],
+  { tell, log, config }: { tell: Runner['tell'] } & Pick<Base, 'log' | 'config'>,
 ): Reconcile {
   const { instanceId } = host
   const { stateDir } = config
-  const reconcile = new Reconcile({
+  return new Reconcile({
     journal,
     instanceId,
     journalSince: journalSince(catalog),
@@ -34,6 +34,4 @@ export function keepReconciled(
     keepGroups: config.keepGroups,
     times: scaled(SWEEP_MS, config.sweepScale),
   })
-  up.defer(() => reconcile.close())
-  return reconcile
 }
