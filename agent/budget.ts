@@ -118,18 +118,34 @@ export class Budget {
     }
   }
 
+  /**
+   * Whether a call that may be in vain takes it from nobody: more than half of the burst is there, and
+   * EC2 has not throttled this action lately.
+   */
+  hasPlenty(action: string): boolean {
+    const { bucket, line } = this.#queue(action)
+    const isFull = bucket.tokens(this.#clock.elapsed()) > bucket.rate.burst / 2
+    return line.length === 0 && isFull && bucket.share >= this.#share
+  }
+
   /** The steps of this holder that wait for a token, and until when about. */
   waiting(holderId: HolderId): Waiting[] {
+    return [...this.waits()].flatMap(([id, waiting]) => (id === holderId ? [waiting] : []))
+  }
+
+  /** The steps of all holders that wait for a token. */
+  *waits(): Generator<readonly [HolderId, Waiting]> {
     const now = this.#clock.elapsed()
-    return [...this.#queues].flatMap(([action, { bucket, line }]) =>
-      line.flatMap(({ purpose: { priority, rows = [] } }, place) => {
-        const { code, reason } = spent(action, bucket.rate)
-        const verb = priority === 'launch' ? 'ensure' : 'release'
+    for (const [action, { bucket, line }] of this.#queues) {
+      const { code, reason } = spent(action, bucket.rate)
+      for (const [place, { purpose }] of line.entries()) {
+        const verb = purpose.priority === 'launch' ? 'ensure' : 'release'
         const nextTryAt = this.#clock.now() + bucket.msUntil(place + 1, now)
-        const mine = [...rows].filter((step) => step.holderId === holderId)
-        return mine.map(({ row }) => ({ row, verb, attempt: 1, code, reason, nextTryAt }) as const)
-      }),
-    )
+        for (const { holderId, row } of purpose.rows ?? []) {
+          yield [holderId, { row, verb, attempt: 1, code, reason, nextTryAt }]
+        }
+      }
+    }
   }
 
   /** How the budget stands. */

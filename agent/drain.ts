@@ -220,7 +220,7 @@ export class Drain {
 export function stopDrained(drain: Drain, journal: Journal, runner: Runner, now: number): void {
   const { stop } = drain
   if (stop === undefined) return
-  for (const { id, holder } of journal.all()) {
+  for (const { id, holder } of journal.living()) {
     if (stop.code === 'TerminationNotice' || !isProtected(holder, now)) runner.stop(id, stop)
   }
 }

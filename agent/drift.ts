@@ -83,9 +83,9 @@ class LinkWatch {
 
   async #round(): Promise<void> {
     const { journal } = this.#options
-    const live = new Set(journal.all().map(({ holder }) => liveNetnsOf(holder)))
+    const live = new Set(journal.living().map(({ holder }) => liveNetnsOf(holder)))
     for (const netns of this.#places.keys()) if (!live.has(netns)) this.#places.delete(netns)
-    for (const entry of journal.all()) {
+    for (const entry of journal.living()) {
       for (const row of linksOf(entry)) await this.#check(entry, row, () => true)
     }
   }
@@ -163,7 +163,7 @@ class LinkWatch {
 
 /** The holder whose namespace this is, as long as it is to run. */
 const entryAt = (journal: Journal, netns: string): Entry | undefined =>
-  journal.all().find(({ holder }) => liveNetnsOf(holder) === netns)
+  journal.living().find(({ holder }) => liveNetnsOf(holder) === netns)
 
 /** The namespace of a holder that is to run. */
 function liveNetnsOf(holder: Holder): string | undefined {

@@ -21,7 +21,7 @@ import { openKernel } from './drivers/kernel/kernel.ts'
 import { openStartTurns } from './drivers/start-turns.ts'
 import { openSubnets } from './drivers/subnets.ts'
 import { openImages } from './images.ts'
-import { foreignIndices, knowHost, untilFound } from './known-host.ts'
+import { foreignIndices, hostOfThisBoot, knowHost, untilFound } from './known-host.ts'
 import type { Base, State } from './open-state.ts'
 import { claimInstance } from './open-state.ts'
 import { openSecrets } from './task-orders.ts'
@@ -36,15 +36,20 @@ export async function openHands(base: Base, given: Told) {
   const { config, log, signal, up } = base
   const { imds, journal, catalog, onDefect } = given
   const { timeoutScale } = config
+  const before = hostOfThisBoot(catalog, bootId())
   const region =
-    process.env.AWS_REGION ?? (await untilFound(log, signal, () => regionOf(imds, signal)))
+    process.env.AWS_REGION ??
+    before?.region ??
+    (await untilFound(log, signal, () => regionOf(imds, signal)))
   const budget = new Budget({ clock: machineClock, share: config.ec2Share })
   const onCall = (call: Ec2Call) => log.debug(call, 'ec2 call')
   const ec2 = openEc2({ region, budget, timeoutScale, onCall })
   up.defer(() => ec2.close())
-  const host = await knowHost({ imds, ec2, catalog, log, signal })
+  const asking = { ...{ imds, ec2, catalog, log, signal, onDefect }, bootId: bootId() }
+  const host = before ?? (await knowHost(asking))
   up.defer(claimInstance(host.instanceId))
-  const foreign = await foreignIndices({ ec2, host, journal, catalog, log, signal, onDefect })
+  const now = before === undefined
+  const foreign = await foreignIndices({ ...asking, host, journal, now })
   const docker = openDocker()
   const turns = openStartTurns()
   const store = openFdStore()
@@ -70,6 +75,13 @@ export async function openHands(base: Base, given: Told) {
     onTaken: () => foreign.wereMore(),
     turns,
   })
+  /** What was taken from before is asked for once the agent is ready: nothing waits for it. */
+  const askAgain = () => {
+    if (before === undefined) return
+    foreign.wereMore()
+    const failed = (error: unknown) => (signal.aborted ? undefined : onDefect(error))
+    knowHost(asking).then((found) => Object.assign(host, found), failed)
+  }
   const hands = {
     budget,
     turns,
@@ -83,12 +95,12 @@ export async function openHands(base: Base, given: Told) {
     drain,
     drivers,
   }
-  return { ...hands, roles, images }
+  return { ...hands, roles, images, askAgain }
 }
 
 /** The namespaces of the sandboxes that are held, or may be. */
 function heldNamespaces(journal: Journal): ReadonlySet<string> {
-  const found = journal.all().flatMap(({ holder }) => {
+  const found = journal.living().flatMap(({ holder }) => {
     const { is, details } = rowState(holder, 'sandbox')
     const { netns } = (details ?? {}) as { netns?: string }
     return is === 'none' || netns === undefined ? [] : [netns]

@@ -53,8 +53,20 @@ type Asking = {
   readonly signal: AbortSignal
 }
 
+/**
+ * The host as it was described since it booted: neither its type nor its zone can have changed since
+ * then, so a start need not wait for EC2. Undefined where it was not.
+ */
+export function hostOfThisBoot(catalog: Catalog, bootId: string): Host | undefined {
+  return catalog.fact('hostBoot') === bootId ? (catalog.jsonFact('host') as Host) : undefined
+}
+
 /** Who this host is. A host that EC2 or IMDS cannot describe now is the one it was before (I9). */
-export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Promise<Host> {
+export async function knowHost({
+  imds,
+  bootId,
+  ...asking
+}: Asking & { imds: Imds; bootId: string }): Promise<Host> {
   const { ec2, catalog, signal } = asking
   const before = catalog.jsonFact('host') as Host | undefined
   const host = await orBefore(asking, before, () => findHost(imds, ec2, signal))
@@ -64,19 +76,25 @@ export async function knowHost({ imds, ...asking }: Asking & { imds: Imds }): Pr
         '(a cloned disk?). Move the state directory away to start empty; nothing was changed',
     )
   }
-  keep(asking, 'host', host)
+  keep(asking, 'host', JSON.stringify(host))
+  keep(asking, 'hostBoot', bootId)
   return host
 }
 
-/** The device indices that others use: at first those of before, when EC2 does not tell them now. */
+/**
+ * The device indices that others use: at first those of before, when EC2 does not tell them now, or
+ * is not to be asked `now`.
+ */
 export async function foreignIndices({
   host,
   journal,
+  now = true,
   onDefect,
   ...asking
 }: Asking & {
   host: Host
   journal: Journal
+  now?: boolean
   onDefect: (error: unknown) => void
 }): Promise<ForeignIndices> {
   const { ec2, catalog, log, signal } = asking
@@ -85,14 +103,14 @@ export async function foreignIndices({
   const ask = () => askForeign({ ec2, journal, catalog }, host.instanceId, signal)
   const onFailure = (failure: Failure) =>
     log.warn({ code: failure.code }, `ENI slots: ${sentence(failure)}`)
-  const first = await orBefore(asking, before, ask)
+  const first = now || before === undefined ? await orBefore(asking, before, ask) : before
   return new ForeignIndices({ first, ask, clock: machineClock, onFailure, onDefect })
 }
 
 /** For the next start. What cannot be written now is only not known then. */
-function keep({ catalog, log }: Asking, name: string, value: Host): void {
+function keep({ catalog, log }: Asking, name: string, value: string): void {
   try {
-    catalog.putFact(name, JSON.stringify(value))
+    catalog.putFact(name, value)
   } catch (error) {
     if (!(error instanceof StateFileUnwritable)) throw error
     log.warn({ fact: name }, `not kept: ${error.message}`)

@@ -3,33 +3,21 @@
 // journal says it: the Attach was begun, no answer came, the task is over. It may as well be its owner's
 // doing, at the same index by chance: so it is told, and detached only when a person says so. Pure.
 
+import { headOf } from '../state/ends.ts'
 import type { HolderId } from '../state/spec.ts'
-import type { RowId } from '../state/task.ts'
-import { rowState } from '../state/task.ts'
+import { type UnheardAttach, unheardAttaches } from '../state/unheard.ts'
 import type { SeenEni } from './drivers/survey.ts'
 import type { Claims } from './suspects.ts'
 
-/** One such Attach: of which task, and where the ENI would stand. */
-export type Unheard = {
-  readonly holderId: HolderId
-  readonly row: RowId
-  readonly eniId: string
-  readonly deviceIndex: number
-}
+/** One such Attach, and of which task. */
+export type Unheard = UnheardAttach & { readonly holderId: HolderId }
 
 /** All of them, as long as their tasks are remembered. */
-export function unheardAttaches(journal: Claims): Unheard[] {
-  return journal.all().flatMap(({ id: holderId, holder }) => {
-    if (holder.desired !== 'stopped') return []
-    return holder.spec.enis.flatMap(({ lentEniId }, n) => {
-      const row: RowId = `attachment:${n}`
-      const { is, choice, details } = rowState(holder, row)
-      const eni = rowState(holder, `eni:${n}`)
-      // One that was never taken was never attached either.
-      const wasTaken = lentEniId !== undefined && eni.is === 'none' && eni.details !== undefined
-      const isUnheard = wasTaken && is === 'none' && choice !== undefined && details === undefined
-      return isUnheard ? [{ holderId, row, eniId: lentEniId, deviceIndex: Number(choice) }] : []
-    })
+export function unheardOf(journal: Claims): Unheard[] {
+  const heads = [...journal.living().map(headOf), ...journal.ended()]
+  return heads.flatMap(({ id: holderId, hasUnheard }) => {
+    const holder = hasUnheard ? journal.get(holderId)?.holder : undefined
+    return holder === undefined ? [] : unheardAttaches(holder).map((one) => ({ ...one, holderId }))
   })
 }
 

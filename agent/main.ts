@@ -1,10 +1,12 @@
 // The composition root: the one file that knows all rooms, and that nothing imports but the command.
 //
-//   config ─▶ state file ─▶ host (IMDSv2, EC2) ─▶ drivers ─▶ runner ─▶ watchers ─▶ API ─▶ READY
+//   config ─▶ door ─▶ state file ─▶ host (IMDSv2, EC2) ─▶ drivers ─▶ runner ─▶ watchers ─▶ API ─▶ READY
 //
 // Stopping lets go of everything and touches no task: a restart takes up where the journal ends.
 
 import { pino } from 'pino'
+import type { Door } from '../api/door.ts'
+import { openDoor } from '../api/door.ts'
 import { openApi } from '../api/server.ts'
 import enid from '../package.json' with { type: 'json' }
 import { StateFileRefused } from '../state/refusal.ts'
@@ -31,7 +33,14 @@ import { inspectTask } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
-import { journalSince, keepBackups, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
+import {
+  journalSince,
+  keepBackups,
+  lockState,
+  openState,
+  refusalOf,
+  refuseSecondAgent,
+} from './open-state.ts'
 import type { Orders } from './orders.ts'
 import { choose, freeNow, slotsUsed } from './placement.ts'
 import { placementOf } from './placement-facts.ts'
@@ -39,15 +48,14 @@ import { Queue } from './queue.ts'
 import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
-import { stopOverdue } from './start-timeouts.ts'
+import { watchStartTimeouts } from './start-timeouts.ts'
 import { openStats } from './stats.ts'
 import { taskOrders, warmUp } from './task-orders.ts'
 import { SWEEP_MS } from './verdict.ts'
+import { waitsOf } from './waits.ts'
 import { eventOf } from './watch.ts'
 
 const PRUNE_EVERY_MS = 30_000
-/** ECS's shortest startTimeout is 2 s. */
-const START_TIMEOUT_LOOK_MS = 500
 
 /** Runs the agent until `signal` aborts. Rejects with AgentRefused, or with a defect of ours. */
 export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
@@ -66,14 +74,23 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   }
   await refuseSecondAgent(config.socket)
   await using up = new AsyncDisposableStack()
-  const base: Base = { config, log, signal, up }
+  up.defer(lockState(config.stateDir))
+  const door = openDoor()
+  up.defer(() => door.close())
+  const base: Base = { config, log, signal, up, waitFor: door.waitFor }
+  await door.listenUnix(config.socket)
   const imds = openImds()
+  door.waitFor('its state file')
   const state = await openState(base, imds)
   const defect = Promise.withResolvers<never>()
   defect.promise.catch(() => {})
   const told = { ...state, imds, onDefect: defect.reject }
+  door.waitFor('IMDS and EC2 to say which host this is')
   const hands = await openHands(base, told)
-  await serve(base, { ...told, ...hands })
+  // Not sooner: that another agent works for this instance says more than that the port is taken.
+  if (config.listen !== undefined) await door.listenTcp(config.listen.host, config.listen.port)
+  door.waitFor('its tasks to be taken up')
+  await serve(base, { ...told, ...hands, door })
 
   const over = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -83,9 +100,9 @@ async function live(config: Config, signal: AbortSignal): Promise<void> {
   await Promise.race([over, defect.promise])
 }
 
-type Parts = Omit<Told, 'images'> & Hands
+type Parts = Omit<Told, 'images'> & Hands & { readonly door: Door }
 
-/** Sets everything going, and the API last: whoever is answered is answered by a whole agent. */
+/** Sets everything going, and opens the door last: whoever is answered is answered by a whole agent. */
 async function serve(base: Base, parts: Parts): Promise<void> {
   const { config, log, signal, up } = base
   const { journal, catalog, budget, host, docker, kernel, subnets, drivers, onDefect } = parts
@@ -136,6 +153,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     },
     stop: (id, stop) => runner.stop(id, stop),
     amend: (id, spec, rows) => runner.amend(id, spec, rows),
+    allWaiting: () => waitsOf([runner, budget, queue, parts.turns]),
     waiting: (id) => [runner, budget, queue, parts.turns].flatMap((each) => each.waiting(id)),
     noticed: (id) => reconcile.noticed(id),
     budget: () => budget.view(),
@@ -161,6 +179,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   const api = await openApi({
     ...{ orders, journal, catalog, services: parts.services, version: enid.version },
     ...{ onDefect: onApiDefect, privileged: config.privileged, netAdmin: config.netAdmin },
+    door: parts.door,
   })
   up.defer(() => api.close())
   parts.endpoints.answerWith(api.answerInside)
@@ -190,15 +209,14 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     await Promise.all([following, watching])
   })
   up.defer(watchLinks({ journal, kernel, host, clock: machineClock, tell, onDefect }))
-  const giveUpWaiting = () => stopOverdue(journal, runner, Date.now())
-  every(up, START_TIMEOUT_LOOK_MS, giveUpWaiting, onDefect)
+  up.defer(watchStartTimeouts({ journal, runner, clock: machineClock, onDefect }))
   every(up, PRUNE_EVERY_MS, () => prune(journal, catalog, config.retentionMs, Date.now()), onDefect)
 
-  await api.listenUnix(config.socket)
-  if (config.listen !== undefined) await api.listenTcp(config.listen.host, config.listen.port)
+  parts.door.open(api.routes)
   sdNotify('READY=1')
   every(up, watchdogIntervalMs(), () => sdNotify('WATCHDOG=1'), onDefect)
   keepBackups(base, parts.backUp)
+  parts.askAgain()
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
 }
 

@@ -25,6 +25,8 @@ export type Base = {
   readonly log: Logger
   readonly signal: AbortSignal
   readonly up: AsyncDisposableStack
+  /** Says what the start waits for, to whoever asks meanwhile. */
+  readonly waitFor: (what: string) => void
 }
 export type State = {
   readonly journal: Journal
@@ -40,12 +42,16 @@ const LOCKS = '/run/enid'
 const UNWRITABLE_MS = 1000
 const BACKUP_EVERY_MS = 86_400_000
 
-/** The state file: locked, ours, folded. Waits while somebody else has it locked, or the disk is full. */
+/** Makes the state directory and locks it until the answer is called. Throws StateFileRefused. */
+export function lockState(stateDir: string): () => void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  const taken = `another agent works in ${stateDir}. Stop it first`
+  return lockFile(join(stateDir, 'lock'), taken)
+}
+
+/** The state file: ours, folded. Waits while somebody else has it locked, or the disk is full. */
 export async function openState(base: Base, imds: Imds): Promise<State> {
   const { config, log, signal, up } = base
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
-  const taken = `another agent works in ${config.stateDir}. Stop it first`
-  up.defer(lockFile(join(config.stateDir, 'lock'), taken))
   const path = join(config.stateDir, 'enid.db')
   await setForeignStateAside(path, { imds, log, signal })
   const db = await untilWritable(base, () => openDatabase(path))

@@ -7,7 +7,10 @@ import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 import type { InsideOrders } from './exec-orders.ts'
 
-/** What this host is: from IMDSv2 and two describes at start; constant while the agent runs. */
+/**
+ * What this host is: from IMDSv2 and two describes. Constant while it is up, but for the resolvers,
+ * which an agent that was started again hears of a moment after it is ready: read them when needed.
+ */
 export type Host = {
   readonly instanceId: string
   readonly instanceType: string
@@ -221,6 +224,8 @@ export type Orders = HostOrders & {
   amend(id: HolderId, spec: Spec, rows: readonly RowId[]): void
   /** This host's share of the account's EC2 rates, and what is left of it. */
   budget(): BudgetView
+  /** What each holder waits for that does at the moment. */
+  allWaiting(): ReadonlyMap<HolderId, readonly Waiting[]>
   /** What this holder is waiting for at the moment. */
   waiting(id: HolderId): readonly Waiting[]
   /** What the sweep last found about this holder that does not agree; asks nobody. */

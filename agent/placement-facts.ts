@@ -33,7 +33,8 @@ export function placementOf(
   const subnet = (id: string) => subnets.known(id) ?? askAbout(id)
   return {
     host,
-    journal,
+    // What is over takes up nothing.
+    journal: { all: () => journal.living() },
     capacity,
     get foreignIndices() {
       return foreign.known

@@ -17,7 +17,7 @@ import { ownIndex, ownIndices } from './slots.ts'
 
 export type PlacementFacts = {
   readonly host: Host
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'all'>
   readonly capacity: Capacity
   /** Device indices on card 0 that are not ours: the instance's own, and other people's. */
   readonly foreignIndices: ReadonlySet<number>

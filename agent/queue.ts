@@ -75,16 +75,21 @@ export class Queue {
 
   /** What a holder that waits here waits for. */
   waiting(id: HolderId): Waiting[] {
+    const holder = this.#options.journal.get(id)?.holder
+    if (holder === undefined || !isWaiting(holder)) return []
+    return [...this.waits()].flatMap(([each, waiting]) => (each === id ? [waiting] : []))
+  }
+
+  /** What each of those that wait here waits for. */
+  *waits(): Generator<readonly [HolderId, Waiting]> {
     const all = this.#waiters()
-    const place = all.findIndex((each) => each.id === id)
-    const entry = all[place]
-    if (entry === undefined) return []
-    const { reason, detail } = room(this.#options.facts, entry.holder.spec)
-    const until = entry.timeline.createdAt + (entry.holder.spec.waitMs ?? 0)
-    const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}`
-    return [
-      { row: 'eni:0', verb: 'ensure', attempt: 0, code: reason, reason: text, nextTryAt: until },
-    ]
+    for (const [place, { id, holder, timeline }] of all.entries()) {
+      const { reason, detail } = room(this.#options.facts, holder.spec)
+      const until = timeline.createdAt + (holder.spec.waitMs ?? 0)
+      const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}`
+      const step = { row: 'eni:0', verb: 'ensure', attempt: 0 } as const
+      yield [id, { ...step, code: reason, reason: text, nextTryAt: until }]
+    }
   }
 
   /** Looks no more. Whoever waits, waits on in the next life. */
@@ -107,7 +112,7 @@ export class Queue {
   }
 
   #waiters(): Entry[] {
-    const waiting = this.#options.journal.all().filter(({ holder }) => isWaiting(holder))
+    const waiting = this.#options.journal.living().filter(({ holder }) => isWaiting(holder))
     return waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)
   }
 

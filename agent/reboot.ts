@@ -25,7 +25,7 @@ export function noteReboot(
 ): number | undefined {
   const before = catalog.fact('bootId')
   if (before === now) return undefined
-  const taken = journal.all().filter(({ holder }) => {
+  const taken = journal.living().filter(({ holder }) => {
     return holder.desired === 'running' && rowState(holder, 'sandbox').is !== 'none'
   })
   // One commit: a death in between must find the old boot id again.

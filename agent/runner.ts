@@ -49,6 +49,8 @@ export type RunnerOptions = {
 const BACKOFF_MS = { first: 200, max: 30_000 }
 /** When something seen is told again, after it could not be written down, milliseconds. */
 const UNWRITABLE_MS = 1000
+/** So many holders are taken up without anybody else having a turn: some 10 ms. */
+const RESUMED_AT_ONCE = 20
 /** However late it is, an attempt has this long, milliseconds: its answer may be there already. */
 const ATTEMPT_MS_MIN = 2000
 
@@ -74,6 +76,8 @@ type Try = {
   calls: Ec2Called[]
 }
 
+type Told = { readonly id: HolderId; readonly event: Event }
+
 export class Runner {
   readonly #options: RunnerOptions
   readonly #tries = new Map<HolderId, Map<RowId, Try>>()
@@ -89,15 +93,33 @@ export class Runner {
    * doubted before anything is done, so that nothing is started on what was not looked at.
    */
   resume(): void {
-    for (const { id, holder } of this.#options.journal.all()) {
-      for (const { id: row } of rows(holder.spec)) {
-        const isLocal = ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
-        if (holder.desired === 'stopped' || !isLocal || rowState(holder, row).is !== 'held')
-          continue
-        const doubted: Event = { type: 'doubted', row, why: 'the agent started' }
-        this.#write(id, doubted, () => this.tell(id, doubted))
-      }
-      this.advance(id)
+    const { journal } = this.#options
+    const all = journal.living()
+    // In one commit, not in three for each task.
+    const unwritten = this.#writeAll(all.flatMap(doubtsOf))
+    for (const { id, event } of unwritten) this.#write(id, event, () => this.tell(id, event))
+    this.#advanceAll(all.map(({ id }) => id))
+  }
+
+  /** A few at a time: each writes down what it begins, and who asks for /status is to wait for none. */
+  #advanceAll(ids: readonly HolderId[]): void {
+    if (this.#closed) return
+    for (const id of ids.slice(0, RESUMED_AT_ONCE)) this.advance(id)
+    const rest = ids.slice(RESUMED_AT_ONCE)
+    if (rest.length > 0) this.#options.clock.after(0, () => this.#advanceAll(rest))
+  }
+
+  /** Writes these down together. Answers those that could not be: all of them, or none. */
+  #writeAll(events: readonly Told[]): readonly Told[] {
+    const { journal } = this.#options
+    try {
+      journal.atOnce(() => {
+        for (const { id, event } of events) journal.append(id, event)
+      })
+      return []
+    } catch (error) {
+      if (!(error instanceof StateFileUnwritable)) throw error
+      return events
     }
   }
 
@@ -164,6 +186,13 @@ export class Runner {
   waiting(id: HolderId): readonly Waiting[] {
     const tries = [...(this.#tries.get(id)?.values() ?? [])]
     return tries.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]))
+  }
+
+  /** What any holder waits for at the moment, and whose it is. */
+  *waits(): Generator<readonly [HolderId, Waiting]> {
+    for (const [id, tries] of this.#tries) {
+      for (const { waiting } of tries.values()) if (waiting !== undefined) yield [id, waiting]
+    }
   }
 
   /** Starts every step that may be done now and is not under way. */
@@ -323,7 +352,9 @@ export class Runner {
   }
 
   #settled(id: HolderId, row: RowId): void {
-    this.#tries.get(id)?.delete(row)
+    const tries = this.#tries.get(id)
+    tries?.delete(row)
+    if (tries?.size === 0) this.#tries.delete(id)
   }
 
   #isDue(id: HolderId, { verb, row }: Step): boolean {
@@ -453,17 +484,31 @@ export class Runner {
 
   #others(id: HolderId): Others {
     const { journal } = this.#options
-    const guests = () => journal.all().filter(({ holder }) => holder.spec.sharedEni === id)
+    const guests = () => journal.living().filter(({ holder }) => holder.spec.sharedEni === id)
+    // Nobody else has any: to look for them at each step would take longer the more tasks there are.
+    const isShared = journal.get(id)?.holder.spec.kind === 'shared'
     return {
       holding: (holderId, row) => {
         const entry = journal.get(holderId)
         return entry === undefined ? 'none' : rowState(entry.holder, row).is
       },
       standsOn: (row) =>
+        isShared &&
         row === 'link:0' &&
         guests().some(({ holder }) => rowState(holder, 'address').is !== 'none'),
     }
   }
+}
+
+/** What is local of a task that is to run, doubted. */
+function doubtsOf({ id, holder }: Entry): Told[] {
+  if (holder.desired === 'stopped') return []
+  const isLocal = (row: RowId) =>
+    ['cgroup', 'sandbox', 'link', 'created', 'container'].includes(kindOf(row))
+  const held = rows(holder.spec).filter((row) => rowState(holder, row.id).is === 'held')
+  return held.flatMap(({ id: row }) =>
+    isLocal(row) ? [{ id, event: { type: 'doubted', row, why: 'the agent started' } }] : [],
+  )
 }
 
 /** How the step went, as far as there is something to tell. */

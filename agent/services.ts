@@ -180,7 +180,7 @@ export class Services {
     // A subnet that was full may not be so any more: EC2 is asked now and then.
     if (taskCount <= 0) this.#ask(spec.enis.flatMap(({ subnetIds }) => subnetIds))
     const comingFree = journal
-      .all()
+      .living()
       .filter(({ holder }) => holder.desired === 'stopped' && lastStatus(holder) !== 'STOPPED')
     const wait: Wait = { code: isTooBig ? 'NeverFits' : 'NoRoom', why: `${reason}: ${detail}` }
     return { count: taskCount, comingFree: comingFree.length, ...(taskCount <= 0 ? { wait } : {}) }

@@ -2,16 +2,59 @@
 // from its start by the journal's own times, so that an agent that was away counts them too.
 
 import type { Entry, Journal } from '../state/journal.ts'
-import { isTrue, makerOf, type RowId, rowState, type Stop } from '../state/task.ts'
+import { type Holder, isTrue, makerOf, type RowId, rowState, type Stop } from '../state/task.ts'
+import type { Clock } from './clock.ts'
 import { Failure } from './failure.ts'
 import type { Runner } from './runner.ts'
+
+/** Between two looks, milliseconds: ECS's shortest startTimeout is 2 s. */
+const LOOK_MS = 500
+
+/**
+ * Looks for as long as a task is on its way up in which somebody may wait too long, and not
+ * otherwise. Answers the way to end it.
+ */
+export function watchStartTimeouts(options: {
+  readonly journal: Journal
+  readonly runner: Pick<Runner, 'stop'>
+  readonly clock: Pick<Clock, 'after' | 'now'>
+  readonly onDefect: (error: unknown) => void
+}): () => void {
+  const { journal, runner, clock, onDefect } = options
+  let cancel: (() => void) | undefined
+  const look = () => {
+    cancel = undefined
+    try {
+      stopOverdue(journal, runner, clock.now())
+    } catch (error) {
+      onDefect(error)
+    }
+    lookAgain()
+  }
+  const lookAgain = () => {
+    if (journal.living().some(({ holder }) => mayWait(holder)))
+      cancel ??= clock.after(LOOK_MS, look)
+  }
+  const unfollow = journal.follow(({ holder }) => {
+    if (cancel === undefined && mayWait(holder)) lookAgain()
+  })
+  lookAgain()
+  return () => {
+    unfollow()
+    cancel?.()
+  }
+}
+
+/** Whether it has not run yet, and one of its containers has a startTimeout. */
+const mayWait = ({ desired, ran, spec }: Holder): boolean =>
+  desired === 'running' && !ran && spec.containers.some((c) => c.startTimeoutMs !== undefined)
 
 /**
  * Stops every task in which somebody has waited too long. `now`: milliseconds since the epoch. What
  * cannot be written down now is due at the next look, and nothing is kept for it meanwhile.
  */
 export function stopOverdue(journal: Journal, runner: Pick<Runner, 'stop'>, now: number): void {
-  for (const entry of journal.all()) {
+  for (const entry of journal.living()) {
     const stop = waitedTooLong(entry, now)
     if (stop === undefined) continue
     try {

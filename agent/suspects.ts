@@ -6,12 +6,13 @@
 //   journal ─▶ held by a running holder, and shown? ── no ──▶ missing
 //                                        in its groups? ── no ──▶ changed
 
+import { headOf } from '../state/ends.ts'
 import type { Journal } from '../state/journal.ts'
 import type { HolderId } from '../state/spec.ts'
 import type { Holder, RowId } from '../state/task.ts'
 import { isLent, kindOf, makerOf, rowState, rows } from '../state/task.ts'
 import type { SeenAddress, SeenEni, Survey } from './drivers/survey.ts'
-import { explaining, unheardAttaches } from './late-attach.ts'
+import { explaining, unheardOf } from './late-attach.ts'
 import { changed, missing } from './missing.ts'
 import { idOf, inUseSince, type Thing } from './thing.ts'
 
@@ -50,7 +51,7 @@ export type Steady = {
 }
 
 /** The journal, as far as the sweep reads it. */
-export type Claims = Pick<Journal, 'all' | 'get' | 'quarantined'>
+export type Claims = Pick<Journal, 'living' | 'ended' | 'get' | 'quarantined'>
 
 export type Asking = {
   readonly journal: Claims
@@ -87,7 +88,7 @@ export const isSteady = (journal: Claims, owner: Steady): boolean =>
 
 /** What a survey should show: the rows of running holders. */
 export function steady(journal: Claims): Steady[] {
-  return journal.all().flatMap(({ id: holderId, holder }) => {
+  return journal.living().flatMap(({ id: holderId, holder }) => {
     if (holder.desired !== 'running') return []
     return rows(holder.spec).flatMap(({ id: row }) => {
       // EC2 may show an old picture of what has just been made; Docker shows what is.
@@ -102,7 +103,7 @@ export function steady(journal: Claims): Steady[] {
 
 /** Whether a task has, or had, a public address that was allocated for it. */
 export const hasAddresses = (journal: Claims): boolean =>
-  journal.all().some(({ holder }) => holder.spec.enis.some(({ publicIp }) => publicIp === 'new'))
+  [...journal.living().map(headOf), ...journal.ended()].some(({ hadAddress }) => hadAddress)
 
 /** The id of what a row holds: of an attachment or a guard that of its ENI. */
 function heldId(holder: Holder, row: RowId): string | undefined {
@@ -126,7 +127,7 @@ export const claimedEniIds = (journal: Claims): string[] => [...enisClaimed(jour
 
 /** Those that a survey looks for by id: what is claimed, and what may be attached late. */
 export const eniIdsToLookFor = (journal: Claims): string[] => [
-  ...new Set([...claimedEniIds(journal), ...unheardAttaches(journal).map(({ eniId }) => eniId)]),
+  ...new Set([...claimedEniIds(journal), ...unheardOf(journal).map(({ eniId }) => eniId)]),
 ]
 
 /** Every ENI that a holder knows and has not given back, and whose it is. */
@@ -134,7 +135,7 @@ type EnisClaimed = ReadonlyMap<string, Steady>
 
 function enisClaimed(journal: Claims): EnisClaimed {
   const claims = new Map<string, Steady>()
-  for (const { id: holderId, holder } of journal.all()) {
+  for (const { id: holderId, holder } of journal.living()) {
     for (const n of holder.spec.enis.keys()) {
       const row: RowId = `eni:${n}`
       const id = rowState(holder, row).is === 'none' ? undefined : knownId(holder, row)
@@ -193,7 +194,7 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
   ]
   if (wears === undefined) {
     if (isLent(journal.get(owner?.holderId ?? '')?.holder.spec, owner?.row)) return []
-    const isUnheard = unheardAttaches(journal).some(({ eniId }) => eniId === eni.eniId)
+    const isUnheard = unheardOf(journal).some(({ eniId }) => eniId === eni.eniId)
     if (owner === undefined && isUnheard) return late(asking, eni)
     return odd(owner === undefined ? 'it wears only a part of our mark' : STRIPPED)
   }
@@ -213,7 +214,7 @@ function suspectEni(asking: Asking, eni: SeenEni, claims: EnisClaimed): Suspect[
 
 /** Nothing to say of one that is free, or plugged in elsewhere by its owner. */
 export function late({ journal, instanceId }: Asking, eni: SeenEni): Suspect[] {
-  const owner = explaining(unheardAttaches(journal), eni, instanceId)
+  const owner = explaining(unheardOf(journal), eni, instanceId)
   if (owner === undefined || enisClaimed(journal).has(eni.eniId)) return []
   const why =
     `it is attached at index ${owner.deviceIndex}, which was chosen for its task ${owner.holderId}, ` +

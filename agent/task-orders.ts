@@ -73,7 +73,7 @@ export function taskOrders(parts: {
  * a time, because a thousand programs or calls of STS at once would help nobody. Ends with the signal.
  */
 export function warmUp(journal: Journal, roles: Roles, signal: AbortSignal): void {
-  const wanted = journal.all().flatMap(({ id, holder: { desired, spec } }) => {
+  const wanted = journal.living().flatMap(({ id, holder: { desired, spec } }) => {
     const { task } = spec.roles ?? {}
     return desired === 'running' && task !== undefined ? [{ id, task }] : []
   })

@@ -5,6 +5,7 @@ import type { Catalog, Definition } from '../state/catalog.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { Service } from '../state/service.ts'
 import type { ServiceStore } from '../state/service-store.ts'
+import type { HolderId } from '../state/spec.ts'
 import { definitionArn, readDefinition, readTask, resourceOf } from './arn.ts'
 import type { Asked } from './asked.ts'
 import { askedOf } from './asked.ts'
@@ -36,6 +37,14 @@ export type Task = { readonly entry: Entry; readonly asked: Asked }
 /** Every task that is remembered, oldest first; spares and shared ENIs are not among them. */
 export const tasksOf = ({ journal }: Api): Task[] =>
   journal.all().flatMap((entry) => taskOf(entry) ?? [])
+
+/** Those of which something is left, or that are to run. */
+export const livingTasks = ({ journal }: Api): Task[] =>
+  journal.living().flatMap((entry) => taskOf(entry) ?? [])
+
+/** The tasks with these ids that are remembered. */
+export const tasksNamed = ({ journal }: Api, ids: readonly HolderId[]): Task[] =>
+  ids.flatMap((id) => taskOf(journal.get(id)) ?? [])
 
 const taskOf = (entry: Entry | undefined): Task | undefined =>
   entry?.holder.spec.kind === 'task' ? { entry, asked: askedOf(entry.holder.spec) } : undefined

@@ -3,9 +3,8 @@
 import type { Cluster as ClusterAnswer, ClusterSetting } from '@aws-sdk/client-ecs'
 import type { Cluster } from '../state/catalog.ts'
 import type { Service } from '../state/service.ts'
-import { lastStatus } from '../state/status.ts'
 import type { Api } from './api.ts'
-import { tasksOf } from './api.ts'
+import { livingTasks } from './api.ts'
 import { clusterArn } from './arn.ts'
 import { tagList } from './tags.ts'
 
@@ -14,14 +13,14 @@ export const DEFAULT_CLUSTER = 'default'
 
 /** How many tasks of a cluster run, and how many are on their way up. */
 export function taskCounts(api: Api, cluster: string) {
-  const own = tasksOf(api).filter(({ asked }) => asked.cluster === cluster)
+  const own = livingTasks(api).filter(({ asked }) => asked.cluster === cluster)
   const wanted = own.filter(({ entry }) => entry.holder.desired === 'running')
   const runningTasksCount = wanted.filter(({ entry }) => entry.holder.ran).length
   return {
     runningTasksCount,
     pendingTasksCount: wanted.length - runningTasksCount,
     /** Those that still hold something, whatever is desired. */
-    notStoppedCount: own.filter(({ entry }) => lastStatus(entry.holder) !== 'STOPPED').length,
+    notStoppedCount: own.length,
   }
 }
 

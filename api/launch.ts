@@ -9,7 +9,7 @@ import type { Draining } from '../agent/orders.ts'
 import type { Definition } from '../state/catalog.ts'
 import type { Spec } from '../state/spec.ts'
 import type { Api } from './api.ts'
-import { activeCluster, arnOf, findDefinition, tasksOf } from './api.ts'
+import { activeCluster, arnOf, findDefinition, tasksNamed } from './api.ts'
 import { containerInstanceArn, taskArn } from './arn.ts'
 import { askedJson } from './asked.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
@@ -157,7 +157,7 @@ export async function launch(api: Api, input: Launch, token?: Token): Promise<Ru
 function replay(api: Api, token: Token | undefined): RunTaskResponse | undefined {
   const run = token && api.catalog.run(token.text)
   if (run === undefined || token === undefined) return undefined
-  const tasks = tasksOf(api).filter(({ entry }) => run.holders.includes(entry.id))
+  const tasks = tasksNamed(api, run.holders)
   if (run.request === token.request) {
     return { tasks: tasks.map((task) => taskView(api, task, { withTags: true })), failures: [] }
   }
@@ -212,9 +212,7 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   }
   for (const id of ids) orders.start(id)
   return {
-    tasks: tasksOf(api)
-      .filter(({ entry }) => ids.includes(entry.id))
-      .map((task) => taskView(api, task, { withTags: true })),
+    tasks: tasksNamed(api, ids).map((task) => taskView(api, task, { withTags: true })),
     failures: Array.from({ length: plan.count - ids.length }, () => failure),
   }
 }

@@ -3,7 +3,7 @@
 
 import type { ListTasksRequest, ListTasksResponse } from '@aws-sdk/client-ecs'
 import type { Api, Task } from './api.ts'
-import { activeCluster, findService, tasksOf } from './api.ts'
+import { activeCluster, findService, livingTasks, tasksOf } from './api.ts'
 import { containerInstanceId, taskArn } from './arn.ts'
 import { invalid, shown } from './aws-error.ts'
 import { oneOf } from './choices.ts'
@@ -39,7 +39,7 @@ export function listTasks(api: Api, input: ListTasksRequest): ListTasksResponse 
   const { family, startedBy, serviceName } = input
   const service = serviceName ? findService(api, { text: serviceName, cluster }) : undefined
   if (serviceName && service === undefined) throw serviceNotFound()
-  const found = tasksOf(api)
+  const found = (desired === 'STOPPED' ? tasksOf(api) : livingTasks(api))
     .filter(() => launchType === 'EC2')
     .filter(({ asked }) => asked.cluster === cluster)
     .filter(({ entry }) => desired === entry.holder.desired.toUpperCase())

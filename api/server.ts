@@ -5,7 +5,6 @@
 //                                          └▶ /tasks, …   REST         ─▶ rest/routes.ts
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
@@ -19,13 +18,15 @@ import { ACTION_NAMES } from './actions.ts'
 import type { Api, Architecture } from './api.ts'
 import { AwsError, isDefect } from './aws-error.ts'
 import { DEFAULT_CLUSTER } from './cluster-view.ts'
+import type { Door, Routes } from './door.ts'
+import { openDoor } from './door.ts'
 import { actionOf, addEcsRoute, parse, sendEcsError } from './ecs-route.ts'
 import { openEvents } from './events.ts'
 import { checkHost, checkMediaType, isEcs } from './guard.ts'
 import type { AnswerInside } from './inside/inside.ts'
 import { openInside } from './inside/inside.ts'
-import type { Listening, Patience } from './listening.ts'
-import { openListening, PATIENCE } from './listening.ts'
+import type { Patience } from './listening.ts'
+import { PATIENCE } from './listening.ts'
 import { openMetrics } from './metrics.ts'
 import { addDrainRoutes } from './rest/drain.ts'
 import { openExec } from './rest/exec.ts'
@@ -55,15 +56,17 @@ export type ApiOptions = {
   readonly patience?: Patience
   /** Whether containers may have NET_ADMIN: no unless told. */
   readonly netAdmin?: boolean
+  /** Where requests come from. It is opened by whoever made it; without one, at once. */
+  readonly door?: Door
   /** Told of mistakes of ours that a caller met as ServerException; by default stderr. */
   readonly onDefect?: (error: unknown) => void
 }
 
 /** What answers the tasks themselves, at their own endpoint. */
-export type Inside = { readonly answerInside: AnswerInside }
+export type Inside = { readonly answerInside: AnswerInside; readonly routes: Routes }
 
 /** Puts the API together and makes sure that the cluster `default` exists. Nobody listens yet. */
-export async function openApi(options: ApiOptions): Promise<Listening & Inside> {
+export async function openApi(options: ApiOptions): Promise<Door & Inside> {
   const { orders, journal, catalog, services, version } = options
   const { privileged = false, netAdmin = false, patience = PATIENCE } = options
   const architecture = options.architecture ?? (process.arch === 'arm64' ? 'ARM64' : 'X86_64')
@@ -115,19 +118,23 @@ export async function openApi(options: ApiOptions): Promise<Listening & Inside> 
     onCredentials: (outcome) => metrics.credentials(outcome),
   })
 
-  const route = (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => {
-    if (isTcp) cameOverTcp.add(request)
-    app.routing(request, response)
+  const routes: Routes = {
+    route: (request: IncomingMessage, response: ServerResponse, isTcp: boolean) => {
+      if (isTcp) cameOverTcp.add(request)
+      app.routing(request, response)
+    },
+    upgrade: (request, socket) => exec.connect(request, socket),
   }
-  const upgrade = (request: IncomingMessage, socket: Duplex) => exec.connect(request, socket)
-  const listening = openListening(route, upgrade, patience)
+  const door = options.door ?? openDoor(patience)
+  if (options.door === undefined) door.open(routes)
   return {
-    ...listening,
+    ...door,
+    routes,
     answerInside: inside.answer,
     async close() {
       events.close()
       exec.close()
-      await listening.close()
+      await door.close()
       metrics.close()
       await inside.close()
       await app.close()

@@ -79,7 +79,7 @@ function checkCount(enis: readonly EniSpec[], count: number): void {
 /** Throws where another task has this ENI, or had it and has not given it back. */
 function checkNotLent(api: Api, { lentEniId }: EniSpec): void {
   if (lentEniId === undefined) return
-  const borrower = api.journal.all().find(({ holder }) => {
+  const borrower = api.journal.living().find(({ holder }) => {
     const has = holder.spec.enis.some((eni) => eni.lentEniId === lentEniId)
     return has && (holder.desired === 'running' || !holdsNothing(holder))
   })

@@ -11,7 +11,7 @@ import { lastStatus } from '../state/status.ts'
 import type { Event } from '../state/task.ts'
 import { isWaiting, kindOf } from '../state/task.ts'
 import type { Api } from './api.ts'
-import { tasksOf } from './api.ts'
+import { livingTasks } from './api.ts'
 
 /**
  * Seconds, from what only the journal is written for (2 to 10 ms) to an image pull of minutes. Measured
@@ -39,10 +39,11 @@ const STATUSES: readonly LastStatus[] = [
 /** How many tasks have each status; every status is there, also with 0. */
 export function countByStatus(api: Api): Record<LastStatus, number> {
   const counts = Object.fromEntries(STATUSES.map((status) => [status, 0]))
-  for (const { entry } of tasksOf(api)) {
+  for (const { entry } of livingTasks(api)) {
     const status = lastStatus(entry.holder)
     counts[status] = (counts[status] ?? 0) + 1
   }
+  counts.STOPPED = api.journal.ended().filter(({ kind }) => kind === 'task').length
   return counts as Record<LastStatus, number>
 }
 
@@ -120,7 +121,7 @@ function addTaskGauges(api: Api, registers: Registry[]): void {
     help: 'Tasks that wait for room on this host (enid:wait)',
     registers,
     collect() {
-      this.set(journal.all().filter(({ holder }) => isWaiting(holder)).length)
+      this.set(journal.living().filter(({ holder }) => isWaiting(holder)).length)
     },
   })
   new Gauge({
@@ -135,8 +136,12 @@ function addTaskGauges(api: Api, registers: Registry[]): void {
 
 function addWaitingGauges({ journal, orders }: Api, registers: Registry[]): void {
   const verbs = ['ensure', 'release'] as const
-  const waiting = () =>
-    journal.all().flatMap((entry) => orders.waiting(entry.id).map((step) => ({ entry, ...step })))
+  const waiting = () => {
+    const waits = orders.allWaiting()
+    return journal
+      .living()
+      .flatMap((entry) => (waits.get(entry.id) ?? []).map((step) => ({ entry, ...step })))
+  }
   new Gauge({
     name: 'enid_steps_waiting',
     help: 'Steps that wait, for their next try or their turn, by what they wait for',

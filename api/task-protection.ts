@@ -10,7 +10,7 @@ import type {
 } from '@aws-sdk/client-ecs'
 import { isProtected } from '../state/protection.ts'
 import type { Api, Task } from './api.ts'
-import { activeCluster, findTask, tasksOf } from './api.ts'
+import { activeCluster, findTask, livingTasks } from './api.ts'
 import { readTask, taskArn } from './arn.ts'
 import { AwsError, invalid, shown } from './aws-error.ts'
 
@@ -27,7 +27,7 @@ export function getTaskProtection(
   if (texts !== undefined) {
     return sorted(api, { cluster, texts }, (task) => protectionOf(api, task))
   }
-  const all = tasksOf(api).filter(
+  const all = livingTasks(api).filter(
     ({ entry, asked }) => asked.cluster === cluster && isRunning(entry),
   )
   return { protectedTasks: all.map((task) => protectionOf(api, task)), failures: [] }

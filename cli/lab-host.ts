@@ -83,7 +83,7 @@ async function list(connect: Connect, call: Call): Promise<number> {
     host.instanceId,
     host.instanceType,
     host.zone,
-    host.ipv4 ?? '',
+    host.ipv4 ?? host.ipv6 ?? '',
     String(host.eniCount),
     host.problem === undefined ? host.state : `${host.state} (${host.problem})`,
     dockerOf(host),

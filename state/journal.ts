@@ -1,5 +1,6 @@
 // What is remembered of every holder: the spec it began with and every event since, append-only.
-// What a holder *is* is never stored: it is the fold of its events, so nothing can disagree.
+// What a holder *is* is never stored: it is the fold of its events, so nothing can disagree. Of one
+// that is over, the end state takes the place of its events (ends.ts).
 //
 //   append(event) ──▶ row in `events` (durable) ──▶ learn() ──▶ the holder in memory
 //
@@ -8,18 +9,13 @@
 import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
+import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
 import type { HolderId, Spec } from './spec.ts'
-import type { Event, Holder } from './task.ts'
+import type { Event } from './task.ts'
 import { learn, newHolder, nextSteps } from './task.ts'
-import type { Timeline } from './timeline.ts'
 import { newTimeline, note } from './timeline.ts'
 
-/** A holder with its id and its times. */
-export type Entry = {
-  readonly id: HolderId
-  readonly holder: Holder
-  readonly timeline: Timeline
-}
+export type { Entry } from './ends.ts'
 
 /** Told of an event: the entry after it, when it was, and the entry before it. */
 type Listener = (entry: Entry, event: Event, at: number, before: Entry) => void
@@ -29,10 +25,16 @@ export type Quarantined = { readonly id: HolderId; readonly why: string }
 
 export class Journal {
   readonly quarantined: Quarantined[] = []
-  readonly #entries = new Map<HolderId, Entry>()
+  /** All that is remembered, oldest first: whole, or of what is over the head alone. */
+  readonly #known = new Map<HolderId, Entry | Head>()
+  /** Those that are not over. */
+  readonly #living = new Map<HolderId, Entry>()
+  /** What was known before of whatever the commit under way has changed. */
+  #undo: Map<HolderId, Entry | Head | undefined> | undefined
   readonly #db: Database
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
+  readonly #ends: Ends
   readonly #listeners = new Set<Listener>()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
@@ -43,27 +45,75 @@ export class Journal {
       holder: db.prepare('INSERT INTO holders (id, spec, created_at) VALUES (?, ?, ?)'),
       event: db.prepare('INSERT INTO events (holder, at, event) VALUES (?, ?, ?)'),
     }
-    const events = db.prepare<[string], EventRow>(
-      'SELECT at, event FROM events WHERE holder = ? ORDER BY seq',
-    )
-    const holders = db.prepare<[], HolderRow>('SELECT id, spec, created_at FROM holders')
-    for (const row of this.#onFile(() => holders.all())) {
-      const told = this.#onFile(() => events.all(row.id))
-      try {
-        this.#entries.set(row.id, fold(row, told))
-      } catch (error) {
-        this.quarantined.push({ id: row.id, why: (error as Error).message })
-      }
+    this.#ends = new Ends(db)
+    this.#onFile(() => this.#load())
+  }
+
+  #load(): void {
+    const heads = new Map(this.#ends.heads().map((head) => [head.id, head]))
+    const told = new Set(this.#column('SELECT DISTINCT holder FROM events'))
+    const ids = this.#column('SELECT id FROM holders ORDER BY rowid')
+    for (const id of ids) {
+      // Of one that is over no spec is read; if something was told of it since, it is folded on.
+      const head = heads.get(id)
+      if (head !== undefined && !told.has(id)) this.#known.set(id, head)
+      else this.#readable(id, () => this.#learned(this.#fold(id, head !== undefined)))
     }
   }
 
-  /** Everything known, oldest first. */
+  #column(sql: string): string[] {
+    return this.#db.prepare(sql).pluck().all() as string[]
+  }
+
+  /** The entry as the file has it. */
+  #fold(id: HolderId, hasEnd: boolean): Entry {
+    const events = this.#db
+      .prepare<[string], EventRow>('SELECT at, event FROM events WHERE holder = ? ORDER BY seq')
+      .all(id)
+    return fold(hasEnd ? this.#ends.read(id) : this.#first(id), events)
+  }
+
+  #first(id: HolderId): Entry {
+    const row = this.#db
+      .prepare<[string], HolderRow>('SELECT spec, created_at FROM holders WHERE id = ?')
+      .get(id)
+    if (row === undefined) throw new Error(`no holder ${id} in the state file`)
+    const holder = newHolder(JSON.parse(row.spec) as Spec)
+    return { id, holder, timeline: newTimeline(row.created_at) }
+  }
+
+  /** What `read` answers; a row that cannot be read is set aside. */
+  #readable<T>(id: HolderId, read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if ((error as { code?: string }).code?.startsWith('SQLITE_')) throw error
+      this.#known.delete(id)
+      this.quarantined.push({ id, why: (error as Error).message })
+      return undefined
+    }
+  }
+
+  /** Everything known, oldest first. What is over is read for it: ask `living` where that will do. */
   all(): Entry[] {
-    return [...this.#entries.values()]
+    return [...this.#known.keys()].flatMap((id) => this.get(id) ?? [])
+  }
+
+  /** All that are not over: that are to run, or of which something is left. */
+  living(): Entry[] {
+    return [...this.#living.values()]
+  }
+
+  /** Of all that are over, the heads. */
+  ended(): Head[] {
+    const ended = [...this.#known].filter(([id]) => !this.#living.has(id))
+    return ended.map(([, known]) => ('holder' in known ? headOf(known) : known))
   }
 
   get(id: HolderId): Entry | undefined {
-    return this.#entries.get(id)
+    const known = this.#known.get(id)
+    if (known === undefined || 'holder' in known) return known
+    return this.#onFile(() => this.#readable(id, () => this.#ends.read(id)))
   }
 
   /** The holder exists from here on, durably. Throws when the id is taken. */
@@ -71,9 +121,7 @@ export class Journal {
     const spec = withCredentialsId(wanted)
     const at = this.#now()
     this.#onFile(() => this.#insert.holder.run(id, JSON.stringify(spec), at))
-    const entry = { id, holder: newHolder(spec), timeline: newTimeline(at) }
-    this.#entries.set(id, entry)
-    return entry
+    return this.#learned({ id, holder: newHolder(spec), timeline: newTimeline(at) })
   }
 
   /**
@@ -81,12 +129,12 @@ export class Journal {
    * StateFileUnwritable, and has learned nothing, while the disk is full or the file locked.
    */
   append(id: HolderId, event: Event): Entry {
-    const before = this.#entries.get(id)
+    const before = this.get(id)
     if (before === undefined) throw new Error(`no holder ${id} in the journal`)
     const at = this.#now()
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
-    this.#entries.set(id, after)
+    this.#learned(after)
     for (const listener of this.#listeners) listener(after, event, at, before)
     return after
   }
@@ -109,18 +157,44 @@ export class Journal {
    */
   forget(id: HolderId): void {
     this.#onFile(() => this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id))
-    this.#entries.delete(id)
+    this.#set(id, undefined)
+  }
+
+  /**
+   * Puts the end of what is over in the place of its events, of at most so many holders in one
+   * commit. Answers how many. Throws as `append` does.
+   */
+  compact(atMost: number): number {
+    const over: Entry[] = []
+    for (const [id, known] of this.#known) {
+      if (over.length === atMost) break
+      if ('holder' in known && !this.#living.has(id)) over.push(known)
+    }
+    if (over.length === 0) return 0
+    this.atOnce(() => {
+      for (const entry of over) {
+        this.#ends.put(entry)
+        this.#set(entry.id, headOf(entry))
+      }
+    })
+    return over.length
   }
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    const before = new Map(this.#entries)
+    const outer = this.#undo
+    const undo = new Map<HolderId, Entry | Head | undefined>()
+    this.#undo = undo
     try {
-      return this.#onFile(() => this.#db.transaction(work)())
+      const done = this.#onFile(() => this.#db.transaction(work)())
+      for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
+      return done
     } catch (error) {
-      this.#entries.clear()
-      for (const [id, entry] of before) this.#entries.set(id, entry)
+      this.#undo = undefined
+      for (const [id, before] of undo) this.#set(id, before)
       throw error
+    } finally {
+      this.#undo = outer
     }
   }
 
@@ -130,21 +204,28 @@ export class Journal {
     return () => this.#listeners.delete(listener)
   }
 
+  #learned(entry: Entry): Entry {
+    this.#set(entry.id, entry)
+    return entry
+  }
+
+  #set(id: HolderId, now: Entry | Head | undefined): void {
+    if (this.#undo?.has(id) === false) this.#undo.set(id, this.#known.get(id))
+    if (now === undefined) this.#known.delete(id)
+    else this.#known.set(id, now)
+    if (now !== undefined && 'holder' in now && !isOver(now.holder)) this.#living.set(id, now)
+    else this.#living.delete(id)
+  }
+
   #onFile<T>(work: () => T): T {
     return onFile(this.#db.name, work)
   }
 }
 
-type HolderRow = { id: string; spec: string; created_at: number }
-type EventRow = { at: number; event: string }
+type HolderRow = { readonly spec: string; readonly created_at: number }
+type EventRow = { readonly at: number; readonly event: string }
 
-function fold(row: HolderRow, events: readonly EventRow[]): Entry {
-  const spec = JSON.parse(row.spec) as Spec
-  const first: Entry = {
-    id: row.id,
-    holder: newHolder(spec),
-    timeline: newTimeline(row.created_at),
-  }
+function fold(first: Entry, events: readonly EventRow[]): Entry {
   const entry = events.reduce(
     (before, { at, event }) => follow(before, JSON.parse(event) as Event, at),
     first,

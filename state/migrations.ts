@@ -84,4 +84,15 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX service_events_by_service ON service_events (service, seq);
   `,
+  `
+  CREATE TABLE ends (
+    holder      TEXT PRIMARY KEY REFERENCES holders (id) ON DELETE CASCADE,
+    kind        TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    stopped_at  INTEGER NOT NULL,
+    had_address INTEGER NOT NULL,
+    has_unheard INTEGER NOT NULL,
+    body        BLOB NOT NULL
+  ) STRICT;
+  `,
 ]

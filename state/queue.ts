@@ -48,6 +48,15 @@ export function demandOf({ cgroup, containers, enis }: Spec): Demand {
 
 /** CPU and memory that a holder takes up now: until the last of its containers is gone. */
 export function takenBy(holder: Holder): Pick<Demand, 'cpuUnits' | 'memoryMiB'> {
+  const known = taken.get(holder) ?? reckon(holder)
+  taken.set(holder, known)
+  return known
+}
+
+/** A holder never changes, so neither does what it takes up; all are added up for each launch. */
+const taken = new WeakMap<Holder, Pick<Demand, 'cpuUnits' | 'memoryMiB'>>()
+
+function reckon(holder: Holder): Pick<Demand, 'cpuUnits' | 'memoryMiB'> {
   const isGone = rows(holder.spec).every(
     ({ id }) => kindOf(id) !== 'container' || rowState(holder, id).is === 'none',
   )

@@ -52,6 +52,8 @@ export type Ec2 = {
     signal: AbortSignal,
     purpose?: Purpose,
   ): Promise<Ec2Actions[A][1]>
+  /** Whether a call that may be in vain can be afforded; always without a budget. */
+  hasPlenty?(action: Ec2Action): boolean
   /** Loads the SDK now, so that the first call need not wait for it. */
   warmUp(): Promise<void>
   /** Closes its connections. */
@@ -107,6 +109,8 @@ export function openEc2(options: Ec2Options = {}): Ec2 {
       }
     },
 
+    hasPlenty: (action) => budget?.hasPlenty(action) ?? true,
+
     async warmUp() {
       await client()
     },
@@ -127,7 +131,7 @@ type Client = {
 }
 
 async function openClient(region: string | undefined, timeoutScale: number): Promise<Client> {
-  const sdk = await import('@aws-sdk/client-ec2')
+  const sdk = await import('./ec2-commands.ts')
   const client = new sdk.EC2Client({
     ...(process.env.AWS_REGION === undefined && region !== undefined ? { region } : {}),
     // The runner repeats. It looks first, which the SDK, repeating a call without a token, would not.

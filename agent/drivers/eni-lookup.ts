@@ -18,8 +18,11 @@ export type EniLookup = {
   ): Promise<NetworkInterface[]>
 }
 
-/** How long a question waits for company, milliseconds. */
-const GATHER_MS = 5
+/**
+ * How long a question waits for company, milliseconds. Who stops has time: EC2 takes seconds to
+ * detach, and five stops a second would otherwise look twenty times.
+ */
+const GATHER_MS: Readonly<Record<Priority, number>> = { launch: 5, release: 200, sweep: 200 }
 /** EC2 takes 200 values of a filter (VPC CNI: pkg/awsutils), and a page of 1000. */
 const BATCH_MAX = 200
 const PAGE_MAX = 1000
@@ -81,7 +84,7 @@ function gather<Q>(ec2: Ec2, filtersOf: (asked: readonly Q[]) => Filter[]): Ask<
   }
 
   async function ask(asked: Set<Q>, why: Purpose): Promise<readonly NetworkInterface[]> {
-    await new Promise((resolve) => setTimeout(resolve, GATHER_MS))
+    await new Promise((resolve) => setTimeout(resolve, GATHER_MS[why.priority]))
     const filters = () => {
       if (gathering.get(why.priority)?.asked === asked) gathering.delete(why.priority)
       return filtersOf([...asked])

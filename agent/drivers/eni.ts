@@ -105,9 +105,14 @@ export function eniDriver(options: EniOptions): Driver<'eni'> {
     if (job.choice !== undefined) subnets.took(job.choice, -1)
   }
 
-  /** Tried before, so it may still be in use: looking costs one call for all tasks that stop. */
+  /**
+   * Tried before, so it may still be in use: looking costs one call for all tasks that stop. Where many
+   * stop, it is looked the first time too: right after a Detach EC2 mostly refuses a Delete, and at five
+   * stops a second the account has one Delete for each.
+   */
   async function lookAgain(job: Job, eniId: string, signal: AbortSignal): Promise<Made> {
-    if (!job.again) return { eniId }
+    const canAfford = ec2.hasPlenty?.('DeleteNetworkInterface') ?? true
+    if (!job.again && canAfford) return { eniId }
     return { eniId, attachment: (await lookup.byId(eniId, signal, releasing(job)))?.Attachment }
   }
 

@@ -1,6 +1,7 @@
 // The instance metadata service, version 2: where the agent learns which instance it is. One token
 // serves all requests for hours (the SDK's own client fetches one for each, and falls back to v1).
 
+import { request as httpRequest } from 'node:http'
 import { Failure } from '../failure.ts'
 
 export type Imds = {
@@ -28,10 +29,10 @@ export function openImds(options: ImdsOptions = {}): Imds {
   const { timeoutMs = 2_000 } = options
   let token: { readonly value: string; readonly asOf: number } | undefined
 
-  async function request(path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+  async function request(path: string, asked: Asked, signal: AbortSignal): Promise<Answer> {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
     try {
-      return await fetch(`${endpoint}/latest/${path}`, { ...init, signal: bound })
+      return await ask(`${endpoint}/latest/${path}`, asked, bound)
     } catch (error) {
       if (signal.aborted) throw new Failure('transient', 'Aborted', 'IMDS was given up')
       throw unreachable(`${endpoint} does not answer: ${reasonOf(error)}`, error)
@@ -42,8 +43,9 @@ export function openImds(options: ImdsOptions = {}): Imds {
     if (token !== undefined && performance.now() - token.asOf < TOKEN_RENEW_MS) return token.value
     const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_SECONDS) }
     const answer = await request('api/token', { method: 'PUT', headers }, signal)
-    const value = await answer.text()
-    if (!answer.ok) throw unreachable(`${endpoint} gives no token: HTTP ${answer.status}`)
+    const { body: value } = answer
+    if (answer.status !== 200)
+      throw unreachable(`${endpoint} gives no token: HTTP ${answer.status}`)
     token = { value, asOf: performance.now() }
     return value
   }
@@ -51,13 +53,12 @@ export function openImds(options: ImdsOptions = {}): Imds {
   async function find(path: string, signal: AbortSignal): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       const headers = { 'x-aws-ec2-metadata-token': await freshToken(signal) }
-      const answer = await request(path, { headers }, signal)
-      const body = await answer.text()
-      if (answer.status === 404) return undefined
-      if (answer.ok) return body
+      const { status, body } = await request(path, { method: 'GET', headers }, signal)
+      if (status === 404) return undefined
+      if (status === 200) return body
       token = undefined
-      if (answer.status !== 401 || attempt === 2) {
-        throw unreachable(`${endpoint}/latest/${path}: HTTP ${answer.status}`)
+      if (status !== 401 || attempt === 2) {
+        throw unreachable(`${endpoint}/latest/${path}: HTTP ${status}`)
       }
     }
   }
@@ -70,6 +71,25 @@ export function openImds(options: ImdsOptions = {}): Imds {
       return value
     },
   }
+}
+
+type Asked = { readonly method: string; readonly headers: Readonly<Record<string, string>> }
+type Answer = { readonly status: number; readonly body: string }
+
+/** One request. By node:http, because fetch takes 0.1 s and 5 MB before the first one. */
+function ask(url: string, asked: Asked, signal: AbortSignal): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const request = httpRequest(url, { ...asked, signal }, (answer) => {
+    let body = ''
+    answer.setEncoding('utf8').on('data', (part: string) => {
+      body += part
+    })
+    answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }))
+    answer.on('error', reject)
+  })
+  request.on('error', reject)
+  request.end()
+  return promise
 }
 
 const reasonOf = (error: unknown): string => {

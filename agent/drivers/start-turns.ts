@@ -30,6 +30,8 @@ export type StartTurns = {
   take<T>(step: Step, signal: AbortSignal, start: () => Promise<T>): Promise<T>
   /** The starts of this holder that wait. */
   waiting(holderId: HolderId): Waiting[]
+  /** The starts of all holders that wait. */
+  waits(): Iterable<readonly [HolderId, Waiting]>
 }
 
 /** Opens the queue. `most`: so many starts at once. */
@@ -72,6 +74,11 @@ export function openStartTurns(
     }
   }
 
+  function waits(): (readonly [HolderId, Waiting])[] {
+    const shown = { verb: 'ensure', attempt: 1, ...busy(most), nextTryAt: Date.now() } as const
+    return [...containers, ...pauses].map(({ holderId, row }) => [holderId, { row, ...shown }])
+  }
+
   return {
     async take(step, signal, start) {
       await turn(step, signal)
@@ -91,13 +98,8 @@ export function openStartTurns(
       }
     },
 
-    waiting(holderId) {
-      const all = [...containers, ...pauses].filter((waiter) => waiter.holderId === holderId)
-      return all.map(({ row }) => {
-        const { code, reason } = busy(most)
-        return { row, verb: 'ensure', attempt: 1, code, reason, nextTryAt: Date.now() }
-      })
-    },
+    waiting: (id) => waits().flatMap(([each, waiting]) => (each === id ? [waiting] : [])),
+    waits,
   }
 }
 

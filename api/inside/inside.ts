@@ -10,7 +10,7 @@ import Fastify from 'fastify'
 import { endpointId } from '../../state/endpoint-id.ts'
 import type { Json } from '../../state/spec.ts'
 import { rowState } from '../../state/task.ts'
-import { type Api, type Task, tasksOf } from '../api.ts'
+import { type Api, livingTasks, type Task } from '../api.ts'
 import { taskArn } from '../arn.ts'
 import { isDefect } from '../aws-error.ts'
 import { detailsOf } from '../task-view.ts'
@@ -55,7 +55,7 @@ export async function openInside(options: InsideOptions): Promise<{
 
   const taskOf: FindTask = (request) => {
     const netns = from.get(request.raw)
-    return tasksOf(api).find(({ entry }) => isIn(entry.holder, netns))
+    return livingTasks(api).find(({ entry }) => isIn(entry.holder, netns))
   }
 
   /** The task whose namespace the request came from, and the container that the id names. */

@@ -6,7 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import { lastStatus } from '../../state/status.ts'
 import type { Api } from '../api.ts'
-import { tasksOf } from '../api.ts'
+import { livingTasks, tasksOf } from '../api.ts'
 import type { Events } from '../events.ts'
 import type { Metrics } from '../metrics.ts'
 import { stopTask } from '../stop-task.ts'
@@ -33,7 +33,7 @@ export function addTaskRoutes(app: App, api: Api): void {
     '/tasks',
     { schema: { summary: 'All tasks, oldest first', querystring: TasksQuery } },
     async ({ query: { cluster, family, status } }) => ({
-      tasks: tasksOf(api)
+      tasks: (status === undefined || status === 'STOPPED' ? tasksOf(api) : livingTasks(api))
         .filter(({ asked }) => cluster === undefined || asked.cluster === cluster)
         .filter(({ asked }) => family === undefined || asked.family === family)
         .filter(({ entry }) => status === undefined || lastStatus(entry.holder) === status)
@@ -97,8 +97,9 @@ export function addHostRoutes(app: App, api: Api, parts: { metrics: Metrics; eve
 
 function status(api: Api) {
   const { orders, journal, version, architecture, openedAt } = api
-  const waiting = journal.all().flatMap(({ id }) =>
-    orders.waiting(id).map(({ nextTryAt, ...rest }) => ({
+  const waits = orders.allWaiting()
+  const waiting = journal.living().flatMap(({ id }) =>
+    (waits.get(id) ?? []).map(({ nextTryAt, ...rest }) => ({
       taskId: id,
       ...rest,
       nextTryAt: new Date(nextTryAt).toISOString(),
@@ -117,9 +118,9 @@ function status(api: Api) {
       .filter(({ status }) => status !== 'INACTIVE')
       .map((service) => serviceSummary(api, service)),
     waiting,
-    findings: journal
-      .all()
-      .flatMap(({ id }) => findingsOf(api, id).map((found) => ({ taskId: id, ...found }))),
+    findings: [...journal.living(), ...journal.ended()].flatMap(({ id }) =>
+      findingsOf(api, id).map((found) => ({ taskId: id, ...found })),
+    ),
     ec2Budget: orders.budget(),
     images: orders.images(),
     quarantined: journal.quarantined,

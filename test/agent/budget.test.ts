@@ -75,6 +75,23 @@ test('the smallest share still has one call at once', async () => {
   expect(times).toEqual([0, 20_000, 40_000])
 })
 
+// P488
+test('a call that may be in vain is made while half of the burst is there, and EC2 throttles nobody', async () => {
+  const { budget, pass } = rig(0.1)
+  expect(budget.hasPlenty(CREATE)).toBe(true)
+  for (let n = 0; n < 4; n++) await budget.turn(CREATE, BACKGROUND, never)
+  expect(budget.hasPlenty(CREATE)).toBe(true)
+  const turn = await budget.turn(CREATE, BACKGROUND, never)
+  expect(budget.hasPlenty(CREATE)).toBe(false)
+  await pass(30_000)
+  expect(budget.hasPlenty(CREATE)).toBe(true)
+  turn.throttled()
+  await pass(40_000)
+  expect(budget.hasPlenty(CREATE)).toBe(false)
+  await pass(60_000)
+  expect(budget.hasPlenty(CREATE)).toBe(true)
+})
+
 test('actions do not wait for each other', async () => {
   const { budget, pass } = rig(0.01)
   for (let n = 0; n < 5; n++) void budget.turn(CREATE, BACKGROUND, never)

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
 import {
   foreignIndices,
+  hostOfThisBoot,
   knowHost,
   StateOfAnotherHost,
   setForeignStateAside,
@@ -41,6 +42,7 @@ describe('which host this is', () => {
       catalog,
       log: quiet,
       signal,
+      bootId: 'boot-1',
     })
     expect(known).toEqual(host)
   })
@@ -59,9 +61,57 @@ describe('which host this is', () => {
       catalog,
       log: quiet,
       signal,
+      bootId: 'boot-1',
     })
     await expect(asked).rejects.toThrow(StateOfAnotherHost)
     expect(JSON.parse(catalog.fact('host') ?? '')).toMatchObject({ instanceId: 'i-9' })
+  })
+})
+
+describe('a host that was described since it booted', () => {
+  const quiet = { warn: () => {} } as never
+  const signal = AbortSignal.timeout(5000)
+  const answers: Record<string, unknown> = {
+    DescribeInstanceTypes: { InstanceTypes: [{ NetworkInfo: { MaximumNetworkInterfaces: 3 } }] },
+    DescribeVpcs: { Vpcs: [{ CidrBlock: '10.0.0.0/16' }] },
+  }
+  const imds = {
+    read: async (path: string) => (path.endsWith('instance-id') ? 'i-1' : 'x'),
+  } as never
+  const ec2 = { call: async (action: string) => answers[action] } as never
+
+  // P481
+  test('is known without a call, and asked for anew after the next boot', async () => {
+    const { catalog } = memory()
+    expect(hostOfThisBoot(catalog, 'boot-1')).toBeUndefined()
+    const told = await knowHost({ imds, ec2, catalog, log: quiet, signal, bootId: 'boot-1' })
+    expect(told).toMatchObject({ instanceId: 'i-1', eniCountMax: 3, nameServers: ['10.0.0.2'] })
+    expect(hostOfThisBoot(catalog, 'boot-1')).toEqual(told)
+    expect(hostOfThisBoot(catalog, 'boot-2')).toBeUndefined()
+  })
+
+  // P481
+  test('has the ENI slots of before, until EC2 is asked beside', async () => {
+    const { catalog, journal } = memory()
+    catalog.putFact('foreignIndices', '[0,2]')
+    let asked = 0
+    const instance = {
+      NetworkInterfaces: [{ NetworkInterfaceId: 'eni-5', Attachment: { DeviceIndex: 5 } }],
+    }
+    const describing = {
+      call: async () => {
+        asked += 1
+        return { Reservations: [{ Instances: [instance] }] }
+      },
+    } as never
+    const onDefect = (error: unknown) => expect.fail(String(error))
+    const foreign = await foreignIndices({
+      ...{ ec2: describing, catalog, journal, log: quiet, signal, onDefect },
+      ...{ host, now: false },
+    })
+    expect([asked, [...foreign.known]]).toEqual([0, [0, 2]])
+    foreign.wereMore()
+    await expect.poll(() => [...foreign.known]).toEqual([0, 5])
   })
 })
 

@@ -51,6 +51,26 @@ function begin(id = 'a', made = spec()): void {
   runner.advance(id)
 }
 
+/** From now on: how many events each commit had. */
+function committing(watched: Journal): () => number[] {
+  const commits: number[] = []
+  let together: number | undefined
+  const { append, atOnce } = watched
+  watched.append = (...given) => {
+    if (together === undefined) commits.push(1)
+    else together += 1
+    return append.apply(watched, given)
+  }
+  watched.atOnce = (work) => {
+    together = 0
+    const done = atOnce.call(watched, work) as ReturnType<typeof work>
+    commits.push(together)
+    together = undefined
+    return done
+  }
+  return () => commits
+}
+
 const holder = (id = 'a') => journal.get(id)?.holder ?? expect.fail(`no ${id}`)
 const status = (id = 'a') => lastStatus(holder(id))
 
@@ -508,6 +528,23 @@ describe('another life', () => {
       'ensure container:web again',
     ])
     expect(status()).toBe('RUNNING')
+  })
+
+  // P483
+  test('doubts all that is local in one commit, and takes up a few tasks at a time', async () => {
+    for (let n = 0; n < 30; n++) begin(`t${n}`)
+    await settle()
+    await runner.close()
+    world.calls.length = 0
+    start()
+    const commits = committing(journal)
+    runner.resume()
+    const events = commits()
+    // Three doubts for each of thirty, together; then one beginning for each of the first twenty.
+    expect(events.slice(0, 2)).toEqual([90, 1])
+    expect(events).toHaveLength(1 + 20)
+    await clock.pass(100)
+    expect(world.calls.filter((call) => call === 'ensure link:0 again')).toHaveLength(30)
   })
 
   test('goes on with a stop, and lets a stopped task be', async () => {

@@ -103,7 +103,8 @@ export function fakeOrders(journal: Journal): FakeOrders {
       remaining: { cpuUnits: 2048 - 256, memoryMiB: 7680 - 512 },
     }),
     isQueueFull: () => orders.isFull,
-    slotsUsed: () => 1 + journal.all().filter(({ holder }) => holder.desired === 'running').length,
+    slotsUsed: () =>
+      1 + journal.living().filter(({ holder }) => holder.desired === 'running').length,
     start(id) {
       orders.slots -= 1
       orders.started.push(id)
@@ -125,6 +126,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
       })
     },
     waiting: () => orders.waits,
+    allWaiting: () => new Map(journal.living().map(({ id }) => [id, orders.waits])),
     noticed: () => orders.finds,
     budget: () => ({ share: 0.1, actions: [] }),
     images: () => ({
@@ -138,7 +140,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
       orders.drained = { since: 1_764_000_000_000, why }
       if (!stopTasks) return
       const stop = { code: 'UserInitiated', reason: `Host drained: ${why}` } as const
-      for (const { id } of journal.all()) orders.stop(id, stop)
+      for (const { id } of journal.living()) orders.stop(id, stop)
     },
     undrain() {
       orders.drained = undefined
@@ -178,7 +180,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
       return `${lines} lines of ${container} of ${id}\n`
     },
     settle() {
-      for (const { id } of journal.all()) {
+      for (const { id } of journal.living()) {
         for (;;) {
           const holder = journal.get(id)?.holder
           const step = holder && nextSteps(holder).find(orders.may)

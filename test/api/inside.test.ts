@@ -124,6 +124,24 @@ describe('a running task', () => {
     })
   })
 
+  // P546
+  test('of a journal of an earlier version is told of IPv6 what that knew: its address', async () => {
+    rig.orders.may = () => false
+    const { id, netns } = await runNginx()
+    const ipv4 = { ipv4: '10.0.0.35', ipv4PrefixLength: 24, ipv4Gateway: '10.0.0.1' }
+    settleIpv6(rig, id, { ...ipv4, ipv6PrefixLength: undefined, privateDnsName: 'ip-10-0-0-35' })
+    const { body } = await rig.fromInside(netns, `/v4/${endpointId(id, 'nginx')}`)
+    const [network = {}] = (body as { Networks: object[] }).Networks
+    expect(network).toMatchObject({
+      IPv4Addresses: ['10.0.0.35'],
+      IPv6Addresses: ['2600:1f14:323a:e014:588a:9986:158:b9ba'],
+      IPv4SubnetCIDRBlock: '10.0.0.0/24',
+      PrivateDNSName: 'ip-10-0-0-35',
+    })
+    expect(Object.keys(network)).not.toContain('IPv6SubnetCIDRBlock')
+    expect(Object.keys(network)).not.toContain('SubnetGatewayIpv6Address')
+  })
+
   test('asked by edition 3 is told of addresses alone', async () => {
     const { id, netns } = await runNginx()
     const { body } = await rig.fromInside(netns, `/v3/${endpointId(id, 'side')}`)

@@ -395,6 +395,32 @@ test('the OpenAPI document has every route with its schema', async () => {
   expect(start.properties.count).toEqual({ type: 'integer', minimum: 1, maximum: 10 })
 })
 
+// P486
+test('/status goes through the tasks as often as there are questions, not as tasks', async () => {
+  await register(rig)
+  const looks = async () => {
+    let count = 0
+    const { all, living, ended } = rig.journal
+    rig.journal.all = () => expect.fail('what is over was read')
+    rig.journal.living = () => {
+      count += 1
+      return living.call(rig.journal)
+    }
+    rig.journal.ended = () => {
+      count += 1
+      return ended.call(rig.journal)
+    }
+    rig.orders.waiting = () => expect.fail('one task was asked about')
+    expect((await ask('GET', '/status')).status).toBe(200)
+    Object.assign(rig.journal, { all, living, ended })
+    return count
+  }
+  await runOne(rig)
+  const one = await looks()
+  for (let n = 0; n < 9; n++) await runOne(rig)
+  expect(await looks()).toBe(one)
+})
+
 test('health is answered, and what is no route is 404 with the way on', async () => {
   expect(await ask('GET', '/healthz')).toEqual({ status: 200, body: { ok: true } })
   const { status, body } = await ask('GET', '/nope')

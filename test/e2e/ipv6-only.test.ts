@@ -81,7 +81,7 @@ async function eni(eniId: string): Promise<NetworkInterface> {
 
 /** What a program inside the VPC gets of a page. */
 async function page(host: string): Promise<string> {
-  const curl = ['curl', '-sS', '-g', '--max-time', '2', `http://[${host}]/`]
+  const curl = ['curl', '-sS', '-g', '--max-time', '2', `http://${host}/`]
   return (await rig.enid('lab', 'exec', '--', ...curl)).stdout.trim()
 }
 
@@ -131,17 +131,19 @@ test('its ENI has an IPv6 address and no IPv4, in EC2, in the namespace and in e
     { attachmentId: task.attachments?.[0]?.id, ipv6Address: address },
   ])
   expect((await rig.enid('describe', id)).stdout).toMatch(new RegExp(`address +${address}\n`))
-  expect((await rig.enid('ps')).stdout).toContain(address)
+  for (const command of [['ps'], ['lab', 'show']]) {
+    expect((await rig.enid(...command)).stdout).toContain(address)
+  }
 })
 
 // P541
 test('packets flow both ways, and its groups decide, live', async () => {
-  await expect.poll(() => page(address), { timeout: 10_000 }).toBe('yes')
+  await expect.poll(() => page(`[${address}]`), { timeout: 10_000 }).toBe('yes')
   expect(await said('peer')).toMatch(/^yes/)
   expect((await rig.enid('groups', id, shut)).code).toBe(0)
-  expect(await page(address), 'shut').toBe('')
+  expect(await page(`[${address}]`), 'shut').toBe('')
   expect((await rig.enid('groups', id, open)).code).toBe(0)
-  expect(await page(address), 'open again').toBe('yes')
+  expect(await page(`[${address}]`), 'open again').toBe('yes')
 }, 60_000)
 
 // P541
@@ -153,7 +155,20 @@ test('IMDS is out of its reach on both versions, and the block stands on its car
   // What is not a task is answered there, so the silence was the block.
   const token = ['-X', 'PUT', '--header', 'X-aws-ec2-metadata-token-ttl-seconds: 60']
   const url = 'http://[fd00:ec2::254]/latest/api/token'
-  const probe = ['lab', 'exec', '--', 'curl', '-sS', '-g', '-m', '3', ...token, url]
+  const probe = [
+    'lab',
+    'exec',
+    '--subnet',
+    subnet6,
+    '--',
+    'curl',
+    '-sS',
+    '-g',
+    '-m',
+    '3',
+    ...token,
+    url,
+  ]
   expect((await rig.enid(...probe)).stdout.trim()).not.toBe('')
 })
 
@@ -211,7 +226,7 @@ test('it outlives a death of the agent, and what is done to its card is put righ
     await ip(netns, ...harm)
     await expect.poll(() => shown(), { timeout: 10_000, message: harm.join(' ') }).toEqual(whole())
   }
-  expect(await page(address)).toBe('yes')
+  expect(await page(`[${address}]`)).toBe('yes')
   expect([await rig.containers(), (await rig.task(id)).startedAt]).toEqual(before)
 }, 90_000)
 
@@ -221,7 +236,7 @@ test('an address that was chosen is given there, and a public IPv4 one is refuse
   const [fixed = ''] = await runIn([subnet6], 'web', { 'enid:ipv6': wish })
   const task = await rig.waitFor(fixed, 'RUNNING')
   expect(fact(task, 'ipv6Address')).toBe(wish)
-  await expect.poll(() => page(wish), { timeout: 10_000 }).toBe('yes')
+  await expect.poll(() => page(`[${wish}]`), { timeout: 10_000 }).toBe('yes')
   await rig.stopAndWait(fixed)
   const enis = await rig.enis()
   await expect(runIn([subnet6], 'web', { 'enid:publicIp': 'new' })).rejects.toThrow(
@@ -249,8 +264,29 @@ test('beside a dual-stack subnet it is the second choice, and both may be ENIs o
   const rules = JSON.parse(await ip(at, '-j', '-4', 'rule')) as { table: string }[]
   expect(rules.filter(({ table }) => table === '101')).toEqual([])
   for (const host of [six, fact(task, 'ipv6Address')]) {
-    await expect.poll(() => page(host), { timeout: 10_000 }).toBe('yes')
+    await expect.poll(() => page(`[${host}]`), { timeout: 10_000 }).toBe('yes')
   }
+  await rig.stopAndWait(both)
+}, 90_000)
+
+// P545
+test('with a first ENI of IPv6 alone, a further one answers by IPv4 from its own table', async () => {
+  const tags = { 'enid:eni:1': `${await rig.subnetId()} ${open}` }
+  const [both = ''] = await runIn([subnet6], 'web', tags)
+  const task = await rig.waitFor(both, 'RUNNING')
+  const four = task.attachments?.[1]?.details?.find(({ name }) => name === 'privateIPv4Address')
+  const at = await rig.netns(both)
+  expect((await shown(at)).ways).toEqual(['fe80:ec2::1'])
+  expect((await shown(at, 'eth1')).ways).toEqual([])
+  const six = fact(task, 'ipv6Address')
+  await expect.poll(() => page(`[${six}]`), { timeout: 10_000 }).toBe('yes')
+  await expect.poll(() => page(four?.value ?? ''), { timeout: 10_000 }).toBe('yes')
+  // From another subnet, too: by the way out of its own card.
+  const { Subnets = [] } = await rig.ec2.send(new DescribeSubnetsCommand({}))
+  const far =
+    Subnets.find(({ AvailabilityZone }) => AvailabilityZone?.endsWith('b'))?.SubnetId ?? ''
+  const curl = ['curl', '-sS', '--max-time', '2', `http://${four?.value}/`]
+  expect((await rig.enid('lab', 'exec', '--subnet', far, '--', ...curl)).stdout.trim()).toBe('yes')
   await rig.stopAndWait(both)
 }, 90_000)
 

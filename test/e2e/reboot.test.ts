@@ -5,6 +5,11 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import {
+  CreateServiceCommand,
+  type CreateServiceCommandInput,
+  DeleteServiceCommand,
+} from '@aws-sdk/client-ecs'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bootId } from '../../agent/drivers/boot-id.ts'
@@ -86,8 +91,8 @@ test('after a reboot its tasks stop and say so, and everything is given back', a
   const db = new Sqlite(path)
   const kept = db.prepare("SELECT value FROM facts WHERE name = 'bootId'").get()
   expect(kept).toEqual({ value: bootId() })
-  db.prepare("UPDATE facts SET value = 'an earlier boot' WHERE name = 'bootId'").run()
   db.close()
+  anotherBoot()
 
   // dockerd may well be up later than we are.
   await rig.startAgent()
@@ -115,6 +120,56 @@ test('after a reboot its tasks stop and say so, and everything is given back', a
   for (const each of [id, next]) expect((await rig.task(each)).lastStatus).toBe('RUNNING')
   await rig.stopAndWait(id, next)
 }, 180_000)
+
+/** What the agent of the next boot finds of this one. */
+function anotherBoot(): void {
+  const db = new Sqlite(path)
+  db.prepare("UPDATE facts SET value = 'an earlier boot' WHERE name = 'bootId'").run()
+  db.close()
+}
+
+// P516
+test('its services start anew, those of each host first, then the oldest, and come to their count', async () => {
+  const subnets = [await rig.subnetId()]
+  const make = (serviceName: string, more: Partial<CreateServiceCommandInput>) =>
+    rig.ecs.send(
+      new CreateServiceCommand({
+        ...{ serviceName, taskDefinition: 'idle', ...more },
+        networkConfiguration: { awsvpcConfiguration: { subnets, securityGroups: [group] } },
+      }),
+    )
+  await make('old', { desiredCount: 1 })
+  await make('young', { desiredCount: 1 })
+  await make('daemon', { schedulingStrategy: 'DAEMON' })
+  type Listed = { readonly taskId: string; readonly group?: string; readonly lastStatus: string }
+  const running = async () => {
+    const { stdout } = await rig.enid('ps', '--json')
+    return (JSON.parse(stdout) as { tasks: Listed[] }).tasks.filter(
+      ({ lastStatus }) => lastStatus === 'RUNNING',
+    )
+  }
+  await expect.poll(async () => (await running()).length, { timeout: 60_000 }).toBe(3)
+  const before = await running()
+  await rig.endAgent('SIGKILL')
+  await dockerd.powerOff()
+  anotherBoot()
+  await rig.startAgent()
+  await dockerd.start()
+  for (const { taskId } of before) {
+    const { stoppedReason } = await rig.waitFor(taskId, 'STOPPED', 60_000)
+    expect(stoppedReason).toMatch(/^HostRebooted: /)
+  }
+  await expect.poll(async () => (await running()).length, { timeout: 60_000 }).toBe(3)
+  const after = await Promise.all((await running()).map(({ taskId }) => rig.task(taskId)))
+  // As they were begun, the first of them first.
+  const groups = after.map(({ group: name }) => name)
+  expect(groups).toEqual(['service:daemon', 'service:old', 'service:young'])
+  expect(await rig.enis()).toHaveLength(3)
+  for (const service of ['old', 'young', 'daemon']) {
+    await rig.ecs.send(new DeleteServiceCommand({ service, force: true }))
+  }
+  await expect.poll(() => rig.enis(), { timeout: 60_000 }).toEqual([])
+}, 240_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])

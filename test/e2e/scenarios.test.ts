@@ -2,7 +2,7 @@
 // scenario's task definition registered and run as a client of ECS does, on real Docker and the lab,
 // all at once; then each is looked at when it has stopped.
 
-import { RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs'
+import { RegisterTaskDefinitionCommand, RunTaskCommand } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Rig } from './rig.ts'
 import type { Scenario } from './scenarios.ts'
@@ -11,7 +11,10 @@ import { SCENARIOS } from './scenarios.ts'
 let rig: Rig
 const tasks = new Map<string, string>()
 
-async function begin({ name, containers, task }: Scenario, group: string): Promise<void> {
+async function begin(
+  { name, containers, task, overrides }: Scenario,
+  group: string,
+): Promise<void> {
   const containerDefinitions = Object.entries(containers).map(([part, { line, ...more }]) => ({
     name: part,
     image: rig.image,
@@ -29,8 +32,12 @@ async function begin({ name, containers, task }: Scenario, group: string): Promi
       ...task,
     }),
   )
-  const [id = ''] = await rig.run(family, [group])
-  tasks.set(name, id)
+  const awsvpcConfiguration = { subnets: [await rig.subnetId()], securityGroups: [group] }
+  const networkConfiguration = { awsvpcConfiguration }
+  const run = new RunTaskCommand({ taskDefinition: family, networkConfiguration, overrides })
+  const { tasks: begun = [], failures } = await rig.ecs.send(run)
+  expect(failures).toEqual([])
+  tasks.set(name, begun[0]?.taskArn?.split('/').at(-1) ?? '')
 }
 
 beforeAll(async () => {

@@ -7,6 +7,7 @@ import type {
   ContainerDefinition,
   KeyValuePair,
   RegisterTaskDefinitionCommandInput,
+  TaskOverride,
 } from '@aws-sdk/client-ecs'
 
 /** A container by its shell line; `app` is the essential one. */
@@ -21,6 +22,8 @@ export type Scenario = {
   readonly what: string
   readonly containers: Readonly<Record<string, Part>>
   readonly task?: Partial<RegisterTaskDefinitionCommandInput>
+  /** What RunTask says otherwise. */
+  readonly overrides?: TaskOverride
   /** The exit codes when the task has stopped; `undefined`: it never ran. */
   readonly exits: Readonly<Record<string, number | undefined>>
   /** What `stoppedReason` must say. */
@@ -338,6 +341,45 @@ export const SCENARIOS: readonly Scenario[] = [
     containers: app(`exec ${B} awk 'BEGIN { s = "x"; while (1) s = s s }'`, { memory: 16 }),
     exits: { app: 137 },
     reason: /OutOfMemoryError: Container killed due to memory usage/,
+  },
+  {
+    name: 'TestOOMTask',
+    what: 'a container without a limit that takes more than the task’s memory is killed and told',
+    containers: app(`exec ${B} awk 'BEGIN { s = "x"; while (1) s = s s }'`, { memory: undefined }),
+    task: { memory: '24' },
+    exits: { app: 137 },
+    reason: /OutOfMemoryError: Container killed due to memory usage/,
+  },
+  {
+    name: 'TestCommandOverrides',
+    what: 'RunTask gives another command and another variable',
+    containers: app('exit 1', { environment: [{ name: 'SAID', value: 'before' }] }),
+    overrides: {
+      containerOverrides: [
+        {
+          name: 'app',
+          command: [B, 'sh', '-c', `test $SAID = after ${OK}`],
+          environment: [{ name: 'SAID', value: 'after' }],
+        },
+      ],
+    },
+    exits: exits42,
+  },
+  {
+    name: 'TestContainerHealthMetricsWithStartPeriod',
+    what: 'a check that fails within the start period does not count',
+    containers: {
+      ...app('exit 42', after('slow', 'HEALTHY')),
+      slow: {
+        line: `${B} sleep 7; echo > /ready; exec ${B} sleep 600`,
+        essential: false,
+        healthCheck: {
+          command: ['CMD', B, 'test', '-e', '/ready'],
+          ...{ interval: 5, retries: 1, startPeriod: 30 },
+        },
+      },
+    },
+    exits: exits42,
   },
   {
     name: 'TestContainerHealthMetrics',

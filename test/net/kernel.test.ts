@@ -14,6 +14,7 @@ import {
   IMDS,
   inside,
   ip,
+  ipGateways,
   ipLinks,
   live,
   nft,
@@ -98,6 +99,18 @@ describe('taking in', () => {
     expect(ip('-n', netns, '-6', 'route', 'show', 'table', '101')).toContain(
       'via fe80:ec2::1 dev eth1',
     )
+  })
+
+  test('a first card of IPv6 alone leaves a second one of both its ways', async () => {
+    const [first, second, netns] = [rig.plug(), rig.plug(), rig.netns()]
+    const request = rig.expectation6(first, netns)
+    const further = { ...rig.expectation(second, netns), name: 'eth1', table: 101 }
+    await kernel.takeIn(request)
+    await kernel.takeIn(further)
+    expect(await kernel.verify(request)).toEqual([])
+    expect(await kernel.verify(further)).toEqual([])
+    expect(ipGateways(netns)).toEqual(['fe80:ec2::1'])
+    expect(ip('-n', netns, 'route', 'show', 'default', 'table', '101')).toContain('dev eth1')
   })
 
   // P413

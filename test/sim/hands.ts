@@ -3,7 +3,7 @@
 // asked is over; a dead life hears nothing. EC2 calls wait for their turn in the real budget.
 
 import { BACKGROUND, Budget, launching, releasing, type Turn } from '../../agent/budget.ts'
-import type { Drivers, Job } from '../../agent/drivers/driver.ts'
+import { type Drivers, eniOf, type Job } from '../../agent/drivers/driver.ts'
 import type { Kernel } from '../../agent/drivers/kernel/kernel.ts'
 import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { Orphans } from '../../agent/drivers/orphans.ts'
@@ -19,7 +19,7 @@ import { Failure } from '../../agent/failure.ts'
 import type { Verb } from '../../state/task.ts'
 import { isLent, kindOf } from '../../state/task.ts'
 import type { Chance, LifeClock, Timeline } from './time.ts'
-import { type Address, INSTANCES, type SimWorld, startOf } from './world.ts'
+import { type Address, INSTANCES, LENT, type SimWorld, startOf } from './world.ts'
 
 /** How the world misbehaves. Likelihoods per call, times in milliseconds. */
 export type Faults = {
@@ -45,6 +45,8 @@ export type Faults = {
   readonly lateDocker: boolean
   /** dockerd is killed in the instant in which containerd starts a container. */
   readonly forget: number
+  /** The Attach of a lent ENI is given up, and carried out a minute or two later. */
+  readonly lateLent: number
 }
 
 export const noFaults: Faults = {
@@ -59,6 +61,7 @@ export const noFaults: Faults = {
   staleMs: 0,
   lateDocker: false,
   forget: 0,
+  lateLent: 0,
 }
 
 /** The longest that dockerd takes to do what it was asked, milliseconds. */
@@ -205,9 +208,9 @@ export class Hands {
         return { away: error }
       }
     }
-    return async (_known, _signal, asked) => {
+    return async (known, _signal, asked) => {
       const [enis, containers, volumes, cgroups, addresses] = await Promise.all([
-        looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture())),
+        looked(this.#ec2('DescribeNetworkInterfaces', () => this.#picture(known))),
         looked(this.#docker(() => this.#seenContainers())),
         looked(this.#docker(() => this.#seenVolumes())),
         looked(this.#later(LOCAL_MS, () => this.#seenCgroups())),
@@ -338,11 +341,20 @@ export class Hands {
     const isFar = action !== undefined
     const isLate = isFar || (this.#faults.lateDocker && verb === 'ensure')
     const latencyMs = this.#latency(this.#faults.latencyMs)
-    // An Attach of a lent ENI that lands when its task is over is nobody's to undo (extensions.md).
-    const isOnTime = kindOf(job.row) === 'attachment' && isLent(job.spec, job.row)
+    const isLentAttach =
+      verb === 'ensure' && kindOf(job.row) === 'attachment' && isLent(job.spec, job.row)
+    if (isLentAttach && chance.happens(this.#faults.lateLent)) {
+      timeline.after(latencyMs, () => answer(() => reject(transient('its answer'))))
+      const { lentEniId = '' } = eniOf(job)
+      const before = world.attaches.get(lentEniId)
+      timeline.after(latencyMs + 30_000 + chance.below(90_000), () => {
+        // One that was asked for later was carried out: EC2 refuses the earlier one.
+        if (world.attaches.get(lentEniId) === before) this.#carryOut(job, effect)
+      })
+      return promise
+    }
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
-      if (isOnTime && (life.isOver || signal.aborted)) return
       try {
         if (isFar && timeline.now < weather.ec2Until) throw absent('Ec2')
         if (isDocker(job) && timeline.now < weather.dockerUntil) throw absent('Docker')
@@ -374,6 +386,16 @@ export class Hands {
       answer(() => reject(transient('aborted')))
     })
     return promise
+  }
+
+  /** What nobody hears of any more; EC2 may refuse it by now. */
+  #carryOut<T>(job: Job, effect: (job: Job) => T): void {
+    this.#options.watching.effect('ensure', job)
+    try {
+      effect(job)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
   }
 
   async #ec2<T>(action: string, effect: () => T): Promise<T> {
@@ -410,20 +432,20 @@ export class Hands {
     return promise
   }
 
-  /** Any of the pictures that EC2 may still show. */
-  #picture(): readonly SeenEni[] {
+  /** Any of the pictures that EC2 may still show; of what wears no mark, what is asked for by id. */
+  #picture(known: readonly string[]): readonly SeenEni[] {
     const { timeline, chance, weather } = this.#options
     const { now } = timeline
     const newest = { at: now, enis: this.#seenEnis() }
     const old = weather.pictures.filter(({ at }) => now - at <= weather.faults.staleMs)
     weather.pictures = [...old, newest]
-    return chance.pick(weather.pictures).enis
+    const { enis } = chance.pick(weather.pictures)
+    return enis.filter(({ eniId }) => !LENT.includes(eniId) || known.includes(eniId))
   }
 
   #seenEnis(): SeenEni[] {
     const { world } = this.#options
-    const shown = [...world.enis.values()].filter((eni) => !eni.isTheirs || eni.holderId !== '')
-    const own = shown.map(
+    const own = [...world.enis.values()].map(
       ({ eniId, holderId, row, index, guarded, stripped, groups, isTheirs }): SeenEni => ({
         what: 'eni',
         eniId,

@@ -31,10 +31,8 @@ import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { SimServices } from './services.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, NO_GROUP, OWN_GROUPS, SimWorld } from './world.ts'
+import { INSTANCES, LENT, NO_GROUP, OWN_GROUPS, SimWorld } from './world.ts'
 
-/** ENIs that their owner lends to tasks. */
-const LENT = ['eni-lent-0', 'eni-lent-1']
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
@@ -117,6 +115,8 @@ type Life = {
   readonly drain: Drain
   readonly queue: Queue
   readonly services: Services
+  /** A person asks for a sweep. */
+  sweep(): void
   start(): void
 }
 
@@ -255,6 +255,7 @@ class Simulation {
       staleMs: this.#chance.pick([0, 0, 30_000, 400_000]),
       lateDocker: this.#chance.happens(0.5),
       forget: this.#chance.happens(0.3) ? 0.05 : 0,
+      lateLent: this.#chance.happens(0.3) ? 0.5 : 0,
     }
   }
 
@@ -331,6 +332,7 @@ class Simulation {
       if (this.#chance.happens(0.02)) this.#world.mischief()
       if (this.#chance.happens(0.08)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
+      if (this.#chance.happens(0.005)) this.#life.sweep()
       if (this.#chance.happens(0.02)) this.#orderGroups()
       if (this.#chance.happens(0.02)) asked(() => this.#services.change())
       if (this.#chance.happens(0.01)) {
@@ -359,6 +361,8 @@ class Simulation {
         this.#checks.waitsInVain(CAPACITY.cpuUnits, this.#host.eniCountMax - 4)
       }
       if (this.#isSettled()) return
+      // What EC2 did late to a lent ENI waits for a person.
+      if (step % 100 === 99) this.#life.sweep()
       this.#timeline.step()
       if (this.#timeline.now > until) break
     }
@@ -519,13 +523,18 @@ class Simulation {
       room: (given) => queue.room(given),
       draining: () => ending.view(),
     })
+    const sweep = () => {
+      reconcile.sweep().catch((error) => {
+        if (!(error instanceof Failure)) onDefect(error)
+      })
+    }
     const start = () => {
       services.start()
       queue.look()
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, queue, services, start }
+    return { clock, journal, runner, drain: ending, queue, services, sweep, start }
   }
 
   #stopOne(): void {

@@ -72,6 +72,9 @@ export type Foreign = {
   readonly index?: number
 }
 
+/** ENIs that their owner lends to tasks. */
+export const LENT = ['eni-lent-0', 'eni-lent-1']
+
 /** This instance, one beside it, and one that does not exist any more. */
 export const INSTANCES = { own: 'i-00000001', beside: 'i-00000002', gone: 'i-00000003' }
 
@@ -95,6 +98,8 @@ export class SimWorld {
   readonly tokens = new Map<string, string>()
   /** Holders that somebody hurt so that they may stop for it. */
   readonly hurt = new Set<HolderId>()
+  /** How often each was attached. */
+  readonly attaches = new Map<string, number>()
   /** ENIs whose card somebody took from where the agent had put it. */
   readonly dragged = new Set<string>()
   /** ENIs whose groups an order has put on, since that was asked last. */
@@ -294,6 +299,9 @@ export class SimWorld {
       throw new Failure('refused', 'IndexTaken', 'taken', { ofChoice: true })
     }
     eni.index = deviceIndex
+    this.attaches.set(eni.eniId, (this.attaches.get(eni.eniId) ?? 0) + 1)
+    // EC2 carries it out, though its task may be over.
+    if (eni.isTheirs && eni.holderId === '') eni.holderId = job.holderId
     if (appearMs !== undefined) {
       this.#timeline.after(appearMs, () => {
         if (eni.index === deviceIndex && eni.card === 'none') eni.card = 'host'
@@ -479,7 +487,9 @@ export class SimWorld {
   /** What a person has the sweep do to a lent one that nobody has any more. */
   detachLent(eniId: string): void {
     const eni = this.enis.get(eniId)
-    if (eni !== undefined) this.#unplugOurs(eni)
+    if (eni === undefined) return
+    this.#unplugOurs(eni)
+    eni.holderId = ''
   }
 
   /** A container's process ends. Its pause: the namespace dies. */
