@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { program } from '../scripts/demo/program.ts'
+import { cpuMs, rssMb } from './process.ts'
 import { openStandInDocker } from './stand-in-docker.ts'
 
 /** An answer over the agent's socket. */
@@ -20,8 +21,8 @@ export type Life = {
   readonly startedAt: number
   /** When it first answered this path with 200, and what. Rejects after half a minute. */
   until(path: string): Promise<{ readonly ms: number; readonly body: string }>
-  /** When its log said so. */
-  untilSaid(text: string): Promise<number>
+  /** When its log had said so often so. */
+  untilSaid(text: string, times?: number): Promise<number>
   rssMb(): number
   /** Processor time of all its threads so far. */
   cpuMs(): number
@@ -38,8 +39,6 @@ export type Place = {
 }
 
 const WAIT_MS = 60_000
-/** Of /proc/PID/stat: proc(5), and CLK_TCK on every Linux that Node runs on. */
-const TICK_MS = 10
 
 /** A lab, a stand-in for Docker, and a state directory. `root` has bin/enid and dist/. */
 export async function openPlace(root: string, name = 'scale'): Promise<Place> {
@@ -101,28 +100,19 @@ function startLife(
       }, 2)
       return { ms: passed(), body }
     },
-    untilSaid: async (text) => {
-      await untilDefined(async () => readFileSync(log, 'utf8').includes(text) || undefined, 5)
+    untilSaid: async (text, times = 1) => {
+      const isSaid = () => readFileSync(log, 'utf8').split(text).length > times
+      await untilDefined(async () => isSaid() || undefined, 20)
       return passed()
     },
-    rssMb: () => {
-      const [, kb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid()}/status`, 'utf8')) ?? []
-      return Number(kb) / 1024
-    },
-    cpuMs: () => cpuMsOf(pid()),
+    rssMb: () => rssMb(pid()),
+    cpuMs: () => cpuMs(pid()),
     async kill() {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
       await once(child, 'close')
     },
   }
-}
-
-/** utime and stime of a process, all of its threads together. */
-export function cpuMsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }
 
 function askOver(

@@ -9,9 +9,10 @@
 import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
-import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
+import { Ends, type Entry, type Head, headOf } from './ends.ts'
 import { type EventRow, fold, follow } from './fold.ts'
 import { Followers, type Listener } from './followers.ts'
+import { KnownHolders } from './known-holders.ts'
 import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
 import type { Event, RowId } from './task.ts'
@@ -25,12 +26,7 @@ export type Quarantined = { readonly id: HolderId; readonly why: string }
 
 export class Journal {
   readonly quarantined: Quarantined[] = []
-  /** All that is remembered, oldest first: whole, or of what is over the head alone. */
-  readonly #known = new Map<HolderId, Entry | Head>()
-  /** Those that are not over. */
-  readonly #living = new Map<HolderId, Entry>()
-  /** What was known before of whatever the commit under way has changed. */
-  #undo: Map<HolderId, Entry | Head | undefined> | undefined
+  readonly #known = new KnownHolders()
   readonly #db: Database
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
@@ -88,7 +84,7 @@ export class Journal {
       return read()
     } catch (error) {
       if ((error as { code?: string }).code?.startsWith('SQLITE_')) throw error
-      this.#known.delete(id)
+      this.#known.set(id, undefined)
       this.quarantined.push({ id, why: (error as Error).message })
       return undefined
     }
@@ -96,18 +92,17 @@ export class Journal {
 
   /** Everything known, oldest first. What is over is read for it: ask `living` where that will do. */
   all(): Entry[] {
-    return [...this.#known.keys()].flatMap((id) => this.get(id) ?? [])
+    return this.#known.ids().flatMap((id) => this.get(id) ?? [])
   }
 
   /** All that are not over: that are to run, or of which something is left. */
   living(): Entry[] {
-    return [...this.#living.values()]
+    return this.#known.living()
   }
 
   /** Of all that are over, the heads. */
   ended(): Head[] {
-    const ended = [...this.#known].filter(([id]) => !this.#living.has(id))
-    return ended.map(([, known]) => ('holder' in known ? headOf(known) : known))
+    return this.#known.ended()
   }
 
   get(id: HolderId): Entry | undefined {
@@ -170,7 +165,7 @@ export class Journal {
    */
   forget(id: HolderId): void {
     this.#onFile(() => this.#db.prepare('DELETE FROM holders WHERE id = ?').run(id))
-    this.#set(id, undefined)
+    this.#known.set(id, undefined)
   }
 
   /**
@@ -178,16 +173,12 @@ export class Journal {
    * commit. Answers how many. Throws as `append` does.
    */
   compact(atMost: number): number {
-    const over: Entry[] = []
-    for (const [id, known] of this.#known) {
-      if (over.length === atMost) break
-      if ('holder' in known && !this.#living.has(id)) over.push(known)
-    }
+    const over = this.#known.over(atMost)
     if (over.length === 0) return 0
     this.atOnce(() => {
       for (const entry of over) {
         this.#ends.put(entry)
-        this.#set(entry.id, headOf(entry))
+        this.#known.set(entry.id, headOf(entry))
       }
     })
     return over.length
@@ -195,24 +186,8 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    return this.#followers.during(() => this.#commit(work))
-  }
-
-  #commit<T>(work: () => T): T {
-    const outer = this.#undo
-    const undo = new Map<HolderId, Entry | Head | undefined>()
-    this.#undo = undo
-    try {
-      const done = this.#onFile(() => this.#db.transaction(work)())
-      for (const [id, before] of undo) if (outer?.has(id) === false) outer.set(id, before)
-      return done
-    } catch (error) {
-      this.#undo = undefined
-      for (const [id, before] of undo) this.#set(id, before)
-      throw error
-    } finally {
-      this.#undo = outer
-    }
+    const commit = () => this.#onFile(() => this.#db.transaction(work)())
+    return this.#followers.during(() => this.#known.attempt(commit))
   }
 
   /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
@@ -221,16 +196,8 @@ export class Journal {
   }
 
   #learned(entry: Entry): Entry {
-    this.#set(entry.id, entry)
+    this.#known.set(entry.id, entry)
     return entry
-  }
-
-  #set(id: HolderId, now: Entry | Head | undefined): void {
-    if (this.#undo?.has(id) === false) this.#undo.set(id, this.#known.get(id))
-    if (now === undefined) this.#known.delete(id)
-    else this.#known.set(id, now)
-    if (now !== undefined && 'holder' in now && !isOver(now.holder)) this.#living.set(id, now)
-    else this.#living.delete(id)
   }
 
   #onFile<T>(work: () => T): T {

@@ -258,6 +258,8 @@ test('a commit that fails takes back what it did, and one inside another its own
   const fail = () => {
     throw new Error('no')
   }
+  const told: string[] = []
+  const unfollow = journal.follow(({ id }, { type }) => told.push(`${id} ${type}`))
   journal.atOnce(() => {
     journal.append('b', stop)
     const inner = () =>
@@ -269,6 +271,7 @@ test('a commit that fails takes back what it did, and one inside another its own
   })
   expect(journal.all().map(({ id }) => id)).toEqual(['a', 'b'])
   expect(journal.living()).toEqual([])
+  expect(told).toEqual(['b stopAsked'])
   const outer = () =>
     journal.atOnce(() => {
       journal.atOnce(() => journal.begin('d', spec()))
@@ -276,6 +279,8 @@ test('a commit that fails takes back what it did, and one inside another its own
       fail()
     })
   expect(outer).toThrow('no')
+  expect(told).toEqual(['b stopAsked'])
+  unfollow()
   expect(journal.get('b')?.holder.protectedUntil).toBeUndefined()
   const known = journal.all()
   reopen()
