@@ -118,7 +118,8 @@ export class Queue {
   /** What each of those that wait here waits for. */
   *waits(): Generator<readonly [HolderId, Waiting]> {
     const all = this.#waiters()
-    const facts = this.#options.facts
+    if (all.length === 0) return
+    const { facts } = this.#options
     const bare = withoutSpares(facts)
     for (const [place, { id, holder, timeline }] of all.entries()) {
       const { reason, detail, taskCount } = room(facts, holder.spec)

@@ -62,11 +62,12 @@ export function plugLink(netlink: number, plan: LinkPlan, guard: () => void): Pl
     transact(netlink, [createVeth(near, far, MTU, LINK_GROUP)])
     const made = parseLink(query(netlink, findLink(plan.fabricName)))
     try {
+      guard()
+      // Who waited for the card may have taken it away already, and marks it as his.
       withNetlink(
         within(netnsFd, () => openNetlink('route')),
-        (fd) => transact(fd, [changeLink(made.peerIndex, { alias: plan.mark })]),
+        (fd) => transact(fd, [changeLink(made.peerIndex, { alias: plan.mark })], ['ENODEV']),
       )
-      guard()
       transact(netlink, ready(made.ifindex, plan))
       return { name: plan.guestName, ifindex: made.peerIndex, fabricIfindex: made.ifindex }
     } catch (error) {

@@ -354,8 +354,10 @@ export class Hands {
       })
       return promise
     }
+    // One that was repeated, answered and undone is not carried out once more after that (extensions.md).
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
+      if (isLentAttach && (life.isOver || signal.aborted)) return
       try {
         if (isFar && timeline.now < weather.ec2Until) throw absent('Ec2')
         if (isDocker(job) && timeline.now < weather.dockerUntil) throw absent('Docker')

@@ -77,16 +77,17 @@ export function openCgroups(mounted = '/sys/fs/cgroup'): Cgroups {
 
     async make(path, limits) {
       try {
-        for (const controller of ['cpu', 'memory'] as const) {
+        if (version === 2) await delegate(mounted, path)
+        const made = ['cpu', 'memory'].map(async (controller) => {
           const own = limits.filter((limit) => limit.controller === controller)
           const root = version === 2 ? mounted : join(mounted, controller)
           const folder = join(root, path)
           // Where nothing is mounted a folder would be only a folder.
           await access(join(root, 'cgroup.procs'))
-          if (version === 2) await delegate(mounted, path)
           await mkdir(folder, { recursive: true })
           for (const { file, text } of own) await writeFile(join(folder, file), text)
-        }
+        })
+        await Promise.all(made)
       } catch (error) {
         throw unavailable(path, error)
       }
