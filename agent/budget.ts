@@ -1,12 +1,12 @@
 // How often this host may call EC2. EC2 fills one token bucket per action for the whole account and
 // region; each host takes a share of each, so that a fleet does not starve itself.
 //
-//   turn(action) ─▶ a token? go ── none? wait in line: launch before release before sweep
+//   turn(action) ─▶ a token? go ── none? wait in line: launch, then release, spare, sweep
 //   EC2 throttles an action all the same ─▶ its share is halved, and grows back in a minute
 //
 // Kept in memory: a restart begins with full buckets, which is a handful of describes.
 
-import type { HolderId } from '../state/spec.ts'
+import type { HolderId, Spec } from '../state/spec.ts'
 import type { Ec2Called, RowId } from '../state/task.ts'
 import type { Clock } from './clock.ts'
 import { Failure, sentence } from './failure.ts'
@@ -14,8 +14,8 @@ import type { Waiting } from './orders.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** Who goes first when several wait for one bucket. */
-export type Priority = 'launch' | 'release' | 'sweep'
-const ORDER: readonly Priority[] = ['launch', 'release', 'sweep']
+export type Priority = 'launch' | 'release' | 'spare' | 'sweep'
+const ORDER: readonly Priority[] = ['launch', 'release', 'spare', 'sweep']
 
 /** The step that a call is made for, or one of them. */
 export type CalledFor = {
@@ -28,8 +28,11 @@ export type CalledFor = {
 /** What a call is for. `rows`: whose steps it holds up, to be shown while it waits. */
 export type Purpose = { readonly priority: Priority; readonly rows?: Iterable<CalledFor> }
 
-/** A call that an ensure makes. */
-export const launching = (step: CalledFor): Purpose => ({ priority: 'launch', rows: [step] })
+/** A call that an ensure makes: of a task, or of a spare, for which nobody waits. */
+export const launching = (step: CalledFor & { readonly spec?: Pick<Spec, 'kind'> }): Purpose => ({
+  priority: step.spec?.kind === 'spare' ? 'spare' : 'launch',
+  rows: [step],
+})
 /** A call that a release makes. */
 export const releasing = (step: CalledFor): Purpose => ({ priority: 'release', rows: [step] })
 
@@ -139,7 +142,7 @@ export class Budget {
     for (const [action, { bucket, line }] of this.#queues) {
       const { code, reason } = spent(action, bucket.rate)
       for (const [place, { purpose }] of line.entries()) {
-        const verb = purpose.priority === 'launch' ? 'ensure' : 'release'
+        const verb = purpose.priority === 'release' ? 'release' : 'ensure'
         const nextTryAt = this.#clock.now() + bucket.msUntil(place + 1, now)
         for (const { holderId, row } of purpose.rows ?? []) {
           yield [holderId, { row, verb, attempt: 1, code, reason, nextTryAt }]

@@ -6,33 +6,35 @@
 
 import { readFileSync } from 'node:fs'
 import { IMAGE_SETTINGS, type ImageConfig } from './image-config.ts'
+import { SPARE_SETTINGS, type SpareConfig, spareRules } from './spare-config.ts'
 
 /** All there is to set. Everything has a default that works. */
-export type Config = ImageConfig & {
-  /** Where the state file lives. */
-  readonly stateDir: string
-  /** The unix socket of the API, mode 0660. */
-  readonly socket: string
-  /** A loopback address and port for the API as well, or undefined: whoever can use it is root. */
-  readonly listen: { readonly host: string; readonly port: number } | undefined
-  readonly logLevel: string
-  /** Multiplies every deadline: for slow or simulated worlds. */
-  readonly timeoutScale: number
-  /** Multiplies the times of the sweep. Below 1 for tests: two looks must be far enough apart. */
-  readonly sweepScale: number
-  /** The part of the account's EC2 call rates that this host takes. */
-  readonly ec2Share: number
-  /** Memory that is kept for the host itself and not given to tasks, MiB. */
-  readonly reservedMemory: number
-  /** Whether a task's security groups are put back where somebody changed them in EC2. */
-  readonly keepGroups: boolean
-  /** The file that says where the credentials of which role come from, or undefined for no role. */
-  readonly rolesFile: string | undefined
-  /** Below it are the secrets and environment files that definitions call `file:…`. */
-  readonly secretsDir: string
-  /** How long a stopped task can still be described, milliseconds. */
-  readonly retentionMs: number
-}
+export type Config = ImageConfig &
+  SpareConfig & {
+    /** Where the state file lives. */
+    readonly stateDir: string
+    /** The unix socket of the API, mode 0660. */
+    readonly socket: string
+    /** A loopback address and port for the API as well, or undefined: whoever can use it is root. */
+    readonly listen: { readonly host: string; readonly port: number } | undefined
+    readonly logLevel: string
+    /** Multiplies every deadline: for slow or simulated worlds. */
+    readonly timeoutScale: number
+    /** Multiplies the times of the sweep. Below 1 for tests: two looks must be far enough apart. */
+    readonly sweepScale: number
+    /** The part of the account's EC2 call rates that this host takes. */
+    readonly ec2Share: number
+    /** Memory that is kept for the host itself and not given to tasks, MiB. */
+    readonly reservedMemory: number
+    /** Whether a task's security groups are put back where somebody changed them in EC2. */
+    readonly keepGroups: boolean
+    /** The file that says where the credentials of which role come from, or undefined for no role. */
+    readonly rolesFile: string | undefined
+    /** Below it are the secrets and environment files that definitions call `file:…`. */
+    readonly secretsDir: string
+    /** How long a stopped task can still be described, milliseconds. */
+    readonly retentionMs: number
+  }
 
 /** The configuration cannot be used. The message names the setting, its value and the rule. */
 export class ConfigRefused extends Error {
@@ -115,6 +117,7 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     parse: (text) => inRange(text, 1000, 2_592_000_000),
   },
   ...IMAGE_SETTINGS,
+  ...SPARE_SETTINGS,
 }
 
 /** Reads the settings. Throws ConfigRefused for the first one that cannot be used. */
@@ -133,7 +136,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const key = variables.get(name)
     if (key !== undefined) texts.set(key, { text, from: name })
   }
-  return Object.fromEntries(
+  const config = Object.fromEntries(
     Object.entries(SETTINGS).map(([key, setting]) => {
       const given = texts.get(key) ?? { text: setting.default, from: key }
       const value = setting.parse(given.text)
@@ -143,6 +146,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       return [key, value]
     }),
   ) as Config
+  const rules = spareRules(config)
+  if ('refusal' in rules) throw new ConfigRefused(rules.refusal)
+  return config
 }
 
 /** No settings: read by the `enid` command, or by tests (fault-point.ts). */

@@ -30,14 +30,14 @@ type Parts = {
 export function keepServices(
   { config, log, up }: Base,
   { journal, catalog, services, subnets, drain, onDefect }: Parts,
-  given: { runner: Runner; room: Orders['room']; ended: AbortSignal },
+  given: { runner: Runner; ended: AbortSignal } & Pick<Orders, 'room' | 'place' | 'start'>,
 ): Services {
-  const { runner, room, ended } = given
+  const { runner, ended, room, place, start } = given
   const kept = new Services({
     ...{ journal, catalog, services, runner, log, onDefect, clock: machineClock },
     timeoutScale: config.timeoutScale,
     prepare: (ids) => subnets.prepare(ids, ended),
-    room,
+    ...{ room, place, start },
     draining: () => drain.view(),
   })
   up.defer(() => kept.close())

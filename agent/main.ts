@@ -19,9 +19,7 @@ import { stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
 import { watchContainers } from './drivers/container-events.ts'
 import { openImds } from './drivers/imds.ts'
-import { openOrphans } from './drivers/orphans.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
-import { openSurvey } from './drivers/survey.ts'
 import { every } from './every.ts'
 import { sentence } from './failure.ts'
 import { dieAt } from './fault-point.ts'
@@ -31,27 +29,20 @@ import { openHands } from './hands.ts'
 import { insideOrders } from './inside-orders.ts'
 import { inspectTask } from './inspection.ts'
 import { keepServices } from './keep-services.ts'
+import { keepSpares, spareOrders } from './keep-spares.ts'
+import { reconcileOf } from './keep-sweep.ts'
 import { watchNotices } from './notice.ts'
 import type { Base } from './open-state.ts'
-import {
-  journalSince,
-  keepBackups,
-  lockState,
-  openState,
-  refusalOf,
-  refuseSecondAgent,
-} from './open-state.ts'
+import { keepBackups, lockState, openState, refusalOf, refuseSecondAgent } from './open-state.ts'
 import type { Orders } from './orders.ts'
 import { choose, freeNow, slotsUsed } from './placement.ts'
 import { placementOf } from './placement-facts.ts'
 import { Queue } from './queue.ts'
-import { Reconcile } from './reconcile.ts'
 import { logsOf, prune } from './retention.ts'
 import { Runner } from './runner.ts'
 import { watchStartTimeouts } from './start-timeouts.ts'
 import { openStats } from './stats.ts'
 import { taskOrders, warmUp } from './task-orders.ts'
-import { SWEEP_MS } from './verdict.ts'
 import { waitsOf } from './waits.ts'
 import { eventOf } from './watch.ts'
 
@@ -127,13 +118,22 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     isDraining: () => drain.view() !== undefined,
   })
   up.defer(() => queue.close())
-  const tell = runner.tell.bind(runner)
+  const spares = keepSpares(base, {
+    ...{ journal, drain, runner, queue, onDefect, facts: placement },
+    noticed: (id) => reconcile.noticed(id),
+  })
+  const tell = spares.tell.bind(spares)
   const reconcile = reconcileOf(parts, { tell, log, config })
   up.defer(() => reconcile.close())
-  const enforce = () => stopDrained(drain, journal, runner, Date.now())
+  const enforce = () => {
+    stopDrained(drain, journal, runner, Date.now())
+    spares.look()
+  }
   const services = keepServices(base, parts, {
     ...{ runner, ended },
-    room: (ids) => orders.room(ids),
+    room: (spec) => orders.room(spec),
+    place: (spec, count) => orders.place(spec, count),
+    start: (id) => orders.start(id),
   })
   const orders: Orders = {
     host,
@@ -149,6 +149,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     isQueueFull: () => queue.isFull,
     start: (id) => {
       queue.look()
+      spares.started(id)
       runner.advance(id)
     },
     stop: (id, stop) => runner.stop(id, stop),
@@ -163,7 +164,10 @@ async function serve(base: Base, parts: Parts): Promise<void> {
       drain.ask(order)
       enforce()
     },
-    undrain: () => drain.takeBack(),
+    undrain: () => {
+      drain.takeBack()
+      spares.look()
+    },
     planSweep: () => reconcile.plan(),
     sweep: () => reconcile.sweep(),
     serviceChanged: () => services.changed(),
@@ -173,6 +177,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     inspect: (id) => inspectTask({ journal, docker }, id),
     stats: openStats({ journal, docker, kernel, clock: machineClock }),
     ...taskOrders({ journal, roles: parts.roles, log }),
+    ...spareOrders(spares),
   }
   const onApiDefect = (error: unknown) =>
     error instanceof StateFileRefused ? onDefect(error) : log.error({ err: error }, 'defect')
@@ -191,6 +196,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   queue.look()
   warmUp(journal, parts.roles, ended)
   services.start()
+  spares.start()
   reconcile.start()
   const watching = watchContainers(
     {
@@ -218,25 +224,4 @@ async function serve(base: Base, parts: Parts): Promise<void> {
   keepBackups(base, parts.backUp)
   parts.askAgain()
   log.info({ instance: host.instanceId, socket: config.socket, listen: config.listen }, 'ready')
-}
-
-function reconcileOf(
-  { journal, catalog, host, ec2, docker, kernel, onDefect }: Parts,
-  { tell, log, config }: { tell: Runner['tell'] } & Pick<Base, 'log' | 'config'>,
-): Reconcile {
-  const { instanceId } = host
-  const { stateDir } = config
-  return new Reconcile({
-    journal,
-    instanceId,
-    journalSince: journalSince(catalog),
-    survey: openSurvey({ ec2, docker, kernel, instanceId, stateDir }),
-    orphans: openOrphans({ ec2, docker, kernel, instanceId, stateDir }),
-    tell,
-    clock: machineClock,
-    log,
-    onDefect,
-    keepGroups: config.keepGroups,
-    times: scaled(SWEEP_MS, config.sweepScale),
-  })
 }

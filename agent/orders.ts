@@ -6,6 +6,7 @@ import type { HolderId, Json, Spec } from '../state/spec.ts'
 import type { RowId, Stop, Verb } from '../state/task.ts'
 import type { BudgetView } from './budget.ts'
 import type { InsideOrders } from './exec-orders.ts'
+import type { SpareOrders } from './spare-orders.ts'
 
 /**
  * What this host is: from IMDSv2 and two describes. Constant while it is up, but for the resolvers,
@@ -190,6 +191,7 @@ export type ImagesView = {
 }
 
 type HostOrders = SweepOrders &
+  SpareOrders &
   DrainOrders &
   ServiceOrders &
   InsideOrders &

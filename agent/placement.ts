@@ -7,6 +7,7 @@ import { chooseSubnet, freeDeviceIndex } from '../state/allocation.ts'
 import type { Entry, Journal } from '../state/journal.ts'
 import type { Demand } from '../state/queue.ts'
 import { demandOf, fits, less, takenBy } from '../state/queue.ts'
+import { isSpare, poolOf } from '../state/spare.ts'
 import type { EniSpec, Spec } from '../state/spec.ts'
 import type { Holder, RowId, RowState } from '../state/task.ts'
 import { isWaiting, kindOf, rowState } from '../state/task.ts'
@@ -23,6 +24,26 @@ export type PlacementFacts = {
   readonly foreignIndices: ReadonlySet<number>
   /** What is known of a subnet, or undefined when it was not asked for yet. */
   readonly subnet: (subnetId: string) => SubnetFacts | undefined
+}
+
+/**
+ * The same as if there were no spares: what a launch can have, once those in its way are given up.
+ */
+export function withoutSpares(facts: PlacementFacts): PlacementFacts {
+  const all = facts.journal.all()
+  const spares = all.filter(({ holder }) => isSpare(holder))
+  if (spares.length === 0) return facts
+  const others = all.filter(({ holder }) => !isSpare(holder))
+  const held = spares.filter(({ holder }) => rowState(holder, 'eni:0').is !== 'none')
+  return {
+    ...facts,
+    journal: { all: () => others },
+    subnet: (id) => {
+      const known = facts.subnet(id)
+      const own = held.filter(({ holder }) => poolOf(holder).subnetId === id).length
+      return known && { ...known, freeAddressCount: known.freeAddressCount + own }
+    },
+  }
 }
 
 /** How many such tasks fit into what is free (all that is, unless told), and what is short. */
@@ -66,8 +87,12 @@ function eniDetail(facts: PlacementFacts, enis: readonly EniSpec[], held = 0): s
   const named = all.map(({ subnetId, freeAddressCount: free }) =>
     Number.isFinite(free) ? `${subnetId} ${free}` : `${subnetId} any number (IPv6 alone)`,
   )
+  const spareCount = facts.journal
+    .all()
+    .reduce((sum, { holder }) => sum + (isSpare(holder) ? slotsOf(holder) : 0), 0)
   return (
     `${host.instanceType} carries ${host.eniCountMax} ENIs, ${slotsUsed(facts)} are in use` +
+    (spareCount === 0 ? '' : ` (${spareCount} of them by warm spares)`) +
     (held === 0 ? '' : `, ${held} are held for a task that waits`) +
     (enis.length === 1 ? '; ' : `, and the task takes ${enis.length}; `) +
     (all.length === 0
@@ -80,7 +105,7 @@ const here = (facts: PlacementFacts, ids: readonly string[]): SubnetFacts[] =>
   known(facts, ids).filter((s) => s.availabilityZone === facts.host.availabilityZone)
 
 /** How many such tasks find addresses, as far as is known. A lent ENI takes a slot, and no address. */
-function addressCount(facts: PlacementFacts, { enis }: Spec): number {
+export function addressCount(facts: PlacementFacts, { enis }: Spec): number {
   const made = enis.filter(({ lentEniId }) => lentEniId === undefined)
   const counts = made.map(({ subnetIds }) => {
     const addresses = here(facts, subnetIds).reduce((sum, s) => sum + s.freeAddressCount, 0)

@@ -11,7 +11,7 @@ import { isWaiting } from '../state/task.ts'
 import type { Clock } from './clock.ts'
 import { Failure } from './failure.ts'
 import type { Room, Waiting } from './orders.ts'
-import { freeNow, hasAddress, type PlacementFacts, room } from './placement.ts'
+import { freeNow, hasAddress, type PlacementFacts, room, withoutSpares } from './placement.ts'
 import type { Runner } from './runner.ts'
 
 /** At most so many wait (judgement): whoever asks for more has another plan than waiting. */
@@ -26,6 +26,13 @@ export type QueueOptions = {
   /** Whether this host takes no tasks: then nobody is admitted. */
   readonly isDraining: () => boolean
   readonly onDefect: (error: unknown) => void
+}
+
+/** What launches wait for that spares have. */
+export type SparesWanted = {
+  readonly slots: number
+  /** The subnets of each address that is missing. */
+  readonly addresses: readonly (readonly string[])[]
 }
 
 export class Queue {
@@ -63,14 +70,42 @@ export class Queue {
     if (this.#isNeeded) this.#lookIn(LOOK_MS)
   }
 
-  /** How many more such tasks fit beside what is held for those that wait, and why not more. */
+  /**
+   * How many more such tasks fit beside what is held for those that wait, and why not more. Spares
+   * are in nobody's way: they are taken over, or given up.
+   */
   room(spec: Spec): Room {
-    return room(this.#options.facts, spec, this.#next().left)
+    const facts = withoutSpares(this.#options.facts)
+    return room(facts, spec, this.#next(facts).left)
   }
 
-  /** Whether one more may wait. */
+  /** What is free at this moment for whoever does not wait. */
+  get left(): Demand {
+    return this.#next().left
+  }
+
+  /** What those that wait would take at once, were there no spares: slots, and addresses in subnets. */
+  get wanted(): SparesWanted {
+    const { facts, journal } = this.#options
+    if (this.#waiters().length === 0) return { slots: 0, addresses: [] }
+    const { admitted } = this.#next(withoutSpares(facts))
+    const specs = admitted.flatMap((id) => journal.get(id)?.holder.spec ?? [])
+    return {
+      slots: specs.reduce((sum, spec) => sum + demandOf(spec).eniCount, 0),
+      addresses: specs
+        .filter((spec) => !hasAddress(facts, spec))
+        .flatMap(({ enis }) => enis.map(({ subnetIds }) => subnetIds)),
+    }
+  }
+
+  /** Whether no more may wait. */
   get isFull(): boolean {
-    return this.#waiters().length >= WAITERS_MAX
+    return this.waiterCount >= WAITERS_MAX
+  }
+
+  /** How many wait. */
+  get waiterCount(): number {
+    return this.#waiters().length
   }
 
   /** What a holder that waits here waits for. */
@@ -83,10 +118,15 @@ export class Queue {
   /** What each of those that wait here waits for. */
   *waits(): Generator<readonly [HolderId, Waiting]> {
     const all = this.#waiters()
+    if (all.length === 0) return
+    const { facts } = this.#options
+    const bare = withoutSpares(facts)
     for (const [place, { id, holder, timeline }] of all.entries()) {
-      const { reason, detail } = room(this.#options.facts, holder.spec)
+      const { reason, detail, taskCount } = room(facts, holder.spec)
+      const isComing = taskCount === 0 && room(bare, holder.spec).taskCount > 0
+      const spare = isComing ? '. A warm spare is given up for it' : ''
       const until = timeline.createdAt + (holder.spec.waitMs ?? 0)
-      const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}`
+      const text = `waits for room on this host, place ${place + 1} of ${all.length}, until ${new Date(until).toISOString()}. ${detail}${spare}`
       const step = { row: 'eni:0', verb: 'ensure', attempt: 0 } as const
       yield [id, { ...step, code: reason, reason: text, nextTryAt: until }]
     }
@@ -116,8 +156,11 @@ export class Queue {
     return waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)
   }
 
-  #next(): { readonly admitted: readonly HolderId[]; readonly left: Demand } {
-    const { facts, clock } = this.#options
+  #next(facts: PlacementFacts = this.#options.facts): {
+    readonly admitted: readonly HolderId[]
+    readonly left: Demand
+  } {
+    const { clock } = this.#options
     const waiters = this.#waiters().map(
       ({ id, holder: { spec }, timeline }): Waiter => ({
         ...{ id, since: timeline.createdAt },

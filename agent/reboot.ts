@@ -33,5 +33,6 @@ export function noteReboot(
     if (before !== undefined) for (const { id } of taken) journal.append(id, lost)
     catalog.putFact('bootId', now)
   })
-  return before === undefined ? undefined : taken.length
+  const tasks = taken.filter(({ holder }) => holder.spec.kind === 'task')
+  return before === undefined ? undefined : tasks.length
 }

@@ -431,8 +431,9 @@ export class Runner {
     if (mine.spec !== undefined && mine.spec !== holder.spec) return undefined
     const spec = failure.kind === 'refused' ? withdrawn(holder, row) : undefined
     if (spec !== undefined) return { type: 'amended', spec, rows: [row], cause }
-    // What ran is not stopped because a check failed, and nothing stands on a guard.
-    if (holder.ran || kindOf(row) === 'guard') return undefined
+    // What ran is not stopped because a check failed, and nothing stands on a guard. A spare may be.
+    const isInUse = holder.ran && holder.spec.kind !== 'spare'
+    if (isInUse || kindOf(row) === 'guard') return undefined
     if (failure.ofChoice && rowState(holder, row).choice !== undefined) {
       return { type: 'declined', row, cause, ...course }
     }

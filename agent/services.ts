@@ -7,7 +7,6 @@
 // A look comes 50 ms after the journal tells of anything, when a pause is over, and every few seconds
 // while something is missing. Retries need no memory: each look goes by what is written down.
 
-import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Catalog } from '../state/catalog.ts'
 import { StateFileUnwritable } from '../state/database.ts'
@@ -18,11 +17,11 @@ import { observe } from '../state/service-observe.ts'
 import type { HostRoom, Plan, Situation, Wait } from '../state/service-plan.ts'
 import { BACKOFF, plan } from '../state/service-plan.ts'
 import type { ServiceStore } from '../state/service-store.ts'
-import type { HolderId, Spec } from '../state/spec.ts'
+import type { Spec } from '../state/spec.ts'
 import { lastStatus } from '../state/status.ts'
 import type { Clock } from './clock.ts'
 import { Failure, sentence } from './failure.ts'
-import type { Draining, Room } from './orders.ts'
+import type { Draining, Orders, Room } from './orders.ts'
 import type { Runner } from './runner.ts'
 import { seenOf, stopOf, tell } from './service-facts.ts'
 
@@ -37,7 +36,10 @@ export type ServicesOptions = {
   readonly journal: Journal
   readonly services: ServiceStore
   readonly catalog: Pick<Catalog, 'tag'>
-  readonly runner: Pick<Runner, 'advance' | 'stop'>
+  readonly runner: Pick<Runner, 'stop'>
+  /** How so many tasks begin, and what takes up each that has begun. */
+  readonly place: Orders['place']
+  readonly start: Orders['start']
   /** Learns of subnets what `room` goes by. Rejects with a Failure while EC2 does not say. */
   readonly prepare: (subnetIds: readonly string[]) => Promise<void>
   readonly room: (spec: Spec) => Room
@@ -45,8 +47,6 @@ export type ServicesOptions = {
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'warn'>
   readonly onDefect: (error: unknown) => void
-  /** Names a task that is to begin; by default at random. */
-  readonly newId?: () => HolderId
   /** Times the pauses of this file's rules; ECS's at 1. */
   readonly timeoutScale?: number
 }
@@ -123,22 +123,23 @@ export class Services {
   }
 
   #step(before: Service): Plan {
-    const { journal, services, catalog, runner, log, newId = randomId } = this.#options
+    const { journal, services, catalog, runner, start, log } = this.#options
     const key = serviceKey(before)
     const situation = this.#situation()
     const seen = observe(before, situation)
     const found = plan(seen.service, situation)
-    const ids = Array.from({ length: found.launch }, newId)
+    const [{ spec, tags, arnPrefix }] = seen.service.deployments
+    const placed = this.#options.place(spec, found.launch)
+    const ids = placed.map(({ id }) => id)
     const begun =
       ids.length === 0 ? { service: seen.service, says: [] } : launched(seen.service, ids)
     const { service, says } = tell(begun, found.wait)
     const all = [...seen.says, ...says]
-    const [{ spec, tags, arnPrefix }] = seen.service.deployments
     if (service !== before || all.length > 0) {
       journal.atOnce(() => {
-        for (const id of ids) {
-          journal.begin(id, spec)
-          catalog.tag(`${arnPrefix}${id}`, tags)
+        for (const each of placed) {
+          journal.place(each)
+          catalog.tag(`${arnPrefix}${each.id}`, tags)
         }
         services.put(service, all)
       })
@@ -146,7 +147,7 @@ export class Services {
     for (const message of all) log.info({ service: key }, message)
     if (found.wait === undefined) this.#waits.delete(key)
     else this.#waits.set(key, found.wait)
-    for (const id of ids) runner.advance(id)
+    for (const id of ids) start(id)
     for (const id of found.stop) runner.stop(id, stopOf(service, id))
     return found
   }
@@ -221,8 +222,6 @@ export class Services {
     )
   }
 }
-
-const randomId = (): HolderId => randomBytes(16).toString('hex')
 
 const isUnwritable = (error: unknown): boolean =>
   error instanceof StateFileUnwritable ||

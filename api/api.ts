@@ -36,7 +36,11 @@ export type Task = { readonly entry: Entry; readonly asked: Asked }
 
 /** Every task that is remembered, oldest first; spares and shared ENIs are not among them. */
 export const tasksOf = ({ journal }: Api): Task[] =>
-  journal.all().flatMap((entry) => taskOf(entry) ?? [])
+  journal
+    .all()
+    .flatMap((entry) => taskOf(entry) ?? [])
+    // One that took over a spare is as old as itself.
+    .sort((a, b) => a.entry.timeline.createdAt - b.entry.timeline.createdAt)
 
 /** Those of which something is left, or that are to run. */
 export const livingTasks = ({ journal }: Api): Task[] =>

@@ -33,6 +33,8 @@ export function openEvents(journal: Journal): Events {
         else response.write(text)
       }
       const unfollow = journal.follow((entry, event, at) => {
+        // A spare is nobody's task yet.
+        if (entry.holder.spec.kind !== 'task') return
         if (taskId === undefined || taskId === entry.id) write(message(entry, event, at))
       })
       const heartbeat = setInterval(() => write(':\n\n'), HEARTBEAT_MS)

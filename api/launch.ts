@@ -183,15 +183,18 @@ function begin(api: Api, plan: Plan, token: Token | undefined): RunTaskResponse 
   const count = Math.min(plan.count, Math.max(0, room.taskCount))
   const { waitMs } = plan
   const mayWait = waitMs !== undefined && !room.isTooBig && !orders.isQueueFull()
-  const begun = Array.from({ length: mayWait ? plan.count : count }, (_, n) => ({
-    id: randomBytes(16).toString('hex'),
-    spec: n < count ? plan.spec : { ...plan.spec, ...(waitMs && { waitMs }) },
-  }))
+  const begun = [
+    ...orders.place(plan.spec, count),
+    ...Array.from({ length: mayWait ? plan.count - count : 0 }, () => ({
+      id: randomBytes(16).toString('hex'),
+      spec: { ...plan.spec, ...(waitMs && { waitMs }) },
+    })),
+  ]
   const ids = begun.map(({ id }) => id)
   journal.atOnce(() => {
-    for (const { id, spec } of begun) {
-      journal.begin(id, spec)
-      catalog.tag(taskArn(orders.host, plan.cluster, id), plan.tags)
+    for (const placed of begun) {
+      journal.place(placed)
+      catalog.tag(taskArn(orders.host, plan.cluster, placed.id), plan.tags)
     }
     // A token that made nothing is not kept: trying again later is right.
     if (token !== undefined && ids.length > 0) {

@@ -7,6 +7,7 @@ import type { Api } from './api.ts'
 import { addBudgetMetrics } from './budget-metrics.ts'
 import { addImageMetrics } from './image-metrics.ts'
 import { counts } from './service-view.ts'
+import { addSpareMetrics } from './spare-metrics.ts'
 import { addTaskMetrics } from './task-metrics.ts'
 
 export type Metrics = {
@@ -27,6 +28,7 @@ export function openMetrics(api: Api): Metrics {
   const unfollow = addTaskMetrics(api, registers)
   addBudgetMetrics(api, registers)
   addImageMetrics(api, registers)
+  addSpareMetrics(api, registers)
   const requests = new Counter({
     name: 'enid_http_requests_total',
     help: 'Requests answered by the API',

@@ -4,7 +4,7 @@
 //
 //   container: `echo WORD > /births/fifo` ─▶ kernel ─▶ our event loop ─▶ the time
 //
-// (Docker's own `start` event comes 10 to 30 ms after the process runs, the agent's RUNNING later.)
+// (Docker answers `start` some milliseconds before or after that, the agent says RUNNING later.)
 
 import { execFileSync } from 'node:child_process'
 import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'

@@ -9,7 +9,8 @@
 
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { type LabUnderTest, startLab, textOf } from './lab-under-test.ts'
-import { compare, type Place, runContainers, type Stream } from './throughput.ts'
+import { alternate } from './pairs.ts'
+import { type Place, runContainers, type Stream, stream } from './throughput.ts'
 
 const ENIS = 1000
 const GROUPS = 200
@@ -112,7 +113,8 @@ async function measureThroughput(lab: LabUnderTest, group: string): Promise<Row[
   const enis: [Place, Place] = [await probe(), await probe()]
   const bridge = await runContainers()
   try {
-    const { eni, bridge: other } = await compare(enis, bridge.places, 9, 1)
+    const sides = { eni: () => stream(enis, 1), other: () => stream(bridge.places, 1) }
+    const { eni, other } = await alternate(sides, 9, { warmUp: 0 })
     const half = (streams: readonly Stream[], of: keyof Stream): number =>
       at(
         streams.map((stream) => stream[of]),

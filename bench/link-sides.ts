@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openKernel } from '../agent/drivers/kernel/kernel.ts'
 import type { LinkExpectation, TakeInTimings } from '../agent/drivers/kernel/link.ts'
@@ -20,9 +20,9 @@ const CNI = '/usr/lib/cni'
 /** The kernel ends a namespace in its own time, and holds locks for it: so long it is left alone. */
 const REST_MS = 100
 
-/** What one run of `link-sides.ts` prints: milliseconds of each way, and of the steps of enid's. */
+/** What one run of `link-sides.ts` prints: what each way cost, and of the steps of enid's. */
 export type LinkRun<K extends string> = {
-  readonly samples: Samples<K>
+  readonly samples: Samples<K, Cost>
   readonly steps: Readonly<Record<'link' | 'whole', readonly TakeInTimings[]>>
 }
 
@@ -62,12 +62,32 @@ function check({ n, ipv4, ipv6 }: Card, has: readonly ('ipv4' | 'ipv6')[]): void
   }
 }
 
-/** One way: what comes before and after it is not measured; `go` answers milliseconds. */
+/** Milliseconds of the clock, and of processors: of this process, its threads and its children. */
+export type Cost = { readonly ms: number; readonly cpuMs: number }
+
+/** One way: what comes before and after it is not measured. */
 type Way = {
   before(card: Card): Promise<void>
-  go(card: Card): Promise<number>
+  go(card: Card): Promise<Cost>
   after(card: Card): Promise<void>
   readonly has: readonly ('ipv4' | 'ipv6')[]
+}
+
+async function timed(work: () => Promise<void>): Promise<Cost> {
+  const [from, cpuFrom] = [performance.now(), cpuMs()]
+  await work()
+  return { ms: performance.now() - from, cpuMs: cpuMs() - cpuFrom }
+}
+
+/**
+ * Children are counted when they are over, to 10 ms: a single figure says little, and the sum of many
+ * errs by as much as one (proc(5): cutime and cstime, fields 16 and 17).
+ */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  const stat = readFileSync('/proc/self/stat', 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (user + system) / 1_000 + 10 * (Number(fields[13]) + Number(fields[14]))
 }
 
 async function main(turns: number) {
@@ -82,31 +102,26 @@ async function main(turns: number) {
     steps[more.endpoint === true ? 'whole' : 'link'].push(timings)
   }
   const nothing = async (): Promise<void> => {}
-  const timed = (work: (card: Card) => Promise<void>) => async (card: Card) => {
-    const from = performance.now()
-    await work(card)
-    return performance.now() - from
-  }
   /** The namespace is held as soon as there is one: that is the agent's `sandbox` row. */
   const ours = (more: Partial<LinkExpectation>): Way => ({
     before: ({ netns }) => kernel.holdNetns(netns),
-    go: timed((card) => enid(card, more)),
+    go: (card) => timed(() => enid(card, more)),
     after: ({ netns }) => kernel.dropNetns(netns),
     has: ['ipv4', 'ipv6'],
   })
   const theirs = (v6: boolean): Way => ({
     ...{ before: nothing, after: nothing, has: v6 ? ['ipv4', 'ipv6'] : ['ipv4'] },
-    go: timed((card) => cni(card, v6)),
+    go: (card) => timed(() => cni(card, v6)),
   })
-  const move = async ({ mac, netns }: Card): Promise<number> => {
+  const move = async ({ mac, netns }: Card): Promise<Cost> => {
     const found = await kernel.findLink(mac)
     if (found === undefined) throw new Error(`no card ${mac}`)
     const netnsFd = openSync(netns, 'r')
-    const from = performance.now()
-    home.transact([setLink(found.ifindex, { netnsFd, name: 'eth0' })])
-    const took = performance.now() - from
+    const cost = await timed(async () => {
+      home.transact([setLink(found.ifindex, { netnsFd, name: 'eth0' })])
+    })
     closeSync(netnsFd)
-    return took
+    return cost
   }
   const ways: Readonly<Record<string, Way>> = {
     link: ours({}),
@@ -117,16 +132,16 @@ async function main(turns: number) {
   }
   const side =
     ({ before, go, after, has }: Way) =>
-    async (): Promise<number> => {
+    async (): Promise<Cost> => {
       const card = plug(count++)
       await before(card)
       await sleep(REST_MS)
-      const took = await go(card)
+      const cost = await go(card)
       check(card, has)
       await after(card)
       unplug(card)
       await sleep(REST_MS)
-      return took
+      return cost
     }
   const sides = Object.fromEntries(Object.entries(ways).map(([name, way]) => [name, side(way)]))
   const samples = await alternate(sides, turns, {

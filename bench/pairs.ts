@@ -6,22 +6,19 @@
 import type { Figure, Goal } from './row.ts'
 
 /** One sample: its own figure, usually milliseconds that it measured itself. */
-export type Side = () => Promise<number>
+export type Side<T = number> = () => Promise<T>
 
 /** Figures of each side; those of one index were taken one after the other. */
-export type Samples<K extends string> = Readonly<Record<K, readonly number[]>>
+export type Samples<K extends string, T = number> = Readonly<Record<K, readonly T[]>>
 
 /** Takes so many samples of each, after some that do not count: the first run is another thing. */
-export async function alternate<K extends string>(
-  sides: Readonly<Record<K, Side>>,
+export async function alternate<K extends string, T = number>(
+  sides: Readonly<Record<K, Side<T>>>,
   count: number,
   { warmUp = 2, onTurn = () => {} }: { warmUp?: number; onTurn?: (n: number) => void } = {},
-): Promise<Samples<K>> {
+): Promise<Samples<K, T>> {
   const keys = Object.keys(sides) as K[]
-  const samples = Object.fromEntries(keys.map((key) => [key, [] as number[]])) as Record<
-    K,
-    number[]
-  >
+  const samples = Object.fromEntries(keys.map((key) => [key, [] as T[]])) as Record<K, T[]>
   for (let n = -warmUp; n < count; n++) {
     for (const key of orderOf(keys, n + warmUp)) {
       const figure = await sides[key]()
@@ -64,13 +61,15 @@ export type Comparison = {
   readonly b: string
   readonly p50?: Goal
   readonly p95?: Goal
+  /** Of the medians, in a shortened run. */
+  readonly gate?: Goal
 }
 
 /** A's part of B: by the medians, by the 95th percentiles, and how the single pairs lie. */
 export function compare(
   a: readonly number[],
   b: readonly number[],
-  { what, p50, p95, ...names }: Comparison,
+  { what, p50, p95, gate, ...names }: Comparison,
 ): Figure[] {
   const each = a.map((figure, n) => figure / (b[n] ?? Number.NaN))
   const at = (share: number): string => short(quantile(each, share))
@@ -79,6 +78,7 @@ export function compare(
       what: `${what}: p50`,
       value: median(a) / median(b),
       ...(p50 && { goal: p50 }),
+      ...(gate && { gate }),
       raw: `${names.a}: ${spread(a)}; ${names.b}: ${spread(b)}`,
     },
     {

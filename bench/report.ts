@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { ROOT } from '../scripts/suites.ts'
 import { short } from './pairs.ts'
-import { type Figure, isMet } from './row.ts'
+import { type Figure, type Goal, isMet } from './row.ts'
 
 /** Where and when, as it was before the first row. */
 export type Circumstances = {
@@ -18,6 +18,8 @@ export type Circumstances = {
   readonly node: string
   /** Of the last one, five and fifteen minutes. */
   readonly load: readonly number[]
+  /** Whether others had more than half a core: what the clock says is then no result. */
+  readonly isBusy: boolean
 }
 
 /** One row that was run: its figures, or why there are none. */
@@ -42,21 +44,29 @@ export function circumstances(command: string): Circumstances {
     kernel: release(),
     node: process.version,
     load: loadavg().map((each) => Number(each.toFixed(1))),
+    isBusy: (loadavg()[0] ?? 0) > 0.5,
   }
 }
 
-/** Whether every goal of every row was met, and every row came to its end. */
-export const isAllMet = (outcomes: readonly Outcome[]): boolean =>
-  outcomes.every(({ error, figures }) => error === undefined && figures.every(isMet))
+/** Whether every row came to its end and every goal of its figures was met: or what gates them. */
+export const isAllMet = (outcomes: readonly Outcome[], by: 'goal' | 'gate'): boolean =>
+  outcomes.every(
+    ({ error, figures }) =>
+      error === undefined && figures.every((figure) => isMet(figure.value, figure[by])),
+  )
 
-/** The table, line by line. */
-export function table(outcomes: readonly Outcome[], where: Circumstances): string[] {
+/** The table, line by line, with the goals, or with what gates the figures. */
+export function table(
+  outcomes: readonly Outcome[],
+  where: Circumstances,
+  by: 'goal' | 'gate',
+): string[] {
   const cells = outcomes.flatMap(({ name, figures, error }) =>
     error === undefined
-      ? figures.map((figure) => cellsOf(name, figure))
+      ? figures.map((figure) => cellsOf(name, figure, by))
       : [[name, 'did not come to its end', '', '', '**not met**', error]],
   )
-  const head = ['row', 'figure', 'goal', 'measured', '', 'raw']
+  const head = ['row', 'figure', by, 'measured', '', 'raw']
   const all = [head, ...cells]
   const widths = head.map((_, n) => Math.max(...all.map((line) => line[n]?.length ?? 0)))
   const lines = all.map((line) =>
@@ -67,24 +77,29 @@ export function table(outcomes: readonly Outcome[], where: Circumstances): strin
       .join('  ')
       .trimEnd(),
   )
-  const { machine, kernel, node, commit, load, command, date } = where
+  const { machine, kernel, node, commit, load, isBusy, command, date } = where
+  const busy = isBusy ? ': a busy machine, its times by the clock are no results' : ''
   return [
     ...lines,
     '',
-    `${machine}, Linux ${kernel}, Node ${node}, commit ${commit}, load ${load.join(' ')} before`,
+    `${machine}, Linux ${kernel}, Node ${node}, commit ${commit}, load ${load.join(' ')} before${busy}`,
     `${command}, ${date}`,
   ]
 }
 
-function cellsOf(name: string, figure: Figure): string[] {
-  const { what, value, unit, goal, raw = '' } = figure
-  const verdict = goal === undefined ? '' : isMet(figure) ? 'met' : '**not met**'
-  const measured = unit === undefined ? short(value) : `${short(value)} ${unit}`
-  return [name, what, goalText(figure), measured, verdict, raw]
+function cellsOf(name: string, figure: Figure, by: 'goal' | 'gate'): string[] {
+  const { what, value, unit, raw = '' } = figure
+  const goal = figure[by]
+  const verdict = goal === undefined ? '' : isMet(value, goal) ? 'met' : '**not met**'
+  const inUnit = (text: string): string => (unit === undefined ? text : `${text} ${unit}`)
+  return [
+    name,
+    what,
+    goal === undefined ? '' : inUnit(inWords(goal)),
+    inUnit(short(value)),
+    verdict,
+    raw,
+  ]
 }
 
-function goalText({ goal, unit }: Figure): string {
-  if (goal === undefined) return ''
-  const text = 'most' in goal ? `≤ ${goal.most}` : `≥ ${goal.least}`
-  return unit === undefined ? text : `${text} ${unit}`
-}
+const inWords = (goal: Goal): string => ('most' in goal ? `≤ ${goal.most}` : `≥ ${goal.least}`)

@@ -14,7 +14,7 @@ export type App = {
   /** RunTask of one whose container tells of this word; its id. */
   run(host: Host, word: string): Promise<string>
   /** What Docker is asked for, for the same. */
-  plan(word: string): Readonly<Record<string, unknown>>
+  plan(word: string): Readonly<Record<string, unknown>> & { readonly HostConfig: object }
 }
 
 /** The container on both sides. */

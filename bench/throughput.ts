@@ -1,5 +1,4 @@
-// How much one TCP stream carries between two ENIs, and between two containers on docker's bridge: in
-// turns, in the same run, so that whatever else the machine does falls on both.
+// How much one TCP stream carries between two places (pump.mjs), and two such places on docker's bridge.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,25 +11,6 @@ export type Place = { readonly netnsPath: string; readonly ipv4: string }
 
 /** One stream: gigabits per second of the clock, and of the two programs' processor time. */
 export type Stream = { readonly perSecond: number; readonly perCpuSecond: number }
-export type Rounds = { readonly eni: readonly Stream[]; readonly bridge: readonly Stream[] }
-
-/** Measures both in turns. Each round is one stream of that many seconds. */
-export async function compare(
-  enis: readonly [Place, Place],
-  bridge: readonly [Place, Place],
-  rounds: number,
-  seconds: number,
-): Promise<Rounds> {
-  const figures = { eni: [] as Stream[], bridge: [] as Stream[] }
-  for (let round = 0; round < rounds; round++) {
-    // Who goes first changes, so that neither always has the warmer machine.
-    const order = round % 2 === 0 ? (['eni', 'bridge'] as const) : (['bridge', 'eni'] as const)
-    for (const which of order) {
-      figures[which].push(await stream(which === 'eni' ? enis : bridge, seconds))
-    }
-  }
-  return figures
-}
 
 /** Two containers on docker's own bridge, of an image that is carried along. `remove` ends them. */
 export async function runContainers(): Promise<{ places: [Place, Place]; remove: () => void }> {
@@ -55,7 +35,11 @@ export async function runContainers(): Promise<{ places: [Place, Place]; remove:
   }
 }
 
-async function stream([from, to]: readonly [Place, Place], seconds: number): Promise<Stream> {
+/** One stream from the first to the second, of so many seconds. */
+export async function stream(
+  [from, to]: readonly [Place, Place],
+  seconds: number,
+): Promise<Stream> {
   const sink = within(to, ['sink'])
   const [first] = await once(sink.stdout, 'data')
   const port = String(first).trim()

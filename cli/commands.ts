@@ -13,6 +13,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['groups', async () => (await import('./groups.ts')).groups],
   ['services', async () => (await import('./services.ts')).services],
   ['service', async () => (await import('./service.ts')).service],
+  ['spares', async () => (await import('./spares.ts')).spares],
   ['drain', async () => (await import('./drain.ts')).drain],
   ['sweep', async () => (await import('./sweep.ts')).sweep],
   ['agent', async () => (await import('./agent.ts')).agent],

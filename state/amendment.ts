@@ -38,6 +38,8 @@ export function withdrawn(holder: Holder, row: RowId): Spec | undefined {
   const eni = spec.enis[n]
   if (worn === undefined || eni === undefined) return undefined
   const { groupsOrder = 0, unheard = [], isWithdrawn = false } = eni
+  // What it wears is the pool's: there is no way back to groups of its own.
+  if (eni.isTakenOver && worn.groupsOrder === undefined) return undefined
   // Refused as well: tried again like any other check.
   if (groupsOrder === (worn.groupsOrder ?? 0) || isWithdrawn) return undefined
   return withEni(spec, n, {

@@ -10,15 +10,15 @@ import { withCredentialsId } from './credentials-id.ts'
 import type { Database, Statement } from './database.ts'
 import { onFile } from './database.ts'
 import { Ends, type Entry, type Head, headOf, isOver } from './ends.ts'
+import { type EventRow, fold, follow } from './fold.ts'
+import { Followers, type Listener } from './followers.ts'
+import type { Placed } from './spare.ts'
 import type { HolderId, Spec } from './spec.ts'
-import type { Event } from './task.ts'
-import { learn, newHolder, nextSteps } from './task.ts'
-import { newTimeline, note } from './timeline.ts'
+import type { Event, RowId } from './task.ts'
+import { newHolder } from './task.ts'
+import { newTimeline } from './timeline.ts'
 
 export type { Entry } from './ends.ts'
-
-/** Told of an event: the entry after it, when it was, and the entry before it. */
-type Listener = (entry: Entry, event: Event, at: number, before: Entry) => void
 
 /** A holder whose rows cannot be folded. Nothing of it is touched until a person has looked. */
 export type Quarantined = { readonly id: HolderId; readonly why: string }
@@ -35,7 +35,7 @@ export class Journal {
   readonly #now: () => number
   readonly #insert: { readonly holder: Statement; readonly event: Statement }
   readonly #ends: Ends
-  readonly #listeners = new Set<Listener>()
+  readonly #followers = new Followers()
 
   /** Folds everything that is in the file. `now` is milliseconds since the epoch. */
   constructor(db: Database, now: () => number) {
@@ -125,6 +125,19 @@ export class Journal {
   }
 
   /**
+   * A spare becomes this task, durably, under the spare's id. `rows` are to be made sure of. Throws
+   * as `append` does.
+   */
+  assign(id: HolderId, wanted: Spec, rows: readonly RowId[]): Entry {
+    return this.append(id, { type: 'assigned', spec: withCredentialsId(wanted), rows })
+  }
+
+  /** Begins a task as it was placed: on its own, or as the spare that it takes over. */
+  place({ id, spec, rows }: Placed): Entry {
+    return rows === undefined ? this.begin(id, spec) : this.assign(id, spec, rows)
+  }
+
+  /**
    * Learns the event, then writes it down; when this returns it is on the disk. Throws
    * StateFileUnwritable, and has learned nothing, while the disk is full or the file locked.
    */
@@ -135,7 +148,7 @@ export class Journal {
     const after = follow(before, event, at)
     this.#onFile(() => this.#insert.event.run(id, at, JSON.stringify(event)))
     this.#learned(after)
-    for (const listener of this.#listeners) listener(after, event, at, before)
+    this.#followers.tell(after, event, at, before)
     return after
   }
 
@@ -182,6 +195,10 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
+    return this.#followers.during(() => this.#commit(work))
+  }
+
+  #commit<T>(work: () => T): T {
     const outer = this.#undo
     const undo = new Map<HolderId, Entry | Head | undefined>()
     this.#undo = undo
@@ -198,10 +215,9 @@ export class Journal {
     }
   }
 
-  /** Calls back after every appended event. Returns the way to stop it. */
+  /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */
   follow(listener: Listener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#followers.follow(listener)
   }
 
   #learned(entry: Entry): Entry {
@@ -223,24 +239,3 @@ export class Journal {
 }
 
 type HolderRow = { readonly spec: string; readonly created_at: number }
-type EventRow = { readonly at: number; readonly event: string }
-
-function fold(first: Entry, events: readonly EventRow[]): Entry {
-  const entry = events.reduce(
-    (before, { at, event }) => follow(before, JSON.parse(event) as Event, at),
-    first,
-  )
-  // A spec that cannot be laid out would throw wherever it is met, with no event to blame.
-  nextSteps(entry.holder)
-  return entry
-}
-
-function follow(entry: Entry, event: Event, at: number): Entry {
-  const before = entry.holder
-  const after = learn(before, event)
-  return {
-    id: entry.id,
-    holder: after,
-    timeline: note(entry.timeline, { before, after, event, at }),
-  }
-}

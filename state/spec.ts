@@ -27,6 +27,8 @@ export type EniSpec = {
   readonly securityGroupIds: readonly string[]
   /** How often its groups were ordered since it began; absent: never. */
   readonly groupsOrder?: number
+  /** It was a spare's, in other groups: those are no way back from the first order of this task. */
+  readonly isTakenOver?: boolean
   /** Groups that were ordered and never heard of: they may have been put on all the same. */
   readonly unheard?: readonly (readonly string[])[]
   /** The last order was refused, and this is the one before: only what is `unheard` is undone for it. */

@@ -218,7 +218,8 @@ function layOut(spec: Spec): readonly Row[] {
     // The kernel's client speaks from the namespace that it was mounted in, and keeps that alive.
     if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: links })
   }
-  const network = [...ground, ...links, ...publicIps]
+  // The cgroup: its limits, where the pause container was there before them.
+  const network = [...ground, ...links, ...publicIps, ...around]
   for (const container of spec.containers) {
     const { name } = container
     const own: Need[] = [{ row: `image:${name}` }, ...ownNeeds(spec, container)]
@@ -331,8 +332,9 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'stopAsked':
       return stopping(holder, event.stop)
     case 'amended':
-    case 'assigned':
       return event.rows.reduce(doubt, { ...holder, spec: event.spec })
+    case 'assigned':
+      return assigned(holder, event)
     case 'exited':
       return exited(holder, event)
     case 'restartAsked':
@@ -342,6 +344,15 @@ export function learn(holder: Holder, event: Event): Holder {
     case 'protectionSet':
       return protection(holder, event.until)
   }
+}
+
+/** What it held as a spare it holds as a task; that it held everything says nothing about the task. */
+function assigned(holder: Holder, event: Event & { type: 'assigned' }): Holder {
+  const { kind } = holder.spec
+  if (kind !== 'spare' || holder.desired === 'stopped') {
+    throw new Error(`assigned to a ${kind} that is to be ${holder.desired}`)
+  }
+  return event.rows.reduce(doubt, { ...holder, spec: event.spec, ran: false })
 }
 
 function began(holder: Holder, event: Event & { type: 'began' }): Holder {

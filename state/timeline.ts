@@ -56,7 +56,8 @@ export const newTimeline = (createdAt: number): Timeline => ({
 
 /**
  * The timeline after one entry; `before` and `after` are the holder around it. It never runs back:
- * while a clock that was set back has not caught up, nothing takes any time.
+ * while a clock that was set back has not caught up, nothing takes any time. A task that a spare
+ * became begins there: what the spare did before took none of its time.
  */
 export function note(
   timeline: Timeline,
@@ -64,6 +65,7 @@ export function note(
 ): Timeline {
   const { before, after, event } = entry
   const at = Math.max(entry.at, timeline.latestAt)
+  if (event.type === 'assigned') return newTimeline(at)
   const moments: { -readonly [K in keyof Timeline]?: Timeline[K] } = {}
   const first = (
     key: Exclude<keyof Timeline, 'steps' | 'createdAt' | 'latestAt' | 'forgotten'>,

@@ -16,11 +16,13 @@ export function unheardAttaches(holder: Holder): UnheardAttach[] {
   if (holder.desired !== 'stopped') return []
   return holder.spec.enis.flatMap(({ lentEniId }, n) => {
     const row: RowId = `attachment:${n}`
-    const { is, choice, details } = rowState(holder, row)
+    const { is, choice, struck, details } = rowState(holder, row)
     const eni = rowState(holder, `eni:${n}`)
     // One that was never taken was never attached either.
     const wasTaken = lentEniId !== undefined && eni.is === 'none' && eni.details !== undefined
-    const isUnheard = wasTaken && is === 'none' && choice !== undefined && details === undefined
-    return isUnheard ? [{ row, eniId: lentEniId, deviceIndex: Number(choice) }] : []
+    if (!wasTaken || is !== 'none' || details !== undefined) return []
+    // One that was struck in the end may have been tried before, without an answer.
+    const indices = choice === undefined ? struck : [...struck, choice]
+    return indices.map((index) => ({ row, eniId: lentEniId, deviceIndex: Number(index) }))
   })
 }

@@ -3,6 +3,7 @@
 // give runs the tasks that ask for no limit without.
 
 import { setTimeout as pause } from 'node:timers/promises'
+import type { HolderId } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
 import { limitsOf } from './cgroup/limits.ts'
@@ -20,16 +21,23 @@ export function cgroupDriver(options: {
   readonly host: Host
 }): Driver<'cgroup'> {
   const { docker, cgroups, host } = options
+
+  async function placeFor(holderId: HolderId, signal: AbortSignal): Promise<string | undefined> {
+    const driver = await docker.cgroupDriver(signal)
+    return driver === 'none' ? undefined : pathOf(driver, host.instanceId, holderId)
+  }
+
   return {
-    async ensure({ holderId, spec }, signal) {
+    async ensure(job, signal) {
+      const { holderId, spec } = job
       const { cpuUnits, memoryMiB } = spec.cgroup ?? {}
       const isLimited = cpuUnits !== undefined || memoryMiB !== undefined
-      const driver = await docker.cgroupDriver(signal)
-      if (driver === 'none') {
+      // What is there already is where it is: dockerd, which takes its time, is not asked again.
+      const path = job.known('cgroup', job.row)?.path ?? (await placeFor(holderId, signal))
+      if (path === undefined) {
         if (isLimited) throw noDriver()
         return {}
       }
-      const path = pathOf(driver, host.instanceId, holderId)
       try {
         await cgroups.make(path, limitsOf(spec, cgroups.version))
         return { path }

@@ -25,7 +25,8 @@ export async function recheck(
   signal: AbortSignal,
 ): Promise<Details['eni']> {
   const { eniId, securityGroupIds: own } = known
-  const { securityGroupIds: asked, groupsOrder = 0, unheard = [], isWithdrawn } = eniOf(job)
+  const { securityGroupIds: asked, groupsOrder = 0, unheard = [], ...order } = eniOf(job)
+  const { isWithdrawn, isTakenOver } = order
   const wanted = asked.length === 0 ? own : [...asked]
   // An order counts also for groups that are the task's already: somebody may have changed them.
   const isAmended = groupsOrder !== (known.groupsOrder ?? 0) || !sameSet(wanted, own)
@@ -36,6 +37,11 @@ export async function recheck(
   }
   const ordered = groupsOrder === 0 ? {} : { groupsOrder }
   const details = { ...known, securityGroupIds: wanted, ...ordered }
+  // A spare's are replaced, whatever it wears now: there is nothing to look at first.
+  if (isTakenOver && known.groupsOrder === undefined) {
+    await wear({ ec2, job, eniId }, wanted, signal)
+    return details
+  }
   const now = await wears()
   if (sameSet(wanted, now) || !(isAmended || keepGroups)) return details
   // What is neither the task's nor of an order that failed is somebody else's doing.

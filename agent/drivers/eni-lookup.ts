@@ -22,7 +22,12 @@ export type EniLookup = {
  * How long a question waits for company, milliseconds. Who stops has time: EC2 takes seconds to
  * detach, and five stops a second would otherwise look twenty times.
  */
-const GATHER_MS: Readonly<Record<Priority, number>> = { launch: 5, release: 200, sweep: 200 }
+const GATHER_MS: Readonly<Record<Priority, number>> = {
+  launch: 5,
+  release: 200,
+  spare: 200,
+  sweep: 200,
+}
 /** EC2 takes 200 values of a filter (VPC CNI: pkg/awsutils), and a page of 1000. */
 const BATCH_MAX = 200
 const PAGE_MAX = 1000

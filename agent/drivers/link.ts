@@ -63,11 +63,22 @@ export function linkDriver(options: LinkOptions): Driver<'link'> {
     return { ifindex, mtu, gatewayMac }
   }
 
+  /** A spare's stands down: where it still does, it is not taken up to see whether it would. */
+  async function standing(job: Job): Promise<Details['link'] | undefined> {
+    const known = job.known('link', job.row)
+    const wanted = expectationOf(job, host)
+    if (known === undefined || !wanted.isDown) return undefined
+    return (await kernel.verify(wanted)).length === 0 ? known : undefined
+  }
+
   return {
-    ensure: (job, signal) =>
-      takeIn(job, signal).catch((error) => {
+    ensure: async (job, signal) => {
+      try {
+        return (await standing(job)) ?? (await takeIn(job, signal))
+      } catch (error) {
         throw kernelFailure(error)
-      }),
+      }
+    },
 
     async release(job, signal) {
       const mac = job.known('eni', `eni:${numberOf(job)}`)?.mac
@@ -104,6 +115,7 @@ export function expectationOf(job: Job, { instanceId }: Host): LinkExpectation {
     ...(n > 0 && { table: TABLE_BASE + n }),
     ...(ipv6 === undefined ? {} : { ipv6: [ipv6], ipv6Gateway: ROUTER_IPV6 }),
     blockImds: spec.blockImds,
+    ...(spec.kind === 'spare' && { isDown: true }),
     endpoint: true,
   }
 }

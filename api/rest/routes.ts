@@ -16,6 +16,7 @@ import { known } from './known-task.ts'
 import { addLogRoute } from './logs.ts'
 import { EventsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './schemas.ts'
 import { serviceSummary } from './services.ts'
+import { sparesView } from './spares.ts'
 import { startTasks } from './start-tasks.ts'
 import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
 
@@ -121,6 +122,7 @@ function status(api: Api) {
     findings: [...journal.living(), ...journal.ended()].flatMap(({ id }) =>
       findingsOf(api, id).map((found) => ({ taskId: id, ...found })),
     ),
+    spares: sparesView(orders.spares()),
     ec2Budget: orders.budget(),
     images: orders.images(),
     quarantined: journal.quarantined,

@@ -119,6 +119,26 @@ test('launch goes before release before sweep, each in the order of coming', asy
   expect(order).toEqual(['launch 1', 'launch 2', 'release 1', 'release 2', 'sweep 1', 'sweep 2'])
 })
 
+// P469
+test('a spare goes behind every launch and release, and before the sweep', async () => {
+  const { budget, pass } = rig(0.01)
+  await budget.turn(CREATE, BACKGROUND, never)
+  const order: string[] = []
+  const spare = launching({ ...step('s'), spec: { kind: 'spare' } })
+  const task = launching({ ...step('t'), spec: { kind: 'task' } })
+  for (const [name, purpose] of [
+    ['sweep', BACKGROUND],
+    ['spare', spare],
+    ['release', releasing(step('r'))],
+    ['task', task],
+  ] as const) {
+    budget.turn(CREATE, purpose, never).then(() => order.push(name))
+  }
+  expect(budget.waiting('s')).toMatchObject([{ row: 'eni:0', verb: 'ensure' }])
+  await pass(100_000)
+  expect(order).toEqual(['task', 'release', 'spare', 'sweep'])
+})
+
 test('who gives up leaves the line at once and spends nothing', async () => {
   const { budget, pass } = rig(0.01)
   await budget.turn(CREATE, BACKGROUND, never)

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../agent/config.ts'
+import { spareRules, tooMany } from '../../agent/spare-config.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'enid-config-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -38,6 +39,9 @@ describe('settings', () => {
       imagesPerCleanup: 5,
       imageCleanupExclude: [],
       privileged: false,
+      spares: 0,
+      sparesMax: undefined,
+      sparePools: undefined,
       netAdmin: false,
     })
   })
@@ -76,9 +80,50 @@ describe('settings', () => {
     [{ ENID_IMAGES_PER_CLEANUP: '1.5' }, /whole number from 1 to 1000/],
     [{ ENID_PRIVILEGED: '1' }, /ENID_PRIVILEGED is "1".*true .* or false/],
     [{ ENID_NET_ADMIN: 'yes' }, /ENID_NET_ADMIN is "yes".*true .* or false/],
+    [{ ENID_SPARES: '-1' }, /ENID_SPARES is "-1".*whole number from 0 to 100/],
+    [{ ENID_SPARES: '3', ENID_SPARES_MAX: '2' }, /sparesMax is 2, and spares is 3/],
+    [{ ENID_SPARE_POOLS: 'subnet-a:web=1' }, /ENID_SPARE_POOLS is.*subnet:group,group=target-max/],
+    [
+      { ENID_SPARE_POOLS: 'subnet-a=3-2' },
+      /3 to 2 spares of subnet-a: the maximum cannot be below/,
+    ],
+    [{ ENID_SPARE_POOLS: 'subnet-a:sg-1' }, /there are to be 0 spares.*subnet-a:sg-1=1/],
+    [
+      { ENID_SPARES: '1', ENID_SPARE_POOLS: 'subnet-a:sg-1,sg-2 subnet-a:sg-2,sg-1' },
+      /names subnet-a:sg-2,sg-1 twice/,
+    ],
     [{ ENID_CONFIG: '/nowhere/enid.json' }, /ENID_CONFIG names \/nowhere/],
   ])('%o is refused with the setting, the value and the rule', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message)
+  })
+
+  // P468
+  test('pools of spares are read with their numbers, or take those for all', () => {
+    const rules = (environment: Record<string, string>) => spareRules(readConfig(environment))
+    expect(rules({ ENID_SPARES: '2' })).toEqual({ target: 2, max: 2, listed: [] })
+    const pools = 'subnet-a:sg-1,sg-2=2-5; subnet-b=1 subnet-c'
+    expect(rules({ ENID_SPARES: '3', ENID_SPARES_MAX: '4', ENID_SPARE_POOLS: pools })).toEqual({
+      ...{ target: 3, max: 4 },
+      listed: [
+        { subnetId: 'subnet-a', securityGroupIds: ['sg-1', 'sg-2'], target: 2, max: 5 },
+        { subnetId: 'subnet-b', securityGroupIds: [], target: 1, max: 1 },
+        { subnetId: 'subnet-c', securityGroupIds: [], target: 3, max: 4 },
+      ],
+    })
+  })
+
+  // P468
+  test('pools that an instance cannot hold are refused with the numbers', () => {
+    const slots = { instanceType: 't3.medium', forTasks: 2 }
+    const pool = (subnetId: string, target: number) => ({
+      ...{ subnetId, securityGroupIds: [], target, max: target },
+    })
+    expect(tooMany({ target: 2, max: 9, listed: [] }, slots)).toBeUndefined()
+    expect(tooMany({ target: 3, max: 3, listed: [] }, slots)).toMatch(
+      /spares is 3, and this t3\.medium has 2 ENI slots for tasks/,
+    )
+    const listed = [pool('subnet-a', 2), pool('subnet-b', 1)]
+    expect(tooMany({ target: 0, max: 0, listed }, slots)).toMatch(/sparePools are together 3/)
   })
 
   test.each([

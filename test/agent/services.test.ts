@@ -1,6 +1,7 @@
 // Goal: the agent keeps its services wherever it dies, and says why it cannot. Method: the real loop,
 // runner, journal and core over a world in memory; the agent dies at each write in turn.
 
+import { randomBytes } from 'node:crypto'
 import type Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../agent/failure.ts'
@@ -92,6 +93,9 @@ class Host {
         },
         detail: 'm5.large carries 3 ENIs',
       }),
+      place: (spec, count) =>
+        Array.from({ length: count }, () => ({ id: randomBytes(16).toString('hex'), spec })),
+      start: (id) => this.runner.advance(id),
       draining: () => (this.drained ? { since: 0, why: 'a person wants it' } : undefined),
       log: { info: () => {}, warn: () => {} },
     }

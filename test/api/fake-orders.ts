@@ -1,6 +1,7 @@
 // An agent of memory: real journal and core, and a runner that carries out every step at once, or
 // only so far as a test lets it. Its world has one subnet and as many slots as a test says.
 
+import { randomBytes } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 import type { ExecOrder, ExecSession } from '../../agent/exec-orders.ts'
 import type { Failure } from '../../agent/failure.ts'
@@ -14,8 +15,10 @@ import type {
   Waiting,
 } from '../../agent/orders.ts'
 import type { Services } from '../../agent/services.ts'
+import type { SparesView } from '../../agent/spare-orders.ts'
 import { withdrawn } from '../../state/amendment.ts'
 import type { Journal } from '../../state/journal.ts'
+import { fitsOf, takingOver } from '../../state/spare.ts'
 import type { HolderId, Json } from '../../state/spec.ts'
 import type { Cause, RowId, Step } from '../../state/task.ts'
 import { kindOf, nextSteps } from '../../state/task.ts'
@@ -35,6 +38,13 @@ export const HOST: Host = {
   eniCountMax: 100,
   nameServers: ['10.0.0.2'],
   searchDomains: ['us-west-2.compute.internal'],
+}
+
+/** The spares of a host that keeps none. */
+export const NO_SPARES: SparesView = {
+  ...{ isOn: false, limit: 0, why: 'none are asked for', pools: [] },
+  ...{ leavingCount: 0, givenUpCount: 0, failedCount: 0 },
+  served: { warm: 0, groups: 0, cold: 0 },
 }
 
 export type FakeOrders = Orders & {
@@ -62,6 +72,7 @@ export type FakeOrders = Orders & {
   drained: Draining | undefined
   /** What EC2 says to other groups, when it shall refuse them. */
   groupsRefused: Cause | undefined
+  sparesView: SparesView
   /** What each role's credentials are, or why there are none now. */
   readonly roles: Map<string, Omit<GivenCredentials, 'roleArn'> | Failure>
   /** Carries out what may be done now, of every holder, until nothing is left to do. */
@@ -87,6 +98,7 @@ export function fakeOrders(journal: Journal): FakeOrders {
     finds: [],
     drained: undefined,
     groupsRefused: undefined,
+    sparesView: NO_SPARES,
     roles: new Map(),
     async prepare(subnetIds) {
       orders.prepared.push([...subnetIds])
@@ -102,6 +114,15 @@ export function fakeOrders(journal: Journal): FakeOrders {
       registered: { cpuUnits: 2048, memoryMiB: 7680 },
       remaining: { cpuUnits: 2048 - 256, memoryMiB: 7680 - 512 },
     }),
+    place: (spec, count) => {
+      const ready = fitsOf(spec, journal.all())
+      return Array.from({ length: count }, (_, n) => {
+        const fit = ready[n]
+        if (fit === undefined) return { id: randomBytes(16).toString('hex'), spec }
+        return { id: fit.id, spec: takingOver(spec, fit), rows: fit.rows }
+      })
+    },
+    spares: () => orders.sparesView,
     isQueueFull: () => orders.isFull,
     slotsUsed: () =>
       1 + journal.living().filter(({ holder }) => holder.desired === 'running').length,

@@ -346,7 +346,8 @@ test('metrics tell the start of a task that took a spare over from others', asyn
   rig.journal.begin(id, { ...spec, kind: 'spare', containers: [] })
   rig.journal.append(id, { type: 'assigned', spec, rows: [] })
   rig.orders.start(id)
-  await vi.waitFor(async () => expect((await describeOne(rig, id)).lastStatus).toBe('RUNNING'))
+  const isUp = async () => expect((await describeOne(rig, id)).lastStatus).toBe('RUNNING')
+  await vi.waitFor(isUp, { timeout: 4000 })
   const { body } = await ask('GET', '/metrics')
   for (const way of ['warm', 'cold']) {
     expect(body).toContain(`enid_task_start_duration_seconds_count{way="${way}"} 1\n`)

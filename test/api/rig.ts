@@ -53,7 +53,8 @@ export async function openRig(
   const defects: unknown[] = []
   const keeper = new Services({
     ...{ journal, catalog, services, clock: machineClock },
-    runner: { advance: orders.start, stop: orders.stop },
+    runner: { stop: orders.stop },
+    ...{ place: orders.place, start: orders.start },
     prepare: orders.prepare,
     room: orders.room,
     draining: orders.draining,

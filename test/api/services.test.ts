@@ -58,11 +58,14 @@ async function described(name = 'web', include?: 'TAGS'[]): Promise<Service> {
 }
 
 const stable = () =>
-  vi.waitFor(async () => {
-    const { runningCount, desiredCount, deployments = [] } = await described()
-    expect([runningCount, deployments.length]).toEqual([desiredCount, 1])
-    expect(deployments[0]?.rolloutState).toBe('COMPLETED')
-  })
+  vi.waitFor(
+    async () => {
+      const { runningCount, desiredCount, deployments = [] } = await described()
+      expect([runningCount, deployments.length]).toEqual([desiredCount, 1])
+      expect(deployments[0]?.rolloutState).toBe('COMPLETED')
+    },
+    { timeout: 4000 },
+  )
 
 const tasks = async (change: { desiredStatus?: 'STOPPED' } = {}): Promise<string[]> =>
   (await rig.ecs.send(new ListTasksCommand({ serviceName: 'web', ...change }))).taskArns ?? []

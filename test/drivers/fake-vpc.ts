@@ -144,9 +144,10 @@ export class FakeVpc {
     for (let n = 1; p.has(`Filter.${n}.Name`); n++) {
       const name = p.get(`Filter.${n}.Name`) ?? ''
       const values = listOf(p, `Filter.${n}.Value`)
-      found = found.filter((address) =>
-        values.includes(name.startsWith('tag:') ? (address.tags[name.slice(4)] ?? '') : address.id),
-      )
+      found = found.filter(({ id, tags }) => {
+        if (name === 'tag-key') return values.some((key) => key in tags)
+        return values.includes(name.startsWith('tag:') ? (tags[name.slice(4)] ?? '') : id)
+      })
     }
     return found
   }

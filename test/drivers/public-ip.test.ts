@@ -7,7 +7,7 @@ import { openOrphans } from '../../agent/drivers/orphans.ts'
 import { publicIpDriver } from '../../agent/drivers/public-ip.ts'
 import { openSurvey } from '../../agent/drivers/survey.ts'
 import { useEc2 } from './ec2-rig.ts'
-import { eniDetails, job, mark, never, newHolderId, spec } from './jobs.ts'
+import { eniDetails, ipv6Details, job, mark, never, newHolderId, spec } from './jobs.ts'
 
 const rig = useEc2()
 const failing = (failure: Record<string, unknown>) => expect.objectContaining(failure)
@@ -48,6 +48,14 @@ test.for(['AllocateAddress', 'AssociateAddress'] as const)(
     expect(addresses()[0]).toMatchObject({ id: details.allocationId, eniId: 'eni-1' })
   },
 )
+
+test('for an ENI of IPv6 alone, as one that was lent may be, it is refused and none is allocated', async () => {
+  const given = jobOf('new', { known: { 'eni:0': ipv6Details() } })
+  const code = 'PublicIpWithoutIpv4'
+  await expect(driver().ensure(given, never())).rejects.toEqual(failing({ kind: 'refused', code }))
+  await driver().release(given, never())
+  expect(rig.fake.actions()).not.toContain('AllocateAddress')
+})
 
 // P411
 test('a release that knows none gives back what a lost answer has left', async () => {

@@ -38,7 +38,8 @@ export async function asDescribed(lab: string, ec2: EC2Client): Promise<Picture>
     links: ports.map(({ mark }) => mark),
     routes: ports.flatMap(({ mark, addresses }) => addresses.map((each) => `${each} ${mark}`)),
     neighbours: ports.flatMap(({ mac, addresses }) => addresses.map((each) => `${each} ${mac}`)),
-    sources: ports.flatMap(({ mac, addresses }) => addresses.map((each) => `${mac} ${each}`)),
+    guards: ports.flatMap(({ mark, mac }) => ['ip', 'ip6'].map((type) => `${mark} ${mac} ${type}`)),
+    sources: ports.flatMap(({ mark, addresses }) => addresses.map((each) => `${mark} ${each}`)),
     members: ports.flatMap(({ addresses, groups }) =>
       groups.flatMap((group) => addresses.map((each) => `${group} ${each}`)),
     ),
@@ -60,7 +61,7 @@ const OUTSIDE = ['lo', 'igw', 'eigw', 'noroute', 'noroute-end']
 
 type Nft = {
   chain?: { name: string }
-  rule?: { chain: string; comment?: string }
+  rule?: { family: string; chain: string; comment?: string; expr: { match?: { right: unknown } }[] }
   set?: { name: string; elem?: (string | { concat: string[] })[] }
 }
 
@@ -88,11 +89,15 @@ export function asEnforced(lab: string): Picture {
     links: links.map(({ ifalias }) => String(ifalias)),
     routes: routes.map(({ dst, dev }) => `${dst} ${markOf(dev)}`),
     neighbours: neighbours.map(({ dst, lladdr }) => `${dst} ${lladdr}`),
+    // A guard's last rule has no match: all that is left goes to the chain of all.
+    guards: rules
+      .filter(({ family, chain }) => family === 'netdev' && chain !== 'frames')
+      .map(({ chain, expr }) => [markOf(chain), ...expr.flatMap((each) => each.match?.right ?? [])])
+      .flatMap((words) => (words.length > 1 ? [words.join(' ')] : [])),
     sources: sets
       .filter(({ name }) => /^source_ipv[46]$/.test(name))
-      .flatMap(({ elem = [] }) =>
-        elem.map((e) => (e as { concat: string[] }).concat.slice(1).join(' ')),
-      ),
+      .flatMap(({ elem = [] }) => elem.map((e) => (e as { concat: [string, string] }).concat))
+      .map(([link, address]) => `${markOf(link)} ${address}`),
     members: sets.flatMap(({ name, elem = [] }) => {
       const group = /^ipv[46]-of-(.+)$/.exec(name)?.[1]
       return group === undefined ? [] : elem.map((each) => `${group} ${String(each)}`)

@@ -11,7 +11,15 @@ import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
 import type { Timeline } from './time.ts'
 import type { Container, Eni, SimWorld } from './world.ts'
-import { deservesStart, INSTANCES, NO_GROUP, OWN_GROUPS, QUARANTINE } from './world.ts'
+import {
+  deservesStart,
+  INSTANCES,
+  limitsOf,
+  NO_GROUP,
+  OTHER_GROUPS,
+  OWN_GROUPS,
+  QUARANTINE,
+} from './world.ts'
 
 /** A broken invariant. The message names it and the moment. */
 export class Broken extends Error {}
@@ -182,6 +190,7 @@ export class Checks implements Watching {
       const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
       if (air !== undefined) throw new Broken(`I7: ${row} of ${id} stands on ${air.row}, not there`)
     }
+    if (event.type === 'assigned') this.#ran.delete(id)
     if (event.type === 'restartAsked' && holder.desired === 'stopped') {
       throw new Broken(`I7: a restart was asked of ${id}, which is to stop`)
     }
@@ -197,6 +206,8 @@ export class Checks implements Watching {
       return
     }
     this.#stopped.set(id, reason)
+    // Whatever becomes of a spare, no task is hurt.
+    if (holder.spec.kind === 'spare') return
     if (event.type === 'refused' && WAITED_OUT.includes(event.cause.code)) {
       throw new Broken(`I9: ${id} did not wait: ${reason}`)
     }
@@ -228,7 +239,10 @@ export class Checks implements Watching {
       return holder.desired === 'running' && holder.spec.waitMs !== undefined && !isBegun
     })
     const first = waiting.toSorted((a, b) => a.timeline.createdAt - b.timeline.createdAt)[0]
-    const others = this.#all().filter((entry) => !waiting.includes(entry))
+    // A spare that is not given up yet is in nobody's way.
+    const isIdle = ({ holder: { spec, desired } }: Entry) =>
+      spec.kind === 'spare' && desired === 'running'
+    const others = this.#all().filter((entry) => !waiting.includes(entry) && !isIdle(entry))
     const isUp = ({ holder }: Entry) =>
       holder.desired === 'running' ||
       rows(holder.spec).some(({ id }) => rowState(holder, id).is !== 'none')
@@ -293,6 +307,7 @@ export class Checks implements Watching {
   #lacksOf(holder: Holder, eni: Eni, netns: string): string | undefined {
     if (eni.index === undefined) return 'the attachment'
     if (eni.card !== netns || !eni.configured) return `the link (${eni.card})`
+    if (eni.isUp !== (holder.spec.kind === 'task')) return `the link up or down (${eni.isUp})`
     if (!eni.guarded && !eni.isTheirs) return 'the guard'
     const spec = holder.spec.enis[Number(eni.row.slice('eni:'.length))]
     const isAddressed = spec?.publicIp !== undefined
@@ -315,7 +330,7 @@ export class Checks implements Watching {
       const { groups = [], isRefused } = this.#orders.get(`${id} ${n}`) ?? {}
       const last = groups.at(-1)
       if (last === undefined || isSame(last, securityGroupIds)) continue
-      const earlier = [OWN_GROUPS, ...groups.slice(0, -1)]
+      const earlier = [OWN_GROUPS, OTHER_GROUPS, ...groups.slice(0, -1)]
       if (isRefused && earlier.some((each) => isSame(each, securityGroupIds))) continue
       throw new Broken(`groups: ${id} was ordered ${last}, and is to have ${securityGroupIds}`)
     }
@@ -358,7 +373,7 @@ export class Checks implements Watching {
       const eni = this.#world.enis.get(job.known('eni', `eni:${n}`)?.eniId ?? '')
       // Somebody may drag the card out between the journal's word and this moment.
       if (!pauseRuns || eni === undefined || this.#world.dragged.has(eni.eniId)) return false
-      return eni.card !== netns || !eni.configured
+      return eni.card !== netns || !eni.configured || !eni.isUp
     })
   }
 
@@ -380,7 +395,17 @@ export class Checks implements Watching {
     const isAgain = [...this.#world.containers.values()].some(
       (c) => c.holderId === job.holderId && c.row === job.row && isStarted(c),
     )
-    if (!isAgain && this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
+    if (isAgain) return
+    if (this.#cardIsElsewhere(job)) throw new Broken('I2: a process before its link')
+    const { securityGroupIds: wanted = [] } = job.spec.enis[0] ?? {}
+    const accepted = this.#world.enis.get(job.known('eni', 'eni:0')?.eniId ?? '')?.accepted
+    if (wanted.length > 0 && accepted && !accepted.has(`${wanted}`)) {
+      throw new Broken(`I2: a process before EC2 accepted ${wanted}`)
+    }
+    const limits = this.#world.limits.get(job.holderId)
+    if (job.spec.cgroup && limits !== undefined && limits !== limitsOf(job.spec)) {
+      throw new Broken(`${job.row} of ${job.holderId} starts in ${limits}`)
+    }
   }
 }
 

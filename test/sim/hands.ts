@@ -281,11 +281,12 @@ export class Hands {
         throw new KernelError({ errno: 'EINTR', what: 'interrupted' })
       })
     return {
-      verify: ({ mac, netns }) =>
+      verify: ({ mac, netns, isDown = false }) =>
         look(() => {
           const eni = world.enis.get(mac)
           const different = (what: string) => [{ what, expected: 'there', seen: 'absent' }]
           if (eni?.card !== netns) return different('mac')
+          if (eni.isUp === isDown) return different('up')
           return eni.configured ? [] : different('route')
         }),
       findLink: (mac, netns = 'host') =>
@@ -353,8 +354,10 @@ export class Hands {
       })
       return promise
     }
+    // One that was repeated, answered and undone is not carried out once more after that (extensions.md).
     const there = timeline.after(isLate ? latencyMs : Math.min(LOCAL_MS, latencyMs), () => {
       const what = `${verb} ${job.row}`
+      if (isLentAttach && (life.isOver || signal.aborted)) return
       try {
         if (isFar && timeline.now < weather.ec2Until) throw absent('Ec2')
         if (isDocker(job) && timeline.now < weather.dockerUntil) throw absent('Docker')

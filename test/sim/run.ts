@@ -14,12 +14,15 @@ import { Queue } from '../../agent/queue.ts'
 import { Reconcile } from '../../agent/reconcile.ts'
 import { Runner } from '../../agent/runner.ts'
 import type { Services } from '../../agent/services.ts'
+import { Spares } from '../../agent/spares.ts'
 import { eventOf } from '../../agent/watch.ts'
 import { withGroups } from '../../state/amendment.ts'
 import { StateFileUnwritable } from '../../state/database.ts'
 import type { Entry } from '../../state/journal.ts'
 import { Journal } from '../../state/journal.ts'
 import { MIGRATIONS } from '../../state/migrations.ts'
+import { isSpare } from '../../state/spare.ts'
+import type { SpareRules } from '../../state/spare-plan.ts'
 import type { HolderId, Spec } from '../../state/spec.ts'
 import { lastStatus } from '../../state/status.ts'
 import { holdsNothing, isWaiting, kindOf, rowState, rows } from '../../state/task.ts'
@@ -31,8 +34,10 @@ import type { Faults, Weather } from './hands.ts'
 import { calm, Hands, LOCAL_MS, noFaults } from './hands.ts'
 import { SimServices } from './services.ts'
 import { Chance, drain, LifeClock, Timeline } from './time.ts'
-import { INSTANCES, LENT, NO_GROUP, OWN_GROUPS, SimWorld } from './world.ts'
+import { INSTANCES, LENT, NO_GROUP, OTHER_GROUPS, OWN_GROUPS, SimWorld } from './world.ts'
 
+/** Groups that EC2 does not know. */
+const WRONG = { securityGroupIds: [NO_GROUP] }
 const subnetIds = ['subnet-a', 'subnet-b', 'subnet-c']
 const deadlineMs = {
   eni: 120_000,
@@ -62,6 +67,9 @@ export type Outcome = {
   readonly released: number
   readonly deaths: number
   readonly restarts: number
+  /** Tasks that took over a spare, and spares that none did. */
+  readonly adopted: number
+  readonly idle: number
   /** Tasks that were begun for services. */
   readonly launches: number
   readonly events: number
@@ -114,6 +122,7 @@ type Life = {
   readonly runner: Runner
   readonly drain: Drain
   readonly queue: Queue
+  readonly spares: Spares
   readonly services: Services
   /** A person asks for a sweep. */
   sweep(): void
@@ -135,6 +144,9 @@ class Simulation {
   /** How likely the agent dies at any one moment of any step. */
   #mortality = 0
   #defect: unknown
+  readonly #spareRules: SpareRules
+  #spareSerial = 0
+  #adopted = 0
   #toBegin = 0
   #begun = 0
   #deaths = 0
@@ -151,6 +163,7 @@ class Simulation {
       eniCountMax,
     } as Host
     this.#world.keepGroups = this.#chance.happens(0.5)
+    this.#spareRules = someRules(this.#chance)
     for (const statements of MIGRATIONS) this.#db.exec(statements)
     this.#ending = new Ending({
       world: this.#world,
@@ -184,8 +197,10 @@ class Simulation {
     const taskCount = 1 + this.#chance.below(8)
     this.#weather.faults = this.#someFaults()
     this.#mortality = this.#chance.pick([0, 0.003, 0.01, 0.03])
+    // Some come while there are spares already.
+    const windowMs = this.#chance.pick([3_000, 3_000, 60_000])
     for (let n = 0; n < taskCount; n++) {
-      this.#timeline.after(this.#chance.below(3000), () => {
+      this.#timeline.after(this.#chance.below(windowMs), () => {
         this.#toBegin -= 1
         this.#begin(n)
       })
@@ -210,6 +225,7 @@ class Simulation {
     if (this.#chance.happens(0.05)) await this.#quiet(3 * HOUR_MS)
     this.#services.end()
     await this.#settle('the end of its services')
+    this.#life.spares.close()
     for (const { id } of this.#life.journal.all()) {
       this.#life.runner.stop(id, { code: 'UserInitiated', reason: 'the end' })
     }
@@ -234,10 +250,11 @@ class Simulation {
       reasons[reason] = (reasons[reason] ?? 0) + 1
     }
     const { released, restarts } = this.#checks
-    const [deaths, events] = [this.#deaths, this.#events]
+    const [deaths, events, adopted] = [this.#deaths, this.#events, this.#adopted]
+    const idle = this.#life.journal.all().filter(({ holder }) => isSpare(holder)).length
     const { launches } = this.#services
     const lifecycles = this.#begun + launches
-    return { lifecycles, released, deaths, restarts, launches, events, reasons }
+    return { lifecycles, released, deaths, restarts, launches, adopted, idle, events, reasons }
   }
 
   /** Faults of every size, none at all among them. */
@@ -276,7 +293,8 @@ class Simulation {
 
   /** What a task, or those of a service, may be. */
   #someSpec(): Spec {
-    const eni = { subnetIds, securityGroupIds: [], tags: {} }
+    const securityGroupIds = this.#chance.pick([[], [], [], OTHER_GROUPS])
+    const eni = { subnetIds, securityGroupIds, tags: {} }
     const restart = { ignoredExitCodes: [], attemptPeriodMs: this.#chance.pick([0, 2000]) }
     const containers = this.#chance.pick([
       [container('web')],
@@ -295,29 +313,37 @@ class Simulation {
 
   /** As RunTask does: only what fits begins. */
   #begin(n: number): void {
-    const { journal, queue, runner, drain } = this.#life
-    const id = n.toString(16).padStart(32, '0')
+    const { journal, queue, runner, drain, spares } = this.#life
     const borrowed = journal.all().flatMap(({ holder }) => {
       const isOver = holder.desired === 'stopped' && holdsNothing(holder)
       return isOver ? [] : holder.spec.enis.flatMap(({ lentEniId }) => lentEniId ?? [])
     })
     const lentEniId = LENT.find((eniId) => !borrowed.includes(eniId))
-    const lent = this.#chance.happens(0.15) && lentEniId !== undefined ? { lentEniId } : {}
+    const isLent = this.#chance.happens(0.15) && lentEniId !== undefined
+    const isWrong = !isLent && this.#chance.happens(0.1)
+    const odd = isLent ? { lentEniId, securityGroupIds: [] } : isWrong ? WRONG : {}
     // By the id, not by chance, as in withVolume.
     const ahead = n % 4 === 0 ? {} : { madeAhead: true as const }
     const one = this.#someSpec()
-    const enis = one.enis.map((eni, n) => (n === 0 ? { ...eni, ...lent } : eni))
+    const enis = one.enis.map((eni, n) => (n === 0 ? { ...eni, ...odd } : eni))
     const given = { ...one, enis, ...ahead }
     if (drain.view() !== undefined) return
     // What does not fit waits, where whoever asks is willing to.
     const fits = queue.room(given).taskCount > 0
     const waitMs = this.#chance.pick([undefined, 20_000, 600_000])
     if (!fits && (waitMs === undefined || queue.room(given).isTooBig)) return
-    const begun = fits || waitMs === undefined ? given : { ...given, waitMs }
+    const [placed] = fits ? spares.place(given, 1) : [{ spec: { ...given, waitMs } }]
+    if (placed === undefined) return
+    const rows = 'rows' in placed ? placed.rows : undefined
+    const id = 'id' in placed && rows !== undefined ? placed.id : n.toString(16).padStart(32, '0')
+    const begun = placed.spec as Spec
     asked(() => {
-      journal.begin(id, this.#chance.happens(0.3) ? withVolume(id, begun) : begun)
+      const spec = this.#chance.happens(0.3) ? withVolume(id, begun) : begun
+      journal.place({ id, spec, ...(rows && { rows }) })
       this.#begun += 1
+      if (rows !== undefined) this.#adopted += 1
       queue.look()
+      spares.started(id)
       runner.advance(id)
     })
   }
@@ -500,8 +526,20 @@ class Simulation {
         throw new Dead()
       },
     })
-    const tell = runner.tell.bind(runner)
-    const reconcile = new Reconcile({
+    const queue = new Queue({
+      ...{ journal, facts: placement, runner, clock, onDefect },
+      isDraining: () => ending.view() !== undefined,
+    })
+    const silent = { info: () => {}, warn: () => {} }
+    const spares = new Spares({
+      ...{ journal, runner, queue, facts: placement, rules: this.#spareRules, clock, onDefect },
+      draining: () => ending.view(),
+      noticed: (id) => reconcile.noticed(id),
+      log: silent,
+      newId: () => `5${(++this.#spareSerial).toString(16).padStart(31, '0')}`,
+    })
+    const tell = spares.tell.bind(spares)
+    const reconcile: Reconcile = new Reconcile({
       journal,
       instanceId: INSTANCES.own,
       journalSince: 0,
@@ -509,18 +547,20 @@ class Simulation {
       orphans: hands.orphans,
       tell,
       clock,
-      log: { info: () => {}, warn: () => {} },
+      log: silent,
       onDefect,
       keepGroups: this.#world.keepGroups,
-    })
-    const queue = new Queue({
-      ...{ journal, facts: placement, runner, clock, onDefect },
-      isDraining: () => ending.view() !== undefined,
     })
     const services = this.#services.born({
       ...{ clock, journal, runner, onDefect, mayWrite: journal.mayWrite },
       prepare: () => hands.describeSubnets(),
       room: (given) => queue.room(given),
+      place: (given, count) => spares.place(given, count),
+      start: (id) => {
+        queue.look()
+        spares.started(id)
+        runner.advance(id)
+      },
       draining: () => ending.view(),
     })
     const sweep = () => {
@@ -531,14 +571,15 @@ class Simulation {
     const start = () => {
       services.start()
       queue.look()
+      spares.start()
       reconcile.start()
       watchLinks({ journal, kernel: hands.eyes, host: this.#host, clock, tell, onDefect })
     }
-    return { clock, journal, runner, drain: ending, queue, services, sweep, start }
+    return { clock, journal, runner, drain: ending, queue, spares, services, sweep, start }
   }
 
   #stopOne(): void {
-    const all = this.#life.journal.all()
+    const all = this.#life.journal.all().filter(({ holder }) => !isSpare(holder))
     if (all.length === 0) return
     const stop = { code: 'UserInitiated', reason: 'asked' } as const
     asked(() => this.#life.runner.stop(this.#chance.pick(all).id, stop))
@@ -551,7 +592,7 @@ class Simulation {
       [...holder.spec.enis.keys()].flatMap((n) => {
         const { is, details } = rowState(holder, `eni:${n}`)
         const isThere = holder.desired === 'running' && is !== 'none' && details !== undefined
-        return isThere ? [{ id, holder, n }] : []
+        return isThere && !isSpare(holder) ? [{ id, holder, n }] : []
       }),
     )
     if (all.length === 0) return
@@ -661,4 +702,19 @@ function withVolume(id: HolderId, given: Spec): Spec {
       : { name: 'data', kind: 'nfs', fileSystemId: 'fs-12345678', rootDirectory: '/' }
   const containers = given.containers.map((one) => ({ ...one, mounts }))
   return { ...given, containers, volumes: [data] }
+}
+
+/** No spares in half of the runs; else few or many, of named pools, one of a subnet, or of launches. */
+function someRules(chance: Chance): SpareRules {
+  const pool = (securityGroupIds: readonly string[]) => ({ subnetId: 'subnet-a', securityGroupIds })
+  const target = chance.pick([1, 2, 4])
+  const max = target + chance.below(3)
+  const none = { target: 0, max: 0 }
+  return chance.pick<SpareRules>([
+    { ...none, listed: [] },
+    { ...none, listed: [] },
+    { target, max, listed: [] },
+    { ...none, listed: [{ ...pool([]), target, max }] },
+    { ...none, listed: [pool([]), pool(OTHER_GROUPS)].map((each) => ({ ...each, target, max })) },
+  ])
 }

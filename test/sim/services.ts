@@ -33,7 +33,7 @@ type Options = {
 /** What of one life of the agent the services live on. */
 type Life = Pick<
   ServicesOptions,
-  'journal' | 'runner' | 'room' | 'draining' | 'prepare' | 'onDefect'
+  'journal' | 'runner' | 'room' | 'place' | 'start' | 'draining' | 'prepare' | 'onDefect'
 > & { readonly clock: LifeClock; readonly mayWrite: () => void }
 
 /** The store of one life: it writes nothing when that is over, or when the disk is full. */
@@ -82,7 +82,11 @@ export class SimServices {
       ...{ ...life, services, catalog: new Catalog(db, life.clock.now) },
       log: { info: () => {}, warn: () => {} },
       // It begins with another digit than those of tasks that were run.
-      newId: () => `f${hex().slice(1)}${hex()}${hex()}${hex()}`,
+      place: (spec, count) =>
+        life.place(spec, count).map((each) => {
+          if (each.rows !== undefined) return each
+          return { ...each, id: `f${hex().slice(1)}${hex()}${hex()}${hex()}` }
+        }),
     })
     this.#journal = life.journal
     this.#store = services

@@ -23,9 +23,9 @@ test(`${SEED_COUNT} seeds hold every invariant at every moment, settle, and leav
   // A simulation in which nothing ever happens proves nothing.
   expect(total.lifecycles).toBeGreaterThan(2 * SEED_COUNT)
   expect(total.deaths).toBeGreaterThan(SEED_COUNT)
-  expect(total.restarts).toBeGreaterThan(SEED_COUNT / 10)
+  expect(total.restarts).toBeGreaterThan(SEED_COUNT / 20)
   expect(total.launches).toBeGreaterThan(SEED_COUNT / 2)
-}, 120_000)
+}, 240_000)
 
 // P2, P126
 test('the same seed gives the same run', async () => {

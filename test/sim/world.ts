@@ -6,7 +6,7 @@ import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { containerOf, eniOf, numberOf } from '../../agent/drivers/driver.ts'
 import { linkGone } from '../../agent/drivers/link.ts'
 import { Failure } from '../../agent/failure.ts'
-import type { ContainerSpec, HolderId } from '../../state/spec.ts'
+import type { ContainerSpec, HolderId, Spec } from '../../state/spec.ts'
 import { type Exit, isLent, type RowId } from '../../state/task.ts'
 import type { Chance, Timeline } from './time.ts'
 
@@ -29,13 +29,18 @@ export type Eni = {
   /** Where its card is: nowhere, on the host, or in a namespace. */
   card: 'none' | 'host' | string
   configured: boolean
+  isUp: boolean
   /** Somebody took our tags off. */
   stripped: boolean
   groups: readonly string[]
+  /** All that it ever wore by our doing, in words: EC2 had accepted them. */
+  readonly accepted: Set<string>
 }
 
 /** The security groups of every simulated task, until others are ordered. */
 export const OWN_GROUPS = ['sg-own']
+/** Those of tasks that want others than most. */
+export const OTHER_GROUPS = ['sg-other']
 /** Where somebody puts an ENI whose task he does not trust; and a group that EC2 does not know. */
 export const QUARANTINE = ['sg-quarantine']
 export const NO_GROUP = 'sg-none'
@@ -92,6 +97,8 @@ export class SimWorld {
   readonly volumes = new Map<string, Whose & { readonly createdAt: number }>()
   /** Holders that have a cgroup. */
   readonly cgroups = new Set<HolderId>()
+  /** The limits of each, in words, once they were written. */
+  readonly limits = new Map<HolderId, string>()
   /** Processes that containerd runs, and that Docker does not know of, by holder and row. */
   readonly forgotten = new Map<string, Job>()
   /** What a token made, also when that is gone: EC2 remembers tokens for a day. */
@@ -146,6 +153,11 @@ export class SimWorld {
       this.#declined.add(job.token)
       throw new Failure('refused', 'SubnetFull', 'no room', { ofChoice: true })
     }
+    const asked = eniOf(job).securityGroupIds
+    const groups = asked.length === 0 ? OWN_GROUPS : asked
+    if (groups.includes(NO_GROUP)) {
+      throw new Failure('refused', 'InvalidGroup.NotFound', 'no such group')
+    }
     const eni: Eni = {
       eniId: `eni-${++this.#serial}`,
       token: job.token,
@@ -158,8 +170,10 @@ export class SimWorld {
       guarded: false,
       card: 'none',
       configured: false,
+      isUp: false,
       stripped: false,
-      groups: OWN_GROUPS,
+      groups,
+      accepted: new Set([`${groups}`]),
     }
     this.enis.set(eni.eniId, eni)
     this.tokens.set(job.token, eni.eniId)
@@ -185,6 +199,7 @@ export class SimWorld {
     else if (isPutOn) this.overtaken.delete(eni.eniId)
     this.#orders.set(eni.eniId, Math.max(latest, groupsOrder))
     if (isPutOn || this.keepGroups) eni.groups = wanted
+    if (isPutOn || this.keepGroups) eni.accepted.add(`${wanted}`)
     return { ...known, securityGroupIds: wanted, ...(groupsOrder > 0 && { groupsOrder }) }
   }
 
@@ -192,9 +207,10 @@ export class SimWorld {
   placeTheirs(eniId: string): void {
     const whose = { holderId: '', row: 'eni:0' as const, isTheirs: true }
     const parts = { eniId, token: eniId, subnetId: 'subnet-a', ...whose }
-    const state = { guarded: false, card: 'none', configured: false, stripped: false }
+    const state = { guarded: false, card: 'none', configured: false, isUp: false, stripped: false }
+    const accepted = new Set([`${OWN_GROUPS}`])
     const ipv4 = this.#freeAddress()
-    const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS }
+    const eni = { ...parts, ...state, ipv4, pluggedByOwner: false, groups: OWN_GROUPS, accepted }
     this.enis.set(eniId, eni)
   }
 
@@ -245,6 +261,7 @@ export class SimWorld {
     // what it made, or makes what a late one would have made; a refusal proves that there is none.
     if (job.known('eni', job.row) === undefined && !this.tokens.has(job.token)) {
       if (job.choice === undefined || this.#declined.has(job.token)) return
+      if (eniOf(job).securityGroupIds.includes(NO_GROUP)) return
       this.createEni(job, declineLikelihood)
     }
     const eni = this.#eniOf(job)
@@ -335,8 +352,9 @@ export class SimWorld {
     return { containerId, netns: containerId }
   }
 
-  makeCgroup({ holderId }: Job): Details['cgroup'] {
+  makeCgroup({ holderId, spec }: Job): Details['cgroup'] {
     this.cgroups.add(holderId)
+    this.limits.set(holderId, limitsOf(spec))
     return { path: `enid/${holderId}` }
   }
 
@@ -350,6 +368,7 @@ export class SimWorld {
       if (process.holderId === holderId) this.forgotten.delete(key)
     }
     this.cgroups.delete(holderId)
+    this.limits.delete(holderId)
   }
 
   /** dockerd is killed in the instant in which its containerd starts this container. */
@@ -386,6 +405,8 @@ export class SimWorld {
     }
     eni.card = netns
     eni.configured = true
+    // A spare's stands down until a task takes it over.
+    eni.isUp = job.spec.kind !== 'spare'
     this.#tellChanged(netns)
     return { ifindex: 1, mtu: 9001, gatewayMac: '' }
   }
@@ -559,6 +580,12 @@ export class SimWorld {
       })
     }
     if (taken !== undefined) {
+      // Somebody takes a link up, or down.
+      deeds.push(() => {
+        this.dragged.add(taken.eniId)
+        this.#tellChanged(taken.card)
+        taken.isUp = !taken.isUp
+      })
       for (const card of [taken.card, 'host']) {
         deeds.push(() => {
           this.dragged.add(taken.eniId)
@@ -616,6 +643,9 @@ export class SimWorld {
     }
   }
 }
+
+/** The limits of a holder's cgroup, in words. */
+export const limitsOf = ({ cgroup }: Spec): string => JSON.stringify(cgroup ?? {})
 
 function unplug(eni: Eni): void {
   delete eni.index

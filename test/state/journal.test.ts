@@ -70,7 +70,9 @@ describe('the journal', () => {
     const journal = new Journal(db, now)
     const roles = { task: 'arn:aws:iam::123456789012:role/web' }
     const idOf = (of: Journal, id: string) => of.get(id)?.holder.spec.roles?.credentialsId
-    for (const id of ['a', 'b']) journal.begin(id, spec({ roles }))
+    journal.begin('a', spec({ roles }))
+    journal.begin('b', spec({ kind: 'spare', containers: [] }))
+    journal.assign('b', spec({ roles }), [])
     journal.begin('c', spec({ roles: { execution: roles.task } }))
     const ids = ['a', 'b'].map((id) => idOf(journal, id))
     expect(new Set(ids).size).toBe(2)
@@ -123,6 +125,28 @@ describe('the journal', () => {
     const journal = new Journal(db, now)
     expect(journal.all().map(({ id }) => id)).toEqual(['good'])
     expect(journal.quarantined).toMatchObject([{ id: 'bad' }])
+    db.close()
+  })
+
+  test('of several events at once nobody is told before all are on the disk, and nothing of a commit that fails', () => {
+    const db = openDatabase(path)
+    const journal = new Journal(db, now)
+    const stop = { code: 'UserInitiated', reason: 'a test' } as const
+    journal.begin('a', spec())
+    const told: string[] = []
+    journal.follow(({ holder }, event) => told.push(`${event.type} ${holder.desired}`))
+    expect(() =>
+      journal.atOnce(() => {
+        journal.append('a', { type: 'stopAsked', stop })
+        throw new Error('and then the disk was full')
+      }),
+    ).toThrow('full')
+    expect([told, journal.get('a')?.holder.desired]).toEqual([[], 'running'])
+    journal.atOnce(() => {
+      journal.append('a', { type: 'stopAsked', stop })
+      expect(told).toEqual([])
+    })
+    expect(told).toEqual(['stopAsked stopped'])
     db.close()
   })
 

@@ -214,12 +214,12 @@ async function takeIn(
     const what = `no answer from the gateway ${who.join(' and ')} in ${waited} ms; is the ENI attached to this instance, and in that subnet?`
     throw new KernelError({ errno: 'EHOSTUNREACH', what, mac, netns })
   }
-  const gatewayMs = round(answered - placed)
+  if (request.isDown) await thread.call('lowerLink', { ...request, mtu }, signal)
   return {
     ifindex,
     mtu,
     gatewayMac,
-    timings: { ...timings, gatewayMs, totalMs: round(answered - begun) },
+    timings: { ...timings, gatewayMs: round(answered - placed), totalMs: round(answered - begun) },
   }
 }
 

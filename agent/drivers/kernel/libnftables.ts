@@ -11,8 +11,11 @@ export type NftExpression =
   | { readonly counter: null | { readonly packets: number; readonly bytes: number } }
   | { readonly accept: null }
   | { readonly drop: null }
-  | { readonly notrack: null }
-  | { readonly dnat: { readonly addr: string; readonly port: number } }
+  | { readonly mangle: { readonly key: NftPort; readonly value: number } }
+
+type NftPort = {
+  readonly payload: { readonly protocol: 'tcp'; readonly field: 'sport' | 'dport' }
+}
 
 /** A comparison. */
 export type NftMatch = {
@@ -21,7 +24,7 @@ export type NftMatch = {
     | { readonly meta: { readonly key: 'protocol' | 'iifname' } }
     | { readonly payload: { readonly base: 'll'; readonly offset: number; readonly len: number } }
     | { readonly payload: { readonly protocol: 'ip' | 'ip6'; readonly field: 'saddr' | 'daddr' } }
-    | { readonly payload: { readonly protocol: 'tcp'; readonly field: 'dport' } }
+    | NftPort
   readonly right: string | number
 }
 
@@ -35,7 +38,7 @@ export type NftChain = {
   readonly family: NftFamily
   readonly table: string
   readonly name: string
-  readonly type: 'filter' | 'nat'
+  readonly type: 'filter'
   readonly hook: 'egress' | 'prerouting' | 'output'
   readonly dev?: string
   readonly prio: number

@@ -35,6 +35,8 @@ export type LinkExpectation = {
   readonly ipv6Gateway?: string
   /** Whether the instance metadata service is kept out of the task's reach. */
   readonly blockImds: boolean
+  /** It stands ready, and down: a spare's. Its routes and IPv6 addresses come when it goes up. */
+  readonly isDown?: boolean
   /** Whether the task endpoint's address and rule stand beside it; absent: not looked at. */
   readonly endpoint?: boolean
 }

@@ -110,7 +110,7 @@ function ownTableRows(
   expectation: LinkExpectation,
   netlink: NetlinkSocket,
   ifindex: number,
-): [string, string, string][] {
+): Row[] {
   const { table } = expectation
   if (table === undefined) return []
   const words = (rules: readonly FibRule[]) => rules.map(ruleText).sort().join('; ')
@@ -127,26 +127,16 @@ export const isDefault = ({ destination }: RouteRecord): boolean => destination 
 const isOnLink = ({ destination, gateway }: RouteRecord, subnet: string): boolean =>
   destination === subnet && gateway === undefined
 
-/** How a link inside a namespace differs from what is expected; empty when it does not. */
-export function differences(
-  expectation: LinkExpectation,
-  inside: { netlink: NetlinkSocket; nft: Nftables },
-): Difference[] {
-  const { netlink, nft } = inside
-  const { mac, name, alias, mtu, blockImds, endpoint } = expectation
-  const links = netlink.dump(dumpLinks(), decodeLink)
-  const link = links.find((candidate) => isCard(candidate, mac))
-  if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
-  const list = (words: readonly string[]): string => [...words].sort().join(' ')
-  const routes = routesSeen(netlink, link.ifindex, expectation.table)
+type Row = [what: string, expected: string, seen: string]
+
+const list = (words: readonly string[]): string => [...words].sort().join(' ')
+
+/** What a link has while it is up. */
+function upRows(expectation: LinkExpectation, netlink: NetlinkSocket, ifindex: number): Row[] {
+  const routes = routesSeen(netlink, ifindex, expectation.table)
   const subnets = subnetsExpected(expectation).map((s) => `${s.network}/${s.prefixLength}`)
-  const mtuExpected = link.mtuMax === 0 ? mtu : Math.min(mtu, link.mtuMax)
-  const rows: [what: string, expected: string, seen: string][] = [
-    ['name', name, link.name],
-    ['alias', alias, link.alias],
-    ['up', 'true', String(link.up)],
-    ['mtu', String(mtuExpected), String(link.mtu)],
-    ['addresses', list(cidrsExpected(expectation)), list(cidrsSeen(netlink, link.ifindex))],
+  return [
+    ['addresses', list(cidrsExpected(expectation)), list(cidrsSeen(netlink, ifindex))],
     [
       'default routes',
       list(gatewaysExpected(expectation)),
@@ -157,7 +147,35 @@ export function differences(
       list(subnets),
       list(subnets.filter((subnet) => routes.some((route) => isOnLink(route, subnet)))),
     ],
-    ...ownTableRows(expectation, netlink, link.ifindex),
+    ...ownTableRows(expectation, netlink, ifindex),
+  ]
+}
+
+/** What it has left while it is down: the kernel takes its routes and its IPv6 addresses. */
+function downRows(expectation: LinkExpectation, netlink: NetlinkSocket, ifindex: number): Row[] {
+  const isIpv4 = (cidr: string) => !cidr.includes(':')
+  const expected = cidrsExpected(expectation).filter(isIpv4)
+  const seen = cidrsSeen(netlink, ifindex).filter(isIpv4)
+  return [['addresses', list(expected), list(seen)]]
+}
+
+/** How a link inside a namespace differs from what is expected; empty when it does not. */
+export function differences(
+  expectation: LinkExpectation,
+  inside: { netlink: NetlinkSocket; nft: Nftables },
+): Difference[] {
+  const { netlink, nft } = inside
+  const { mac, name, alias, mtu, blockImds, endpoint, isDown = false } = expectation
+  const links = netlink.dump(dumpLinks(), decodeLink)
+  const link = links.find((candidate) => isCard(candidate, mac))
+  if (link === undefined) return [{ what: 'mac', expected: mac, seen: 'no link with this MAC' }]
+  const mtuExpected = link.mtuMax === 0 ? mtu : Math.min(mtu, link.mtuMax)
+  const rows: Row[] = [
+    ['name', name, link.name],
+    ['alias', alias, link.alias],
+    ['up', String(!isDown), String(link.up)],
+    ['mtu', String(mtuExpected), String(link.mtu)],
+    ...(isDown ? downRows : upRows)(expectation, netlink, link.ifindex),
     [
       'IMDS block',
       blockImds ? blockGistExpected(name, alias) : 'absent',

@@ -60,8 +60,11 @@ function mtuFor(link: LinkRecord, wanted: number): number {
   return link.mtuMax === 0 ? wanted : Math.min(wanted, link.mtuMax)
 }
 
-/** Puts the link into the namespace and configures it; throws unless it reads back as expected. */
-export function placeLink(world: World, request: LinkExpectation): Placed {
+/**
+ * Puts the link into the namespace and configures it; throws unless it reads back as expected. One
+ * that is to stand down is up as well by then: whether its gateways answer is seen only so.
+ */
+export function placeLink(world: World, { isDown: _, ...request }: LinkExpectation): Placed {
   const { mac, netns } = request
   return located({ mac, netns }, () =>
     workInside(world, netns, (inside) => {
@@ -76,15 +79,30 @@ export function placeLink(world: World, request: LinkExpectation): Placed {
       const blockMs = lap()
       const mtu = configure(world, inside, link, request)
       const configureMs = lap()
-      const wrong = differences({ ...request, mtu }, inside)
-      if (wrong.length > 0) {
-        const words = wrong.map(({ what, expected, seen }) => `${what}: ${seen}, not ${expected}`)
-        throw new KernelError({ errno: 'EIO', what: `read back ${words.join('; ')}` })
-      }
+      readBack({ ...request, mtu }, inside)
       const timings = { findMs, moveMs, blockMs, configureMs, verifyMs: lap() }
       return { ifindex: link.ifindex, mtu, timings }
     }),
   )
+}
+
+/** Takes a link that stands as expected down; throws unless it reads back so. */
+export function lowerLink(world: World, request: LinkExpectation): void {
+  const { mac, netns } = request
+  located({ mac, netns }, () =>
+    workInside(world, netns, (inside) => {
+      const link = ensureNamed(inside.netlink, request)
+      inside.netlink.transact([setLink(link.ifindex, { up: false })])
+      readBack(request, inside)
+    }),
+  )
+}
+
+function readBack(request: LinkExpectation, inside: Inside): void {
+  const wrong = differences(request, inside)
+  if (wrong.length === 0) return
+  const words = wrong.map(({ what, expected, seen }) => `${what}: ${seen}, not ${expected}`)
+  throw new KernelError({ errno: 'EIO', what: `read back ${words.join('; ')}` })
 }
 
 /** Down first: whoever brought it up is out of the way, and the move is 3 ms faster. */

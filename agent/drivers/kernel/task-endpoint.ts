@@ -1,11 +1,13 @@
 // The way from a task to its agent: a listener born in the task's own namespace, so that the socket a
 // request arrives on says whose it is. No link, bridge or rule of the host is part of it.
 //
-//   127.0.0.0/8 of the task (lo)   169.254.170.2:80 ──nft output──▶ 169.254.170.2:51679  our socket
+//   asked at 169.254.170.2:80 ──out: port 51679──▶ our socket ──in: from port 80──▶ who asked     (lo)
 //
-// On port 80 itself our socket would keep the task's own server from binding 0.0.0.0:80. Turning one
-// port into another takes conntrack, so everything else in the namespace is kept out of that. What
-// comes for the address by a card is dropped: Linux would take it, whichever interface has the address.
+// On port 80 itself our socket would keep the task's own server from binding 0.0.0.0:80. The port is
+// written over on the way there and on the way back, which takes no conntrack: that would cost every
+// packet of the task (bench/README.md), and would be the task's own to do without. So our port itself
+// answers nobody. What comes for the address by a card is dropped: Linux would take it, whichever
+// interface has the address.
 
 import { ENDPOINT } from '../../../state/task-endpoint.ts'
 import { type World, workInside } from './inside.ts'
@@ -41,8 +43,8 @@ const LOOPBACK_IFINDEX = 1
 const BACKLOG = 128
 const ON = Buffer.of(1, 0, 0, 0)
 const TABLE: NftTable = { family: 'ip', name: 'enid-endpoint' }
-/** The kernel's own numbers: before conntrack (-200), and with it (-100, NF_IP_PRI_NAT_DST). */
-const PRIO = { raw: -300, nat: -100 }
+/** Before conntrack (-200), where the task has one for itself: it knows our port alone. */
+const PRIO_RAW = -300
 
 /**
  * Opens the listener in the namespace (or takes the one that is `there`), with its address on `lo`
@@ -131,47 +133,33 @@ function ownAddress(): Buffer {
 function objects(): NftObject[] {
   const at = { family: TABLE.family, table: TABLE.name } as const
   const { address, port, ownPort } = ENDPOINT
-  const ip = (field: 'saddr' | 'daddr', op: '==' | '!='): NftExpression => ({
-    match: { op, left: { payload: { protocol: 'ip', field } }, right: address },
+  const is = (left: NftMatch['left'], op: '==' | '!=', right: string | number): NftExpression => ({
+    match: { op, left, right },
   })
-  const toPort: NftMatch = {
-    op: '==',
-    left: { payload: { protocol: 'tcp', field: 'dport' } },
-    right: port,
-  }
-  const raw = (hook: 'output' | 'prerouting'): NftObject[] => [
-    {
-      chain: { ...at, name: `raw-${hook}`, type: 'filter', hook, prio: PRIO.raw, policy: 'accept' },
-    },
-    {
-      rule: {
-        ...at,
-        chain: `raw-${hook}`,
-        expr: [ip('saddr', '!='), ip('daddr', '!='), { notrack: null }],
-      },
-    },
-  ]
-  const byCard: NftMatch = { op: '!=', left: { meta: { key: 'iifname' } }, right: 'lo' }
+  const ip = (field: 'saddr' | 'daddr') => ({ payload: { protocol: 'ip', field } }) as const
+  const tcp = (field: 'sport' | 'dport') => ({ payload: { protocol: 'tcp', field } }) as const
+  const iifname = { meta: { key: 'iifname' } } as const
+  const over = (key: ReturnType<typeof tcp>, value: number) => ({ mangle: { key, value } })
+  const chain = (name: string, hook: 'output' | 'prerouting'): NftObject => ({
+    chain: { ...at, name, type: 'filter', hook, prio: PRIO_RAW, policy: 'accept' },
+  })
+  const rule = (name: string, expr: NftExpression[]): NftObject => ({
+    rule: { ...at, chain: name, expr },
+  })
+  // Each begins with what tells it from nearly every packet: that is all such a packet costs.
   return [
     { table: TABLE },
-    ...raw('output'),
-    ...raw('prerouting'),
-    {
-      rule: {
-        ...at,
-        chain: 'raw-prerouting',
-        expr: [{ match: byCard }, ip('daddr', '=='), { drop: null }],
-      },
-    },
-    {
-      chain: { ...at, name: 'nat', type: 'nat', hook: 'output', prio: PRIO.nat, policy: 'accept' },
-    },
-    {
-      rule: {
-        ...at,
-        chain: 'nat',
-        expr: [ip('daddr', '=='), { match: toPort }, { dnat: { addr: address, port: ownPort } }],
-      },
-    },
+    chain('out', 'output'),
+    rule('out', [is(ip('daddr'), '!=', address), { accept: null }]),
+    rule('out', [is(tcp('dport'), '==', ownPort), { drop: null }]),
+    rule('out', [is(tcp('dport'), '==', port), over(tcp('dport'), ownPort)]),
+    chain('in', 'prerouting'),
+    rule('in', [is(ip('daddr'), '==', address), is(iifname, '!=', 'lo'), { drop: null }]),
+    rule('in', [
+      is(ip('saddr'), '==', address),
+      is(iifname, '==', 'lo'),
+      is(tcp('sport'), '==', ownPort),
+      over(tcp('sport'), port),
+    ]),
   ]
 }

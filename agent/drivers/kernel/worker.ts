@@ -19,7 +19,7 @@ import { Namespaces } from './netns.ts'
 import { RTM_NEWLINK, RTMGRP_LINK } from './rtnetlink.ts'
 import { decodeLink, type LinkCounts } from './rtnetlink-record.ts'
 import { countLinks, isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
-import { type Placed, placeLink } from './take-in.ts'
+import { lowerLink, type Placed, placeLink } from './take-in.ts'
 import { openEndpoint, takeUpEndpoint } from './task-endpoint.ts'
 
 /** What the main thread can ask for: a name, what goes in, what comes out. */
@@ -28,6 +28,7 @@ export type Calls = {
   links: (input: { netns: string | undefined }) => Link[]
   countLinks: (input: { netns: string }) => Record<string, LinkCounts>
   placeLink: (input: LinkExpectation) => Placed
+  lowerLink: (input: LinkExpectation) => void
   askGateway: (input: GatewayQuestion) => string | undefined
   returnLink: (input: GiveBackRequest) => FoundLink | undefined
   verifyLink: (input: LinkExpectation) => Difference[]
@@ -68,6 +69,7 @@ function createCalls(world: World): Calls {
     links: ({ netns }) => surveyLinks(world, netns),
     countLinks: ({ netns }) => countLinks(world, netns),
     placeLink: (input) => placeLink(world, input),
+    lowerLink: (input) => lowerLink(world, input),
     askGateway: (input) => askGateway(world, input),
     returnLink: (input) => returnLink(world, input),
     verifyLink: (input) => verifyLink(world, input),
