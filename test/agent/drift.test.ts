@@ -92,6 +92,19 @@ const events = () => told.map(({ event }) => event)
 const times = () => looks.map(({ at }) => at)
 
 describe('without a word of the kernel', () => {
+  // P487
+  test('of a hundred links four a second are looked at', async () => {
+    for (let n = 0; n < 98; n++) journal.begin(`t${n}`, spec())
+    for (const { id } of journal.living()) climb(id)
+    watch()
+    await clock.pass(24_999)
+    expect(looks).toHaveLength(0)
+    await clock.pass(1)
+    expect(looks).toHaveLength(100)
+    await clock.pass(25_000)
+    expect(looks).toHaveLength(200)
+  })
+
   // P60
   test('links are looked at every ten seconds, and one that stands as it should is no news', async () => {
     climb('a')
