@@ -186,9 +186,8 @@ export class Journal {
 
   /** Runs `work` in one commit: all of it is durable, or none. `work` must not await. */
   atOnce<T>(work: () => T): T {
-    return this.#followers.during(() =>
-      this.#known.attempt(() => this.#onFile(() => this.#db.transaction(work)())),
-    )
+    const commit = () => this.#onFile(() => this.#db.transaction(work)())
+    return this.#followers.during(() => this.#known.attempt(commit))
   }
 
   /** Calls back after every appended event, when it is on the disk. Returns the way to stop it. */

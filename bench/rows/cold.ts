@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { socketOfDocker } from '../docker.ts'
 import { openFloor } from '../floor.ts'
+import type { Host } from '../host.ts'
 import { openObserver } from '../observer.ts'
 import { alternate, compare, median, spread } from '../pairs.ts'
 import type { Figure, Row } from '../row.ts'
@@ -17,7 +18,7 @@ import { openApp } from '../task-side.ts'
 
 export const row: Row = {
   what: "a cold RunTask to the first process, in parts of docker's floor for the same two containers",
-  minutes: 12,
+  minutes: 25,
   async run(stage) {
     return [...(await besideTheFloor(stage)), ...(await ownShare(stage))]
   },
@@ -77,7 +78,7 @@ async function ownShare(stage: Stage): Promise<Figure[]> {
       all.push(to - from)
       own.push(observer.ownMs(seen, { from, to }))
     }
-    await host.stop(id)
+    await goneFrom(host, id)
     if (n >= 0) stage.tell(`own share, ${n + 1} of ${stage.pairs}`)
   }
   const raw = `own share: ${spread(own)}; all of it, with the latencies of profile aws: ${spread(all)}`
@@ -90,4 +91,17 @@ async function ownShare(stage: Stage): Promise<Figure[]> {
       raw,
     },
   ]
+}
+
+/** EC2 may take a minute to detach, and more until the ENI is deleted. */
+const GONE_MS = 180_000
+
+/** StopTask, and waits until nothing of it is left. */
+async function goneFrom(host: Host, id: string): Promise<void> {
+  await host.agent.ask('DELETE', `/tasks/${id}`)
+  const deadline = performance.now() + GONE_MS
+  while ((await host.task(id)).lastStatus !== 'STOPPED') {
+    if (performance.now() > deadline) throw new Error(`${id} is not stopped after 3 minutes`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
 }

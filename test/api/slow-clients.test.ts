@@ -95,7 +95,7 @@ describe.each(['tcp', 'unix'] as const)('over %s a client', (where) => {
     await isClosed(socket)
     expect(bytes).toBeGreaterThan(0)
     expect(bytes).toBeLessThan(64 << 20)
-  }, 20_000)
+  }, 90_000)
 
   // P528
   test('that does not hang up when all was said is hung up on', async () => {
@@ -112,7 +112,7 @@ describe.each(['tcp', 'unix'] as const)('over %s a client', (where) => {
       })
       .toBe('Error')
     socket.destroy()
-  }, 20_000)
+  }, 90_000)
 
   // P528
   test('that follows events, a log, or a program is left, however little is said', async () => {
@@ -151,5 +151,5 @@ describe.each(['tcp', 'unix'] as const)('over %s a client', (where) => {
     expect(log).toContain('two\n')
     expect(program).toContain('hi\n')
     for (const socket of Object.values(all)) socket.destroy()
-  }, 20_000)
+  }, 90_000)
 })

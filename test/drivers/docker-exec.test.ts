@@ -39,7 +39,7 @@ test('a size that is ordered at once is the size of the terminal, every time', a
     sizes.push((await said(running)).trim())
   }
   expect(sizes).toEqual(Array.from({ length: 20 }, (_, n) => `30 ${101 + n}`))
-}, 60_000)
+}, 180_000)
 
 // P526
 test('of a program that has ended it does nothing; what Docker refuses otherwise is a Failure', async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
   await rig.startAgent()
   group = await rig.group('any')
   await rig.define('idle', 'exec /busybox sleep 600')
-}, 60_000)
+}, 180_000)
 afterAll(() => rig?.close())
 beforeEach(async () => {
   expect((await rig.enid('lab', 'fault', 'clear')).code).toBe(0)
@@ -63,7 +63,7 @@ describe('two at once', () => {
     await expect.poll(fired, { timeout: 10_000 }).toMatch(/"fired": ?2/)
     const [third = ''] = await rig.run('idle', [group])
     await rig.waitFor(third, 'RUNNING')
-    for (const id of slow) await rig.waitFor(id, 'RUNNING', 60_000)
+    for (const id of slow) await rig.waitFor(id, 'RUNNING', 120_000)
     const enis = await enisOf()
     for (const id of [...slow, third]) expect(enis.get(id)).toHaveLength(1)
     const indices = [...enis.values()].flat().map(({ Attachment }) => Attachment?.DeviceIndex)
@@ -87,7 +87,7 @@ describe('two at once', () => {
         .flat()
         .filter(({ Attachment }) => Attachment?.Status === 'detaching').length
     await expect.poll(detaching, { timeout: 20_000, interval: 100 }).toBe(4)
-    for (const id of ids) await rig.waitFor(id, 'STOPPED', 60_000)
+    for (const id of ids) await rig.waitFor(id, 'STOPPED', 120_000)
     expect(await rig.enis()).toEqual([fact(await rig.task(third), 'networkInterfaceId')])
     expect((await rig.task(third)).lastStatus).toBe('RUNNING')
     const link = JSON.parse((await rig.inside(third, 'ip', '-j', 'link', 'show', 'eth0')).stdout)
@@ -108,7 +108,7 @@ describe('two at once', () => {
     }
     expect(await rig.enis()).toHaveLength(2)
     await rig.enid('lab', 'fault', 'clear')
-    for (const id of ids) await rig.waitFor(id, 'STOPPED', 60_000)
+    for (const id of ids) await rig.waitFor(id, 'STOPPED', 120_000)
     expect(await rig.enis()).toEqual([])
   }, 120_000)
 })
@@ -137,7 +137,7 @@ describe('a link that can be configured only in part', () => {
       const [id = ''] = await rig.run('idle', [group])
       // Half-way: it is in the namespace, named and addressed, and the router is silent.
       await expect.poll(() => linksOf(id), { timeout: 20_000, interval: 50 }).toContain('"eth0"')
-      const { stopCode, stoppedReason } = await rig.waitFor(id, 'STOPPED', 60_000)
+      const { stopCode, stoppedReason } = await rig.waitFor(id, 'STOPPED', 120_000)
       expect([stopCode, stoppedReason]).toEqual([
         'TaskFailedToStart',
         expect.stringMatching(/^GatewaySilent: /),
@@ -210,7 +210,7 @@ describe('a subnet without an address', () => {
     expect(failures[0]).toMatchObject({ reason: 'RESOURCE:ENI' })
     expect(failures[0]?.detail).toMatch(new RegExp(`${subnet} 0`))
     await empty(theirs)
-  }, 60_000)
+  }, 180_000)
 
   // P507
   test('that somebody fills in between: EC2’s own code stops the task, or the next subnet is taken', async () => {
@@ -261,4 +261,4 @@ describe('a subnet without an address', () => {
 test('nothing is left', async () => {
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -124,7 +124,7 @@ describe('on a host with room', () => {
     const wait = /^ensure eni:0: waiting for the EC2 budget of CreateNetworkInterface/
     await expect.poll(reasons).toEqual([expect.stringMatching(wait)])
     expect((await calls()).CreateNetworkInterface).toBe(1)
-    for (const id of ids) await rig.waitFor(id, 'RUNNING', 60_000)
+    for (const id of ids) await rig.waitFor(id, 'RUNNING', 120_000)
     await restart('1')
     await rig.stopAndWait(...ids)
   }, 120_000)
@@ -190,7 +190,7 @@ describe('on a host without room', () => {
       // Nor does an agent that starts now take the slot for somebody else's.
       await rig.endAgent('SIGKILL')
       await rig.startAgent()
-      await rig.waitFor(ids[0] ?? '', 'STOPPED', 60_000)
+      await rig.waitFor(ids[0] ?? '', 'STOPPED', 120_000)
       const [next = ''] = (await runIn(rig, subnet, group)).ids
       await rig.waitFor(next, 'RUNNING')
       expect((await calls()).CreateNetworkInterface).toBe(1)

@@ -95,7 +95,7 @@ async function begin(
   }
   await rig.define(family, line, change, more)
   const [id = ''] = await rig.run(family, [group])
-  await rig.waitFor(id, 'RUNNING', 60_000)
+  await rig.waitFor(id, 'RUNNING', 120_000)
   return id
 }
 
@@ -225,7 +225,7 @@ describe('programs that run on ECS', () => {
     const secrets = [{ name: 'PASSWORD', valueFrom: 'file:none' }]
     await rig.define('lacking', REST, { secrets })
     const [id = ''] = await rig.run('lacking', [group])
-    const { stoppedReason, stopCode } = await rig.waitFor(id, 'STOPPED', 60_000)
+    const { stoppedReason, stopCode } = await rig.waitFor(id, 'STOPPED', 120_000)
     expect(stopCode).toBe('TaskFailedToStart')
     expect(stoppedReason).toMatch(
       /^ResourceInitializationError: unable to pull secrets or registry auth: PASSWORD of container app: .*none is not there/,
@@ -242,10 +242,10 @@ describe('programs that run on ECS', () => {
     expect(JSON.parse(stdout)).toMatchObject({ protection: { ProtectionEnabled: true } })
     const headers = { 'content-type': 'application/json' }
     await fetch(`${rig.ecsUrl}/drain`, { method: 'POST', headers, body: '{}' })
-    await rig.waitFor(other, 'STOPPED', 30_000)
+    await rig.waitFor(other, 'STOPPED', 120_000)
     expect((await rig.task(kept)).lastStatus).toBe('RUNNING')
     await put('{"ProtectionEnabled": false}')
-    await rig.waitFor(kept, 'STOPPED', 30_000)
+    await rig.waitFor(kept, 'STOPPED', 120_000)
     await fetch(`${rig.ecsUrl}/drain`, { method: 'DELETE' })
   }, 120_000)
 })

@@ -134,7 +134,7 @@ test('a termination notice: tasks are down in time, EC2 is not called, and what 
   expect(await held()).toEqual(both)
 
   // The instance lives on, twelve seconds and more: the ordinary way down goes on.
-  for (const id of [idle, deaf]) await rig.waitFor(id, 'STOPPED', 60_000)
+  for (const id of [idle, deaf]) await rig.waitFor(id, 'STOPPED', 120_000)
   expect(await rig.enis()).toEqual([])
   expect((await status()).status, 'it is still announced').toBe('DRAINING')
   await rig.enid('lab', 'fault', 'clear')
@@ -150,7 +150,7 @@ test('a notice that is taken back is over: what was held is given back, and task
   expect((await rig.task(id)).stoppedReason).toMatch(/^Auto Scaling terminates this instance/)
   await rig.enid('lab', 'fault', 'clear')
   await expect.poll(isTakingTasks, { timeout: 30_000 }).toBe('ACTIVE')
-  await rig.waitFor(id, 'STOPPED', 60_000)
+  await rig.waitFor(id, 'STOPPED', 120_000)
   const [next = ''] = await rig.run('idle', [group])
   await rig.waitFor(next, 'RUNNING')
   await rig.stopAndWait(next)

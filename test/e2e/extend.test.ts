@@ -63,7 +63,7 @@ describe('the security groups of a running task', () => {
     since = task.startedAt
     containers = await rig.containers()
   }, 180_000)
-  afterAll(() => rig.stopAndWait(taskId), 60_000)
+  afterAll(() => rig.stopAndWait(taskId), 180_000)
 
   async function expectUntouched(): Promise<void> {
     const { lastStatus, startedAt } = await rig.task(taskId)

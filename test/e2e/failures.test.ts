@@ -28,7 +28,7 @@ describe('on a host with room', () => {
   })
 
   const stopped = async (id: string) => {
-    const task = await rig.waitFor(id, 'STOPPED', 60_000)
+    const task = await rig.waitFor(id, 'STOPPED', 120_000)
     return `${task.stopCode}: ${task.stoppedReason}`
   }
 

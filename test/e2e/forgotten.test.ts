@@ -81,7 +81,7 @@ test('the task starts all the same: what Docker forgot is ended, and started aga
     const { id, containerId, pid } = await killAtStart()
     expect(isThere(pid)).toBe(true)
     await dockerd.start()
-    await rig.waitFor(id, 'RUNNING', 60_000)
+    await rig.waitFor(id, 'RUNNING', 120_000)
     const { Status: status, Pid: known } = await stateOf(containerId)
     expect(status).toBe('running')
     const first = processesOf(id).filter((each) => each.containerId === containerId)
@@ -107,7 +107,7 @@ test('one that is stopped meanwhile leaves no process behind', async () => {
     await dockerd.start()
     const { Status: status } = await stateOf(containerId).catch(() => ({ Status: 'gone' }))
     if (status !== 'running' && isThere(pid)) hits += 1
-    await rig.waitFor(id, 'STOPPED', 60_000)
+    await rig.waitFor(id, 'STOPPED', 120_000)
     expect(isThere(pid)).toBe(false)
     expect(await rig.containers()).toEqual([])
     expect(globSync(`/sys/fs/cgroup/*/enid/*${id}*`)).toEqual([])

@@ -14,7 +14,7 @@ let open = ''
 beforeAll(async () => {
   rig = await Rig.open()
   open = await rig.group('open', { port: 8080, cidr: '0.0.0.0/0' }, { port: 8080, cidr6: '::/0' })
-}, 60_000)
+}, 180_000)
 afterAll(() => rig?.close())
 
 /** What a program of the task's own says. */
@@ -152,7 +152,7 @@ test('its hostname, in every container, is the private DNS name of its ENI, and 
     expect(await within(id, container, '/busybox', 'cat', '/etc/hostname')).toBe(PrivateDnsName)
   }
   await rig.stopAndWait(id)
-}, 60_000)
+}, 180_000)
 
 type Address = {
   local: string
@@ -236,4 +236,4 @@ test('nothing is left', async () => {
   expect(await rig.containers()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

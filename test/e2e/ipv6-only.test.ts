@@ -144,7 +144,7 @@ test('packets flow both ways, and its groups decide, live', async () => {
   expect(await page(`[${address}]`), 'shut').toBe('')
   expect((await rig.enid('groups', id, open)).code).toBe(0)
   expect(await page(`[${address}]`), 'open again').toBe('yes')
-}, 60_000)
+}, 180_000)
 
 // P541
 test('IMDS is out of its reach on both versions, and the block stands on its card', async () => {

@@ -37,7 +37,7 @@ beforeAll(async () => {
   rig.env.ENID_ROLES_FILE = file
   await rig.endAgent('SIGTERM')
   await rig.startAgent()
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await rig?.close()
   rmSync(folder, { recursive: true, force: true })
@@ -49,7 +49,7 @@ async function begin(name: string, group: string, role?: string): Promise<void> 
   await rig.define(name, WEB, change, more)
   const [id = ''] = await rig.run(name, [group])
   ids[name] = id
-  addresses[name] = fact(await rig.waitFor(id, 'RUNNING', 60_000), 'privateIPv4Address')
+  addresses[name] = fact(await rig.waitFor(id, 'RUNNING', 120_000), 'privateIPv4Address')
 }
 
 /** What a program does inside a task's own container, with what that container may. */
@@ -167,7 +167,7 @@ test('that takes the block of IMDS off its link has it again at once', async () 
   await expect.poll(standing, { timeout: 5_000, interval: 100 }).toContain('enid-eth0')
   expect((await curl('evil', `${IMDS}/meta-data/`)).code).not.toBe(0)
   expect((await rig.task(id)).lastStatus).toBe('RUNNING')
-}, 60_000)
+}, 180_000)
 
 // P503
 test('and follows ECScape’s steps gets no credentials but its own', async () => {

@@ -200,9 +200,9 @@ test('when EC2 and IMDS are back the stop ends, the launch runs, and nothing was
   const { code, stderr } = await rig.enid('lab', 'fault', 'clear')
   expect(code, stderr).toBe(0)
   // The longest pause between two tries is half a minute.
-  const stopped = await rig.waitFor(going, 'STOPPED', 60_000)
+  const stopped = await rig.waitFor(going, 'STOPPED', 120_000)
   expect(stopped.stoppedReason).toBe('enough')
-  const launched = await rig.waitFor(waiting, 'RUNNING', 60_000)
+  const launched = await rig.waitFor(waiting, 'RUNNING', 120_000)
   await answers(fact(launched, 'privateIPv4Address'))
   expect(await seen(kept, 'container:app')).toEqual(before)
   expect(await rig.enis()).toHaveLength(2)

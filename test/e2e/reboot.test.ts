@@ -102,19 +102,19 @@ test('after a reboot its tasks stop and say so, and everything is given back', a
     expect(stoppedReason).toMatch(/^HostRebooted: the host was rebooted.*Run the task again/)
   }
   await dockerd.start()
-  for (const id of running) await rig.waitFor(id, 'STOPPED', 60_000)
-  expect((await rig.waitFor(stopping, 'STOPPED', 60_000)).stoppedReason).toBe('enough')
+  for (const id of running) await rig.waitFor(id, 'STOPPED', 120_000)
+  expect((await rig.waitFor(stopping, 'STOPPED', 120_000)).stoppedReason).toBe('enough')
   const { stdout } = await rig.enid('ps', '--json')
   const [young] = (JSON.parse(stdout) as { tasks: { taskId: string }[] }).tasks
   const id = young?.taskId ?? ''
-  await rig.waitFor(id, 'RUNNING', 60_000)
+  await rig.waitFor(id, 'RUNNING', 120_000)
   expect(await rig.enis()).toHaveLength(1)
   expect(await rig.containers()).toHaveLength(2)
   expect(await decoy()).toBe(strange)
   for (const mac of [first, second]) expect(await linkName(mac)).toBeUndefined()
 
   const [next = ''] = await rig.run('idle', [group])
-  await rig.waitFor(next, 'RUNNING', 60_000)
+  await rig.waitFor(next, 'RUNNING', 120_000)
   await rig.endAgent('SIGKILL')
   await rig.startAgent()
   for (const each of [id, next]) expect((await rig.task(each)).lastStatus).toBe('RUNNING')
@@ -156,7 +156,7 @@ test('its services start anew, those of each host first, then the oldest, and co
   await rig.startAgent()
   await dockerd.start()
   for (const { taskId } of before) {
-    const { stoppedReason } = await rig.waitFor(taskId, 'STOPPED', 60_000)
+    const { stoppedReason } = await rig.waitFor(taskId, 'STOPPED', 120_000)
     expect(stoppedReason).toMatch(/^HostRebooted: /)
   }
   await expect.poll(async () => (await running()).length, { timeout: 60_000 }).toBe(3)

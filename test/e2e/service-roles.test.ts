@@ -47,7 +47,7 @@ beforeAll(async () => {
   const sts = { memory: 256, mountPoints, environment }
   await rig.define('sts', `exec ${NODE} /app/consumers/sts.mjs`, sts, { volumes })
   const [id = ''] = await rig.run('sts', [group])
-  stsUrl = `http://${fact(await rig.waitFor(id, 'RUNNING', 60_000), 'privateIPv4Address')}:8080`
+  stsUrl = `http://${fact(await rig.waitFor(id, 'RUNNING', 120_000), 'privateIPv4Address')}:8080`
 }, 120_000)
 afterAll(async () => {
   await rig?.close()
@@ -100,7 +100,7 @@ test('its tasks sign with the task role, and their secret was fetched with the e
   )
   await expect.poll(tasks, { timeout: 20_000 }).toHaveLength(1)
   first = (await tasks())[0] ?? ''
-  await rig.waitFor(first, 'RUNNING', 60_000)
+  await rig.waitFor(first, 'RUNNING', 120_000)
   expect(await whoIs(first)).toBe(WHO)
   await expect
     .poll(async () => (await rig.enid('logs', first)).stdout, { timeout: 10_000 })
@@ -115,12 +115,12 @@ test('a task that replaces one has them by an id of its own, also when the agent
   await rig.endAgent('SIGKILL')
   await must('docker', ['kill', await rig.containerId(first, 'container:app')])
   await rig.startAgent()
-  await rig.waitFor(first, 'STOPPED', 60_000)
+  await rig.waitFor(first, 'STOPPED', 120_000)
   await expect
     .poll(async () => (await tasks()).filter((id) => id !== first), { timeout: 30_000 })
     .toHaveLength(1)
   const [next = ''] = (await tasks()).filter((id) => id !== first)
-  await rig.waitFor(next, 'RUNNING', 60_000)
+  await rig.waitFor(next, 'RUNNING', 120_000)
   const own = await uriOf(next)
   expect(own).not.toBe(uri)
   expect(await whoIs(next)).toBe(WHO)

@@ -147,7 +147,7 @@ test('a spare stands ready: attached, guarded, in its groups, its link inside an
   expect(await taskIds()).not.toContain(id)
   const { stdout } = await rig.enid('spares')
   expect(stdout).toMatch(new RegExp(`${subnet} +${warm} +1/1 +0 +0 +0 +0 +0\\n`))
-}, 60_000)
+}, 180_000)
 
 // P452
 test('a launch in its groups takes it over: under its id, with no call to EC2', async () => {
@@ -163,7 +163,7 @@ test('a launch in its groups takes it over: under its id, with no call to EC2', 
   await rig.stopAndWait(taskId)
   const gone = fact(task, 'networkInterfaceId')
   expect(await rig.enis(), 'deleted, not kept for another').not.toContain(gone)
-}, 60_000)
+}, 180_000)
 
 // P453
 test('a launch in other groups takes it over with one call, and its first process meets the new ones', async () => {
@@ -176,7 +176,7 @@ test('a launch in other groups takes it over with one call, and its first proces
   // Port 81 is for the groups that the spare wore, 82 for those of the task.
   expect(await answersOf(taskId)).toEqual(['82'])
   await rig.stopAndWait(taskId)
-}, 60_000)
+}, 180_000)
 
 // P454
 test('a group that there is none of fails the task, which never wears the groups of the pool', async () => {
@@ -185,7 +185,7 @@ test('a group that there is none of fails the task, which never wears the groups
   const task = await rig.waitFor(taskId, 'STOPPED')
   expect(task.stoppedReason).toContain('InvalidGroup.NotFound')
   expect(task.containers?.[0]?.runtimeId).toBeUndefined()
-}, 60_000)
+}, 180_000)
 
 // P455
 test('launches that fit no spare get its slot: they wait for it, say so, and run', async () => {
@@ -199,7 +199,7 @@ test('launches that fit no spare get its slot: they wait for it, say so, and run
       .map(({ stdout }) => stdout)
       .join()
   await expect.poll(waits, { timeout: 5_000 }).toContain('A warm spare is given up for it')
-  for (const id of ids) await rig.waitFor(id, 'RUNNING', 60_000)
+  for (const id of ids) await rig.waitFor(id, 'RUNNING', 120_000)
   const { pools, givenUpCount } = await spares()
   expect(givenUpCount).toBe(before + 1)
   expect(pools[0]?.ready).toEqual([])
@@ -238,7 +238,7 @@ test('a spare that is hurt is given back, named with its reason, and another one
   await expect.poll(failure, { timeout: 15_000 }).toMatchObject({ spareId: id })
   expect((await failure())?.reason).toContain('link:0: up: false, seen true')
   expect(await ready()).not.toBe(id)
-}, 60_000)
+}, 180_000)
 
 // P458
 test('a drained host gives its spares up, and makes none', async () => {
@@ -251,7 +251,7 @@ test('a drained host gives its spares up, and makes none', async () => {
   await expect.poll(left, { timeout: 15_000 }).toEqual([[], 0, expect.stringContaining('DRAINING')])
   await rig.enid('drain', '--undo')
   await ready()
-}, 60_000)
+}, 180_000)
 
 // P459
 test('idle spares of a pool that is none any more are given up, and nothing is left', async () => {
@@ -262,4 +262,4 @@ test('idle spares of a pool that is none any more are given up, and nothing is l
   expect(await rig.enis()).toEqual([])
   await rig.close()
   expect(await rig.leftovers()).toEqual([])
-}, 60_000)
+}, 180_000)

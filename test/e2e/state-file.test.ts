@@ -112,7 +112,7 @@ test('a full disk: running tasks go on, a RunTask is told why, and all goes on w
   const { tasks } = JSON.parse((await rig.enid('ps', '--json')).stdout) as {
     tasks: { taskId: string }[]
   }
-  for (const { taskId } of tasks) await rig.waitFor(taskId, 'RUNNING', 60_000)
+  for (const { taskId } of tasks) await rig.waitFor(taskId, 'RUNNING', 120_000)
   await rig.stopAndWait(...tasks.map(({ taskId }) => taskId))
   expect(await rig.enis()).toEqual([])
 }, 180_000)

@@ -61,7 +61,7 @@ test('every change that EC2 was asked for stands at its step, under the id of th
   ])
   const isTimed = ({ afterMs, durationMs = -1 }: Step) => afterMs >= 0 && durationMs >= 0
   expect(steps.filter((step) => !isTimed(step))).toEqual([])
-}, 60_000)
+}, 180_000)
 
 const actionOf = (verb: string) =>
   verb === 'Modify' ? 'ModifyNetworkInterfaceAttribute' : `${verb}NetworkInterface`
@@ -94,4 +94,4 @@ test('a call that EC2 refused stands there too, with its code; describe and metr
   const metrics = await (await fetch(`${rig.ecsUrl}/metrics`)).text()
   expect(metrics).toMatch(/^enid_task_start_duration_seconds_count\{way="cold"\} 2$/m)
   expect(metrics).toMatch(/^enid_step_duration_seconds_count\{verb="release",row="eni"\} 2$/m)
-}, 60_000)
+}, 180_000)

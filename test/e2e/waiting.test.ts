@@ -82,7 +82,7 @@ test('where the caller asks for it the task waits, over the death of the agent, 
   expect((await rig.task(id)).lastStatus).toBe('PROVISIONING')
   expect(await rig.enis()).toHaveLength(1)
   await rig.stop(first)
-  await rig.waitFor(id, 'RUNNING', 60_000)
+  await rig.waitFor(id, 'RUNNING', 120_000)
   expect(await remainingCpu()).toBe(ALL - 128)
   await rig.stopAndWait(first, id)
 }, 120_000)

@@ -84,7 +84,7 @@ describe('bad weather', () => {
     const [id = ''] = await rig.run('idle', [group])
     await rig.waitFor(id, 'RUNNING')
     for (const each of lost) {
-      const { stoppedReason, stopCode } = await rig.waitFor(each, 'STOPPED', 60_000)
+      const { stoppedReason, stopCode } = await rig.waitFor(each, 'STOPPED', 120_000)
       expect(stopCode).toBe('TaskFailedToStart')
       expect(stoppedReason).toMatch(/^LinkNotSeen: gave up after \d+ s: /)
     }

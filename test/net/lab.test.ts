@@ -221,4 +221,4 @@ test('a lab says as much as ENID_LOG_LEVEL lets it, and refuses what is no level
     "enid lab: ENID_LOG_LEVEL is 'loud'; use one of trace, debug, info, warn, error, fatal, silent\n",
   ])
   expect(leftovers(`${name}-l`)).toEqual([])
-}, 60_000)
+}, 180_000)

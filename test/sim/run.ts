@@ -341,7 +341,6 @@ class Simulation {
       const spec = this.#chance.happens(0.3) ? withVolume(id, begun) : begun
       journal.place({ id, spec, ...(rows && { rows }) })
       this.#begun += 1
-      if (rows !== undefined) this.#adopted += 1
       queue.look()
       spares.started(id)
       runner.advance(id)
@@ -356,7 +355,7 @@ class Simulation {
       if (this.#chance.happens(0.008)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
       if (this.#chance.happens(0.02)) this.#world.mischief()
-      if (this.#chance.happens(0.08)) this.#world.crash()
+      if (this.#chance.happens(0.12)) this.#world.crash()
       if (this.#chance.happens(0.01)) this.#stopOne()
       if (this.#chance.happens(0.005)) this.#life.sweep()
       if (this.#chance.happens(0.02)) this.#orderGroups()
@@ -481,6 +480,7 @@ class Simulation {
     }
     journal.follow((entry, event) => {
       this.#events += 1
+      if (event.type === 'assigned') this.#adopted += 1
       this.#checks.learned(entry, event)
     })
     const onDefect = (error: unknown) => {
