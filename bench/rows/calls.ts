@@ -17,12 +17,15 @@ export const row: Row = {
 
 type Summary = { readonly actions: Readonly<Record<string, { readonly calls: number }>> }
 
-/** Of ten tasks one after the other, so that one describe by chance is a tenth. */
+/** Of ten tasks one after the other, at half: a describe that the agent makes in its own time is no task's. */
 async function calls(stage: Stage): Promise<Figure[]> {
   const host = await stage.host()
   const docker = stage.docker()
   const family = await host.define('calls', [
-    { name: 'app', image: await docker.image(), memory: 64, stopTimeout: 1 },
+    {
+      ...{ name: 'app', image: await docker.image(), memory: 64, stopTimeout: 1 },
+      command: ['/busybox', 'sleep', '3600'],
+    },
   ])
   const counted = async (): Promise<[number, string]> => {
     const { actions } = await host.lab.ask<Summary>('GET', '/lab/calls')
@@ -32,7 +35,8 @@ async function calls(stage: Stage): Promise<Figure[]> {
   }
   const forget = () => host.lab.ask('DELETE', '/lab/calls').catch(() => undefined)
   const tasks = 10
-  let [starting, stopping] = [0, 0]
+  const starting: number[] = []
+  const stopping: number[] = []
   let words = ''
   // The first knows no subnet yet.
   for (let n = -1; n < tasks; n++) {
@@ -45,19 +49,25 @@ async function calls(stage: Stage): Promise<Figure[]> {
     await host.stop(id)
     const after = await counted()
     if (n < 0) continue
-    starting += (between[0] - before[0]) / tasks
-    stopping += (after[0] - between[0]) / tasks
+    starting.push(between[0] - before[0])
+    stopping.push(after[0] - between[0])
     words = after[1]
   }
   return [
     {
       what: 'EC2 calls a cold start',
-      value: starting,
+      value: quantile(starting, 0.5),
       unit: 'calls',
       goal: { most: 3 },
-      raw: words,
+      raw: `${starting.join(' ')}; in all ${words}`,
     },
-    { what: 'EC2 calls a stop', value: stopping, unit: 'calls', goal: { most: 2 } },
+    {
+      what: 'EC2 calls a stop',
+      value: quantile(stopping, 0.5),
+      unit: 'calls',
+      goal: { most: 2 },
+      raw: stopping.join(' '),
+    },
   ]
 }
 
