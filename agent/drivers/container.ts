@@ -16,6 +16,7 @@ import { containerMaker, type Made, type MakerOptions, wearerOf } from './create
 import type { ContainerFacts } from './docker.ts'
 import { containerOf, type Details, type Driver, type Job } from './driver.ts'
 import { findContainer } from './mark.ts'
+import { orPauseGone } from './sandbox.ts'
 import { openStartTurns, type StartTurns } from './start-turns.ts'
 
 /** The exit code for one that was removed behind our back: killed, as far as anybody can tell. */
@@ -49,7 +50,8 @@ export function containerDriver(
     try {
       await startContainer({ docker, cgroups, turns }, job, containerId, signal)
     } catch (error) {
-      throw await withoutKept(error, containerOf(job), () => docker.inspect(containerId, signal))
+      const known = await orPauseGone(error, job, docker, signal)
+      throw await withoutKept(known, containerOf(job), () => docker.inspect(containerId, signal))
     }
   }
 

@@ -119,6 +119,22 @@ function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
   })
 }
 
+/**
+ * What Docker refused for want of a running pause container is the loss of that one, whatever Docker's
+ * words for it: then its failure, else `error`. Throws what looking at it throws.
+ */
+export async function orPauseGone(
+  error: unknown,
+  job: Job,
+  docker: Pick<Docker, 'inspect'>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (!(error instanceof Failure) || error.kind !== 'refused') return error
+  const { containerId } = job.details('sandbox', 'sandbox')
+  const facts = await docker.inspect(containerId, signal)
+  return facts?.State.Running ? error : lost(containerId, facts)
+}
+
 /** sethostname(2) takes 64 bytes. A DNS name may be longer: then its first label has to do. */
 const hostnameOf = (dnsName: string): string =>
   dnsName.length <= 64 ? dnsName : (dnsName.split('.', 1)[0] as string)

@@ -161,3 +161,19 @@ test('what Docker refuses at the start is told without the value that was fetche
   expect(message).toContain('…')
   expect(`${message} ${JSON.stringify(cause)}`).not.toContain('hunter2')
 })
+
+test('what Docker refuses because the pause container died is the loss of that, with the remedy', async () => {
+  const own = job('sandbox', { known: { 'eni:0': eniDetails() } })
+  const dead = await sandbox.ensure(own, never())
+  const joined = (made: Job): Job => ({
+    ...made,
+    details: (kind, row) => (row === 'sandbox' ? (dead as never) : made.details(kind, row)),
+    known: (kind, row) => (row === 'sandbox' ? (dead as never) : made.known(kind, row)),
+  })
+  const created = await creator.ensure(joined(making()), never())
+  await docker('kill', dead.containerId)
+  const gone = { kind: 'lost', code: 'PauseGone', hint: expect.stringContaining('live-restore') }
+  await expect(starter.ensure(joined(starting({ created })), never())).rejects.toMatchObject(gone)
+  await sandbox.release({ ...own, again: true }, never())
+  await expect(starter.ensure(joined(starting({ created })), never())).rejects.toMatchObject(gone)
+})
