@@ -170,7 +170,6 @@ describe('what is in the way', () => {
     [{ name: '../eth0' }, /name is "..\/eth0"/],
     [{ alias: '' }, /alias is ""/],
     [{ mtu: 9001.5 }, /mtu is 9001.5/],
-    [{ ipv4: [] }, /ipv4 is \[\]/],
     [{ ipv4: [{ address: '10.0.0', prefixLength: 24 }] }, /ipv4 address is "10.0.0"/],
     [{ ipv4: [{ address: '10.0.0.1', prefixLength: 33 }] }, /prefixLength is 33/],
     [{ ipv4Gateway: 'fe80::1' }, /ipv4Gateway is "fe80::1"/],

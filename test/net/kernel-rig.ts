@@ -106,10 +106,11 @@ export class Rig {
       await exited
     }
     for (const name of [...this.#netns]) this.removeNetns(name)
-    // Every veth has its other end in the fabric and dies with it, soon.
+    // Every veth has its other end in the fabric and dies with it: when the kernel's one worker for that
+    // has ended the namespaces of whatever else runs here, too.
     const ours = [`${this.#prefix}-`, this.#homePrefix()]
     const left = () => ipLinks().some((link) => ours.some((start) => link.ifname.startsWith(start)))
-    for (const deadline = performance.now() + 10_000; left(); await sleep(20)) {
+    for (const deadline = performance.now() + 120_000; left(); await sleep(20)) {
       if (performance.now() > deadline) throw new Error('the links of the test do not go away')
     }
   }
