@@ -4,6 +4,7 @@
 //
 //   node bench/simulated-agent.ts SOCKET STATE_DIR ─▶ "ready" on stdout
 
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { machineClock } from '../agent/clock.ts'
 import { DEADLINE_MS } from '../agent/deadlines.ts'
@@ -82,6 +83,12 @@ const orders = {
   slotsUsed: () => slotsUsed(facts),
   capacity: () => ({ registered: facts.capacity, remaining: freeNow(facts) }),
   isQueueFull: () => queue.isFull,
+  place: (spec, count) =>
+    Array.from({ length: count }, () => ({ id: randomBytes(16).toString('hex'), spec })),
+  spares: () => ({
+    ...{ isOn: false, limit: 0, why: 'none are asked for', pools: [], leavingCount: 0 },
+    ...{ givenUpCount: 0, failedCount: 0, served: { warm: 0, groups: 0, cold: 0 } },
+  }),
   start: (id) => {
     queue.look()
     runner.advance(id)
