@@ -1,4 +1,4 @@
-// `npm run bench [-- ROW… --pairs N --json --gate]`: what issue 6 promises of enid's speed, each as a ratio to
+// `npm run bench [-- ROW… --pairs N --json --gate]`: what enid promises of its speed, each as a ratio to
 // what people would use instead, measured in turns on this machine. Prints a table, or one JSON
 // document; ends with 1 where a goal is missed or a row fails, with 2 for a wrong command line.
 // `--gate`: the rows that have a part in it, shortened, held against what gates them (test/bench).

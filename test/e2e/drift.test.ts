@@ -10,7 +10,7 @@ import { watchLinks } from '../net/link-events.ts'
 import { slowness } from '../slowness.ts'
 import { fact, Rig } from './rig.ts'
 
-/** How long a drift may last, milliseconds (issue 3; vpc-cni 3309). */
+/** How long a drift may last, milliseconds (vpc-cni 3309 asks for it). */
 const REPAIRED_MS = 1_000
 /** How long somebody fights us, milliseconds. */
 const FIGHT_MS = 6_000
