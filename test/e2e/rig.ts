@@ -259,7 +259,7 @@ export class Rig {
     return tasks[0] ?? fail(`no task ${id}`)
   }
 
-  /** Waits until the task says so. Throws, with all it says, when it stops before. */
+  /** Waits until the task says so. Throws, with all that is known of it, when it stops before or is late. */
   async waitFor(id: string, status: string, timeoutMs = 90_000): Promise<Task> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
@@ -269,7 +269,10 @@ export class Rig {
         return task
       }
       const isOver = task.lastStatus === 'STOPPED' || performance.now() > deadline
-      if (isOver) fail(`${id} is ${task.lastStatus}, not ${status}: ${task.stoppedReason}`)
+      if (isOver) {
+        const { stdout } = await this.enid('describe', id)
+        fail(`${id} is ${task.lastStatus}, not ${status}: ${task.stoppedReason}\n${stdout}`)
+      }
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
