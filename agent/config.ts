@@ -6,7 +6,8 @@
 
 import { readFileSync } from 'node:fs'
 import { IMAGE_SETTINGS, type ImageConfig } from './image-config.ts'
-import { SPARE_SETTINGS, type SpareConfig, spareRules } from './spare-config.ts'
+import { type Setting, trueOrFalse } from './setting.ts'
+import { refusalOf, SPARE_SETTINGS, type SpareConfig, spareRules } from './spare-config.ts'
 
 /** All there is to set. Everything has a default that works. */
 export type Config = ImageConfig &
@@ -44,12 +45,6 @@ export class ConfigRefused extends Error {
 /** The agent cannot start here. The message says why and what to do. */
 export class AgentRefused extends Error {
   override name = 'AgentRefused'
-}
-
-type Setting<T> = {
-  readonly default: string
-  readonly rule: string
-  parse(text: string): T | undefined
 }
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -99,7 +94,7 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   keepGroups: {
     default: 'false',
     rule: "true (a task's security groups are put back) or false (the change is reported)",
-    parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
+    parse: trueOrFalse,
   },
   rolesFile: {
     default: '',
@@ -146,8 +141,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       return [key, value]
     }),
   ) as Config
-  const rules = spareRules(config)
-  if ('refusal' in rules) throw new ConfigRefused(rules.refusal)
+  const refusal = refusalOf(spareRules(config))
+  if (refusal !== undefined) throw new ConfigRefused(refusal)
   return config
 }
 

@@ -1,6 +1,7 @@
 // The settings about images, named and valued as the ECS agent has them where it does. Part of config.ts.
 
 import type { Behaviour } from './drivers/image.ts'
+import { type Setting, trueOrFalse } from './setting.ts'
 
 export type ImageConfig = {
   /** When an image is pulled though this host has it: ECS_IMAGE_PULL_BEHAVIOR. */
@@ -21,12 +22,6 @@ export type ImageConfig = {
   readonly privileged: boolean
   /** Whether containers may have NET_ADMIN, which can take the block of IMDS off their own link. */
   readonly netAdmin: boolean
-}
-
-type Setting<T> = {
-  readonly default: string
-  readonly rule: string
-  parse(text: string): T | undefined
 }
 
 const BEHAVIOURS: readonly Behaviour[] = ['default', 'always', 'once', 'prefer-cached']
@@ -72,12 +67,12 @@ export const IMAGE_SETTINGS: { readonly [K in keyof ImageConfig]: Setting<ImageC
   privileged: {
     default: 'false',
     rule: 'true (containers may be privileged: root on this host) or false',
-    parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
+    parse: trueOrFalse,
   },
   netAdmin: {
     default: 'false',
     rule: 'true (containers may have NET_ADMIN, and take the block of IMDS away) or false',
-    parse: (text) => (['true', 'false'].includes(text) ? text === 'true' : undefined),
+    parse: trueOrFalse,
   },
 }
 

@@ -24,7 +24,6 @@ type Parts = Pick<State, 'journal'> & {
 export function keepSpares({ config, log, up }: Base, parts: Parts): Spares {
   const { journal, drain, facts, runner, queue, noticed, onDefect } = parts
   const rules = spareRules(config)
-  if ('refusal' in rules) throw new AgentRefused(rules.refusal)
   const { instanceType, eniCountMax } = facts.host
   const forTasks = eniCountMax - facts.foreignIndices.size
   const refusal = tooMany(rules, { instanceType, forTasks })

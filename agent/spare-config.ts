@@ -6,6 +6,7 @@
 import type { PoolPlace } from '../state/spare.ts'
 import { poolKey } from '../state/spare.ts'
 import type { PoolRule, SpareRules } from '../state/spare-plan.ts'
+import type { Setting } from './setting.ts'
 
 export type SpareConfig = {
   /** How many warm spares each pool keeps at least. 0: none are made. */
@@ -18,12 +19,6 @@ export type SpareConfig = {
 
 /** A pool of the settings. */
 export type NamedPool = PoolPlace & { readonly target?: number; readonly max?: number }
-
-type Setting<T> = {
-  readonly default: string
-  readonly rule: string
-  parse(text: string): T | undefined
-}
 
 /** No instance type carries more interfaces on one network card (EC2 user guide). */
 const SPARES_MAX = 100
@@ -45,18 +40,18 @@ export const SPARE_SETTINGS: { readonly [K in keyof SpareConfig]: Setting<SpareC
   },
 }
 
-/** What the settings together say, or, in words, why they cannot be meant. */
-export function spareRules(config: SpareConfig): SpareRules | { readonly refusal: string } {
+/** What the settings together say. Whether that can be meant, `refusalOf` says. */
+export function spareRules(config: SpareConfig): SpareRules {
   const { spares: target, sparesMax: max = target, sparePools = [] } = config
   const listed = sparePools.map((pool): PoolRule => {
     const own = pool.target ?? target
     return { ...pool, target: own, max: pool.max ?? Math.max(own, max) }
   })
-  const refusal = refusalOf({ target, max, listed })
-  return refusal === undefined ? { target, max, listed } : { refusal }
+  return { target, max, listed }
 }
 
-function refusalOf({ target, max, listed }: SpareRules): string | undefined {
+/** Why the rules cannot be meant, in words. */
+export function refusalOf({ target, max, listed }: SpareRules): string | undefined {
   if (max < target) {
     return `sparesMax is ${max}, and spares is ${target}: the maximum cannot be below the target`
   }
