@@ -33,14 +33,12 @@ async function calls(stage: Stage): Promise<Figure[]> {
     const words = all.map(([name, { calls: n }]) => `${n} ${name}`).join(', ')
     return [all.reduce((sum, [, { calls: n }]) => sum + n, 0), words]
   }
-  const forget = () => host.lab.ask('DELETE', '/lab/calls').catch(() => undefined)
   const tasks = 10
   const starting: number[] = []
   const stopping: number[] = []
   let words = ''
   // The first knows no subnet yet.
   for (let n = -1; n < tasks; n++) {
-    await forget()
     const before = await counted()
     const [id = ''] = await host.run(family)
     await host.reached(id, 'RUNNING')
