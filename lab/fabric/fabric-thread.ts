@@ -28,6 +28,7 @@ import type { Message } from './netlink-message.ts'
 import { news, transact } from './netlink-socket.ts'
 import type { Command } from './nft.ts'
 import { encodeBatch } from './nft-direct.ts'
+import { blockSignals } from './no-signals.ts'
 import { type Outside, openOutside } from './outside-namespaces.ts'
 import { changePolicy, type PolicyChange, policyMessages } from './policy.ts'
 import { type LinkPlan, links, type PluggedLink, plugLink, reach, unplugLink } from './port-link.ts'
@@ -239,6 +240,7 @@ function reply(message: Reply): void {
   parentPort?.postMessage(message)
 }
 
+blockSignals()
 parentPort?.on('message', ({ id, name, args }: Request) => {
   try {
     const call = calls[name] as (...args: unknown[]) => unknown

@@ -132,6 +132,8 @@ test.for([
   ['EINVAL', '/ns', 'lost', 'PauseGone'],
   ['EPERM', undefined, 'refused', 'KernelRefused'],
   ['EIO', '/ns', 'transient', 'KernelRefused'],
+  // What nftables refused is no word about the namespace.
+  ['EPROTO', '/ns', 'transient', 'KernelRefused'],
 ] as const)('%s (namespace %s) is %s: %s', async ([errno, netns, kind, code]) => {
   const { kernel } = kernelByHand(refusal(errno, netns))
   const ended = linkDriver({ kernel, host }).ensure(newJob(), never())

@@ -148,5 +148,6 @@ function errnoIn(complaint: string): string {
   if (complaint.includes('No such file or directory')) return 'ENOENT'
   if (complaint.includes('Operation not permitted')) return 'EPERM'
   if (complaint.includes('Operation not supported')) return 'EOPNOTSUPP'
-  return 'EINVAL'
+  // Never EINVAL: that is a namespace's word, by which its task would count as dead.
+  return 'EPROTO'
 }

@@ -16,6 +16,7 @@ import { eventFd, pollReadable } from './libc.ts'
 import type { Difference, FoundLink, Link, LinkExpectation } from './link.ts'
 import { NetlinkSocket } from './netlink-socket.ts'
 import { Namespaces } from './netns.ts'
+import { blockSignals } from './no-signals.ts'
 import { RTM_NEWLINK, RTMGRP_LINK } from './rtnetlink.ts'
 import { decodeLink, type LinkCounts } from './rtnetlink-record.ts'
 import { countLinks, isCard, linkByMac, surveyLinks, verifyLink } from './survey.ts'
@@ -108,6 +109,7 @@ function announce(post: (message: FromWorker) => void, monitor: NetlinkSocket): 
 function run(): void {
   const port = parentPort
   if (port === null) throw new Error('worker.ts runs as a worker thread, started by kernel.ts')
+  blockSignals()
   const post = (message: FromWorker): void => port.postMessage(message)
   const world: World = { namespaces: new Namespaces(), home: new NetlinkSocket() }
   const { monitors } = world.namespaces
