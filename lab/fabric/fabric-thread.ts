@@ -41,10 +41,7 @@ import type { Lost, Verdict } from './verdict.ts'
 
 /** How often the thread looks whether a link died. A look that finds nothing costs microseconds. */
 const WATCH_INTERVAL_MS = 25
-/**
- * So many reads of the log each time, of up to 32 packets each: a flood of drops costs the lab a
- * bounded part of its time, and what it does not read the kernel counts as lost.
- */
+/** So many reads of the log each time, of up to 32 packets: of a flood the rest is counted as lost. */
 const LOG_READS_MAX = 12
 
 let open: OpenFabric | undefined
