@@ -12,6 +12,7 @@ import { must } from '../scripts/demo/program.ts'
 import { bundledEnid } from './bundle.ts'
 import { type Client, openClient } from './client.ts'
 import { type LabUnderTest, startLab, textOf } from './lab-under-test.ts'
+import { listenForNews } from './news.ts'
 import { cpuMs, rssMb } from './process.ts'
 
 type Variables = Readonly<Record<string, string>>
@@ -108,17 +109,13 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
       return JSON.parse(await agent.send('POST', '/', 'application/x-amz-json-1.1', body, target))
     }
     const task: Host['task'] = (id) => agent.ask('GET', `/tasks/${id}`)
+    const news = await listenForNews(socketPath)
     const reached: Host['reached'] = async (id, status) => {
-      const deadline = performance.now() + LATE_MS
-      for (;;) {
-        const seen = await task(id)
-        if (seen.lastStatus === status) return seen
-        if (seen.lastStatus === 'STOPPED' || performance.now() > deadline) {
-          const words = `${id} is ${seen.lastStatus}, not ${status}: ${seen.stoppedReason}`
-          throw new Error(`${words}\n${readFileSync(log, 'utf8').slice(-2000)}`)
-        }
-        await pause(10)
-      }
+      const late = await news.until(id, status, LATE_MS).catch((error: Error) => error)
+      const seen = await task(id)
+      if (seen.lastStatus === status) return seen
+      const words = `${id} is ${seen.lastStatus}, not ${status}: ${seen.stoppedReason ?? late}`
+      throw new Error(`${words}\n${readFileSync(log, 'utf8').slice(-2000)}`)
     }
     const stop: Host['stop'] = async (id) => {
       await agent.ask('DELETE', `/tasks/${id}`)
@@ -155,6 +152,7 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
           for (const { taskId } of living) await agent.ask('DELETE', `/tasks/${taskId}`)
           for (const { taskId } of living) await reached(taskId, 'STOPPED')
         } finally {
+          news.close()
           agent.close()
           await end()
         }
