@@ -22,7 +22,10 @@ export async function listenForNews(socketPath: string): Promise<News> {
   const waiting = new Map<string, () => void>()
   lines.on('line', (line) => {
     if (!line.startsWith('data: ')) return
-    const { taskId, lastStatus } = JSON.parse(line.slice(6)) as Record<'taskId' | 'lastStatus', string>
+    const { taskId, lastStatus } = JSON.parse(line.slice(6)) as Record<
+      'taskId' | 'lastStatus',
+      string
+    >
     heard.set(taskId, lastStatus)
     waiting.get(taskId)?.()
   })

@@ -1,6 +1,6 @@
 // An agent whose tasks are simulated: the real API, journal on disk, runner, queue and placement, over
-// drivers that take no time. What is timed is what the agent itself decides and writes. A process of
-// its own, started by rows/many.ts:
+// drivers that do nothing, and take as long for it as the quickest real ones. What is timed is what the
+// agent itself decides and writes. A process of its own, started by rows/many.ts:
 //
 //   node bench/simulated-agent.ts SOCKET STATE_DIR ─▶ "ready" on stdout
 
@@ -46,10 +46,13 @@ const DETAILS: Readonly<Record<string, object>> = {
   cgroup: { path: 'enid/i-0123456789abcdef0.0123' },
 }
 
+/** The lab's EC2 and a dockerd need some 5 ms for the least of what they are asked for. */
+const taken = () => new Promise((resolve) => setTimeout(resolve, 5))
+
 const drivers = Object.fromEntries(
   Object.keys(DEADLINE_MS).map((kind) => [
     kind,
-    { ensure: async () => DETAILS[kind] ?? {}, release: async () => undefined },
+    { ensure: () => taken().then(() => DETAILS[kind] ?? {}), release: () => taken().then(() => {}) },
   ]),
 ) as unknown as Drivers
 

@@ -47,7 +47,10 @@ export const row: Row = {
 
 const SIMULATED = join(import.meta.dirname, '../simulated-agent.ts')
 
-/** Samples: a caller's milliseconds; and the agent's processor time for each, in the mean. */
+/**
+ * Samples: a caller's milliseconds; and the agent's processor time for each, in the mean, of a RunTask
+ * with the whole start and stop that follow.
+ */
 type Seen = Readonly<Record<'status' | 'runTask', { ms: number[]; cpu: number }>>
 
 async function measure(client: Client, pid: number, stage: Stage): Promise<Seen> {
@@ -60,8 +63,8 @@ async function measure(client: Client, pid: number, stage: Stage): Promise<Seen>
       const from = performance.now()
       await work()
       ms.push(performance.now() - from)
-      cpu += cpuMs(pid) - before
       await after()
+      cpu += cpuMs(pid) - before
     }
     return { ms, cpu: cpu / times }
   }
@@ -71,8 +74,9 @@ async function measure(client: Client, pid: number, stage: Stage): Promise<Seen>
     ids.push(...tasks.map(({ taskId }) => taskId))
   }
   const stop = async () => {
+    await pause(SETTLED_MS)
     for (const id of ids.splice(0)) await client.ask('DELETE', `/tasks/${id}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await pause(SETTLED_MS)
   }
   await taken(() => client.ask('GET', '/status'))
   return {
@@ -80,6 +84,10 @@ async function measure(client: Client, pid: number, stage: Stage): Promise<Seen>
     runTask: await taken(run, stop),
   }
 }
+
+/** A simulated start, or stop, is over after so long: seven steps, one on the other, of 5 ms. */
+const SETTLED_MS = 100
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 type Started = { readonly tasks: readonly { readonly taskId: string }[] }
 const APP = { name: 'app', image: 'app:1', memoryReservation: 6, essential: true }
@@ -94,9 +102,11 @@ async function fill(client: Client, count: number): Promise<void> {
     for (let n = 0; n < Math.ceil((count - tasks.RUNNING) / 10); n++) {
       await client.ask('POST', '/tasks', { ...ASKED, count: more })
     }
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await pause(500)
   }
 }
+
+const WITH = { status: '', runTask: ', the whole start and stop with it' } as const
 
 function figuresOf(seen: readonly Seen[]): Figure[] {
   const [ten, thousand, five] = seen
@@ -105,7 +115,7 @@ function figuresOf(seen: readonly Seen[]): Figure[] {
     return {
       what: `${key === 'status' ? 'GET /status' : 'RunTask'}, 1,000 tasks known: p99`,
       ...{ value: quantile(ms, 0.99), unit: 'ms', goal: { most } },
-      raw: `${spread(ms)}; ${short(cpu)} ms of the agent's processor time each`,
+      raw: `${spread(ms)}; ${short(cpu)} ms of the agent's processor time each${WITH[key]}`,
     }
   }
   const growth = (key: keyof Seen): Figure => ({
