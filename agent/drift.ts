@@ -28,7 +28,7 @@ export const LINK_CHECK_MS = 10_000
  * Many links are looked at less often, so many milliseconds for each: a look takes 0.75 ms of processor
  * time, and at 100 links every ten seconds that was most of what the agent did at rest (0.9 % of a core).
  */
-export const LINK_SHARE_MS = 250
+export const LINK_SHARE_MS = 500
 /** From the first word of a change to the look: changes come in bunches. Milliseconds. */
 export const SETTLE_MS = 30
 /** Between two looks at one task for what was heard, milliseconds. */
