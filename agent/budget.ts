@@ -140,6 +140,7 @@ export class Budget {
   *waits(): Generator<readonly [HolderId, Waiting]> {
     const now = this.#clock.elapsed()
     for (const [action, { bucket, line }] of this.#queues) {
+      if (line.length === 0) continue
       const { code, reason } = spent(action, bucket.rate)
       for (const [place, { purpose }] of line.entries()) {
         const verb = purpose.priority === 'release' ? 'release' : 'ensure'

@@ -75,6 +75,7 @@ export function openStartTurns(
   }
 
   function waits(): (readonly [HolderId, Waiting])[] {
+    if (containers.length + pauses.length === 0) return []
     const shown = { verb: 'ensure', attempt: 1, ...busy(most), nextTryAt: Date.now() } as const
     return [...containers, ...pauses].map(({ holderId, row }) => [holderId, { row, ...shown }])
   }
