@@ -35,6 +35,8 @@ export type Need = {
   readonly holder?: HolderId
   /** An edge between containers also waits for this fact about the other one. */
   readonly condition?: Condition
+  /** It counts on the way up alone: on the way down either may go first. */
+  readonly isUpOnly?: true
 }
 export type Row = { readonly id: RowId; readonly needs: readonly Need[] }
 
@@ -190,8 +192,10 @@ function layOut(spec: Spec): readonly Row[] {
   const numbers = spec.enis.map((_, n) => n)
   const ground: Need[] = spec.sharedEni ? [{ row: 'address' }] : numbers.map((n) => eni(n))
   const links: Need[] = spec.sharedEni ? [{ row: 'link:0' }] : numbers.map((n) => link(n))
+  const inside: Need[] = onHost ? links : [sandbox, ...links]
   const all: Row[] = []
 
+  if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
   if (spec.sharedEni) {
     all.push({ id: 'address', needs: [{ row: 'link:0', holder: spec.sharedEni }] })
   }
@@ -205,27 +209,26 @@ function layOut(spec: Spec): readonly Row[] {
     if (kind !== 'bind' && kind !== 'nfs') all.push({ id: `volume:${name}`, needs: [] })
   }
   const around: Need[] = spec.cgroup ? [{ row: 'cgroup' }] : []
-  if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
   if (!onHost) all.push({ id: 'sandbox', needs: [...ground.slice(0, 1), ...around] })
   for (const n of numbers) {
     all.push({ id: `attachment:${n}`, needs: [eni(n)] })
     // Whether EC2 deletes a lent ENI with the instance is its owner's to say.
     if (!isLent(spec, `eni:${n}`)) all.push({ id: `guard:${n}`, needs: [attachment(n)] })
-    all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [sandbox])] })
+    all.push({ id: `link:${n}`, needs: [attachment(n), ...(onHost ? [] : [into])] })
   }
   if (spec.sharedEni) all.push({ id: 'link:0', needs: [{ row: 'address' }, sandbox] })
   for (const { kind, name } of spec.volumes ?? []) {
     // The kernel's client speaks from the namespace that it was mounted in, and keeps that alive.
-    if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: links })
+    if (kind === 'nfs') all.push({ id: `volume:${name}`, needs: inside })
   }
   // The cgroup: its limits, where the pause container was there before them.
-  const network = [...ground, ...links, ...publicIps, ...around]
+  const network = [...ground, ...inside, ...publicIps, ...around]
   for (const container of spec.containers) {
     const { name } = container
     const own: Need[] = [{ row: `image:${name}` }, ...ownNeeds(spec, container)]
     if (spec.madeAhead) {
       // It names the pause container; the network it needs no sooner than its first process does.
-      all.push({ id: `created:${name}`, needs: [sandbox, ...own] })
+      all.push({ id: `created:${name}`, needs: [into, ...own] })
       all.push({ id: `container:${name}`, needs: [...network, { row: `created:${name}` }] })
     } else {
       all.push({ id: `container:${name}`, needs: [...network, ...own] })
@@ -259,6 +262,11 @@ function ownNeeds(spec: Spec, container: ContainerSpec): Need[] {
 }
 
 const sandbox: Need = { row: 'sandbox' }
+/**
+ * On the way down nothing runs in it any more, and its card comes home from a namespace that ends,
+ * by itself if need be: to wait for that would only take longer.
+ */
+const into: Need = { ...sandbox, isUpOnly: true }
 const eni = (n: number): Need => ({ row: `eni:${n}` })
 const attachment = (n: number): Need => ({ row: `attachment:${n}` })
 const link = (n: number): Need => ({ row: `link:${n}` })
@@ -282,7 +290,8 @@ export function nextSteps(holder: Holder, others: Others = alone): Step[] {
 const is = (holder: Holder, row: RowId): Holding => rowState(holder, row).is
 
 function dependants(holder: Holder, row: RowId, all: readonly Row[], others: Others): boolean {
-  const needsIt = ({ needs }: Row) => needs.some((n) => n.row === row && n.holder === undefined)
+  const needsIt = ({ needs }: Row) =>
+    needs.some((n) => n.row === row && n.holder === undefined && !n.isUpOnly)
   return others.standsOn(row) || all.some((r) => is(holder, r.id) !== 'none' && needsIt(r))
 }
 
@@ -377,7 +386,12 @@ function standsFirm(holder: Holder, { verb, row: id }: { verb: Verb; row: RowId 
   const all = rows(holder.spec)
   const row = all.find((r) => r.id === id)
   if (row === undefined) throw new Error(`${id} is no row of this holder`)
-  const air = row.needs.find((need) => need.holder === undefined && is(holder, need.row) === 'none')
+  const air = row.needs.find(
+    (need) =>
+      need.holder === undefined &&
+      is(holder, need.row) === 'none' &&
+      !(holder.desired === 'stopped' && need.isUpOnly),
+  )
   if (air !== undefined) throw new Error(`${verb} ${id}, but ${air.row} is not there`)
   if (verb === 'release' && dependants(holder, id, all, alone)) {
     throw new Error(`release ${id} while something stands on it`)

@@ -27,6 +27,17 @@ export function cgroupDriver(options: {
     return driver === 'none' ? undefined : pathOf(driver, host.instanceId, holderId)
   }
 
+  /** Nothing runs in it as a rule: what does is looked for when the kernel says so. */
+  async function clear(path: string): Promise<void> {
+    try {
+      await cgroups.remove(path)
+    } catch (error) {
+      if (!isOf(error, 'CgroupBusy')) throw error
+      await cgroups.end(path)
+      await cgroups.remove(path)
+    }
+  }
+
   return {
     async ensure(job, signal) {
       const { holderId, spec } = job
@@ -42,7 +53,7 @@ export function cgroupDriver(options: {
         await cgroups.make(path, limitsOf(spec, cgroups.version))
         return { path }
       } catch (error) {
-        if (isLimited || !isUnavailable(error)) throw error
+        if (isLimited || !isOf(error, 'CgroupUnavailable')) throw error
         return {}
       }
     },
@@ -51,17 +62,14 @@ export function cgroupDriver(options: {
       const known = job.again ? undefined : job.known('cgroup', job.row)?.path
       // In doubt it may be made by a dockerd of either driver.
       const paths = known === undefined ? pathsOf(host.instanceId, job.holderId) : [known]
-      for (const path of paths) {
-        await cgroups.end(path)
-        await cgroups.remove(path)
-      }
+      for (const path of paths) await clear(path)
       return undefined
     },
   }
 }
 
-const isUnavailable = (error: unknown): boolean =>
-  error instanceof Failure && error.code === 'CgroupUnavailable'
+const isOf = (error: unknown, code: string): boolean =>
+  error instanceof Failure && error.code === code
 
 const noDriver = (): Failure =>
   new Failure('refused', 'CgroupUnavailable', 'dockerd makes no cgroups (its driver is "none")', {

@@ -5,7 +5,7 @@ import type Sqlite from 'better-sqlite3'
 import { containerOf, type Job, volumeOf } from '../../agent/drivers/driver.ts'
 import type { Entry } from '../../state/journal.ts'
 import type { HolderId } from '../../state/spec.ts'
-import type { Event, Holder, Verb } from '../../state/task.ts'
+import type { Event, Holder, Need, Verb } from '../../state/task.ts'
 import { rowState, rows } from '../../state/task.ts'
 import type { Ending } from './ending.ts'
 import { SHARE, type Watching } from './hands.ts'
@@ -187,7 +187,9 @@ export class Checks implements Watching {
     }
     for (const { id: row, needs } of rows(holder.spec)) {
       if (rowState(holder, row).is === 'none') continue
-      const air = needs.find((need) => !need.holder && rowState(holder, need.row).is === 'none')
+      const isFirm = (need: Need) =>
+        !need.holder && !(need.isUpOnly && holder.desired === 'stopped')
+      const air = needs.find((need) => isFirm(need) && rowState(holder, need.row).is === 'none')
       if (air !== undefined) throw new Broken(`I7: ${row} of ${id} stands on ${air.row}, not there`)
     }
     if (event.type === 'assigned') this.#ran.delete(id)

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { consequence } from '../../state/exits.ts'
 import type { Spec } from '../../state/spec.ts'
-import type { Event, Others } from '../../state/task.ts'
+import type { Event, Need, Others } from '../../state/task.ts'
 import { learn, newHolder, nextSteps, rowState, rows } from '../../state/task.ts'
 import { SPECS } from './specs.ts'
 
@@ -30,7 +30,10 @@ function live(start: Spec, journal: Event[], world: Set<string>, { dieAt, stopAt
     journal.push({ type: 'began', verb: step.verb, row: step.row })
     survive()
     const row = rows(start).find(({ id }) => id === step.row)
-    const missing = row?.needs.filter((need) => !need.holder && !world.has(need.row))
+    const isFirm = (need: Need) => step.verb === 'ensure' || !need.isUpOnly
+    const missing = row?.needs.filter(
+      (need) => !need.holder && isFirm(need) && !world.has(need.row),
+    )
     expect(missing, `${step.verb} ${step.row}`).toEqual([]) // Nothing stands on air.
     if (step.verb === 'ensure') world.add(step.row)
     else world.delete(step.row)

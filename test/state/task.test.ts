@@ -44,7 +44,7 @@ function events(h: Holder): Event[] {
     const { is, choice, struck } = rowState(h, row)
     if (is === 'unsure') {
       const isFree = !rows(h.spec).some(
-        (r) => rowState(h, r.id).is !== 'none' && r.needs.some((n) => n.row === row),
+        (r) => rowState(h, r.id).is !== 'none' && r.needs.some((n) => n.row === row && !n.isUpOnly),
       )
       if (h.desired === 'running') out.push({ type: 'done', verb: 'ensure', row })
       else if (isFree) out.push({ type: 'done', verb: 'release', row })
@@ -126,7 +126,7 @@ function standsOnGround(h: Holder): void {
   for (const { id, needs } of rows(h.spec)) {
     if (rowState(h, id).is === 'none') continue
     for (const need of needs) {
-      if (need.holder !== undefined) continue
+      if (need.holder !== undefined || (need.isUpOnly && h.desired === 'stopped')) continue
       if (rowState(h, need.row).is === 'none') throw new Error(`${id} stands on air: ${need.row}`)
     }
   }
@@ -225,7 +225,7 @@ describe('what stands on what', () => {
       'attachment:0 <- eni:0',
       'guard:0 <- attachment:0',
       'link:0 <- attachment:0, sandbox',
-      'container:web <- eni:0, link:0, image:web',
+      'container:web <- eni:0, sandbox, link:0, image:web',
     ])
   })
 
@@ -233,7 +233,7 @@ describe('what stands on what', () => {
     const all = needs(SPECS['a task of two ENIs'])
     expect(all).toContain('sandbox <- eni:0')
     expect(all).toContain('link:1 <- attachment:1, sandbox')
-    expect(all).toContain('container:web <- eni:0, eni:1, link:0, link:1, image:web')
+    expect(all).toContain('container:web <- eni:0, eni:1, sandbox, link:0, link:1, image:web')
   })
 
   test('a task with volumes: a container needs what it mounts, and whom it mounts from', () => {
@@ -245,8 +245,8 @@ describe('what stands on what', () => {
     const containers = [container('web', {}, { mounts }), container('log', {}, from)]
     const all = needs(spec({ volumes: [data, place], containers }))
     expect(all.filter((line) => line.startsWith('volume'))).toEqual(['volume:data <- '])
-    expect(all).toContain('container:web <- eni:0, link:0, image:web, volume:data')
-    expect(all).toContain('container:log <- eni:0, link:0, image:log, container:web')
+    expect(all).toContain('container:web <- eni:0, sandbox, link:0, image:web, volume:data')
+    expect(all).toContain('container:log <- eni:0, sandbox, link:0, image:log, container:web')
   })
 
   // P447
@@ -259,10 +259,10 @@ describe('what stands on what', () => {
     } as const
     const mounts = [{ volume: 'efs', path: '/a', readOnly: false }]
     const all = needs(spec({ volumes: [efs], containers: [container('web', {}, { mounts })] }))
-    expect(all).toContain('volume:efs <- link:0')
-    expect(all).toContain('container:web <- eni:0, link:0, image:web, volume:efs')
+    expect(all).toContain('volume:efs <- sandbox, link:0')
+    expect(all).toContain('container:web <- eni:0, sandbox, link:0, image:web, volume:efs')
     const shared = { ...SPECS['a task on a shared ENI'], volumes: [efs] }
-    expect(needs(shared)).toContain('volume:efs <- link:0')
+    expect(needs(shared)).toContain('volume:efs <- sandbox, link:0')
   })
 
   // P470
@@ -277,15 +277,15 @@ describe('what stands on what', () => {
     const all = needs(spec({ containers, volumes: [data], madeAhead: true }))
     expect(all.filter((row) => /^(created|container)/.test(row))).toEqual([
       'created:web <- sandbox, image:web, container:db HEALTHY, volume:data, created:db',
-      'container:web <- eni:0, link:0, created:web',
+      'container:web <- eni:0, sandbox, link:0, created:web',
       'created:db <- sandbox, image:db',
-      'container:db <- eni:0, link:0, created:db',
+      'container:db <- eni:0, sandbox, link:0, created:db',
     ])
   })
 
   // P470
   test('a container of a task from before that is made by the row that starts it', () => {
-    expect(needs(spec())).toContain('container:web <- eni:0, link:0, image:web')
+    expect(needs(spec())).toContain('container:web <- eni:0, sandbox, link:0, image:web')
     expect(needs(spec()).join()).not.toContain('created')
   })
 
@@ -295,7 +295,7 @@ describe('what stands on what', () => {
       'image:web <- ',
       'sandbox <- address',
       'link:0 <- address, sandbox',
-      'container:web <- address, link:0, image:web',
+      'container:web <- address, sandbox, link:0, image:web',
     ])
   })
 })
@@ -342,11 +342,59 @@ describe('the way up and down', () => {
     }
     expect(order.filter(Boolean)).toEqual([
       'release guard:0 | release container:web',
-      'release image:web | release link:0',
-      'release sandbox | release attachment:0',
+      'release image:web | release sandbox | release link:0',
+      'release attachment:0',
       'release eni:0',
     ])
   })
+
+  // P517
+  test('pause container, card and what was made ahead go together once nothing runs', () => {
+    const start = spec({ madeAhead: true })
+    const stopping = learn(climb(newHolder(start)), { type: 'stopAsked', stop })
+    const running = nextSteps(stopping).filter(({ row }) => kindOf(row) === 'container')
+    expect(verbs(nextSteps(stopping))).not.toContain('release sandbox')
+    const over = running.reduce(carriedOut, stopping)
+    const together = ['release sandbox', 'release link:0', 'release created:web']
+    expect(verbs(nextSteps(over))).toEqual(expect.arrayContaining(together))
+  })
+
+  // P517
+  test.each([
+    ['a card', spec(), 'link:0', 'attachment:0'],
+    ['a container made ahead', spec({ madeAhead: true }), 'created:web', 'image:web'],
+  ] as const)(
+    '%s that was on its way into a namespace whose end has come is released all the same',
+    (_what, start, row, below) => {
+      const ready = climb(newHolder(start), (h) => nextSteps(h).some((step) => step.row === row))
+      const told: Event[] = [
+        { type: 'began', verb: 'ensure', row },
+        { type: 'stopAsked', stop },
+        { type: 'began', verb: 'release', row: 'sandbox' },
+        { type: 'done', verb: 'release', row: 'sandbox' },
+        { type: 'done', verb: 'ensure', row },
+      ]
+      const h = told.reduce(learn, ready)
+      expect(verbs(nextSteps(h))).toContain(`release ${row}`)
+      expect(verbs(nextSteps(h))).not.toContain(`release ${below}`)
+    },
+  )
+
+  // P517
+  test.each(['link:0', 'created:web'] as const)(
+    'while it is to run, %s stands on the namespace',
+    (row) => {
+      const start = spec({ madeAhead: true })
+      const ready = climb(newHolder(start), (h) => nextSteps(h).some((step) => step.row === row))
+      const without = {
+        ...ready,
+        rows: { ...ready.rows, sandbox: { is: 'none', struck: [] } as const },
+      }
+      const began: Event = { type: 'began', verb: 'ensure', row }
+      expect(() => learn(without, began)).toThrow('sandbox is not there')
+      expect(nextSteps(without)).not.toContainEqual(expect.objectContaining({ row }))
+    },
+  )
 
   test('a stop while the ENI is being made releases it, since it may be there', () => {
     let h = learn(newHolder(spec()), { type: 'began', verb: 'ensure', row: 'eni:0', choice: 's' })
@@ -582,7 +630,7 @@ describe('a journal that is not ours is refused', () => {
     [
       'a release under something that stands on it',
       learn(climb(h), { type: 'stopAsked', stop }),
-      { type: 'began', verb: 'release', row: 'sandbox' },
+      { type: 'began', verb: 'release', row: 'eni:0' },
       'stands on it',
     ],
     [

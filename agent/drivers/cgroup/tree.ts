@@ -103,13 +103,11 @@ export function openCgroups(mounted = '/sys/fs/cgroup'): Cgroups {
     },
 
     async remove(path) {
-      for (const root of roots) {
-        try {
-          await removeBelow(join(root, path))
-        } catch (error) {
-          if (codeOf(error) !== 'EBUSY') throw error
-          throw busy(path, await processes(path))
-        }
+      try {
+        await Promise.all(roots.map((root) => removeBelow(join(root, path))))
+      } catch (error) {
+        if (codeOf(error) !== 'EBUSY') throw error
+        throw busy(path, await processes(path))
       }
     },
 
@@ -170,6 +168,9 @@ async function processesBelow(folder: string): Promise<number[]> {
 }
 
 async function removeBelow(folder: string): Promise<void> {
+  // Mostly nothing is below it any more: looked for only where the kernel does not remove it.
+  const code = await rmdir(folder).then(() => undefined, codeOf)
+  if (code === undefined || GONE.includes(code)) return
   for (const name of await folders(folder)) await removeBelow(join(folder, name))
   await rmdir(folder).catch(unlessGone)
 }
