@@ -52,7 +52,10 @@ const taken = () => new Promise((resolve) => setTimeout(resolve, 5))
 const drivers = Object.fromEntries(
   Object.keys(DEADLINE_MS).map((kind) => [
     kind,
-    { ensure: () => taken().then(() => DETAILS[kind] ?? {}), release: () => taken().then(() => {}) },
+    {
+      ensure: () => taken().then(() => DETAILS[kind] ?? {}),
+      release: () => taken().then(() => {}),
+    },
   ]),
 ) as unknown as Drivers
 
