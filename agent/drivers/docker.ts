@@ -9,6 +9,7 @@ import Dockerode from 'dockerode'
 import type { Json } from '../../state/spec.ts'
 import type { VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
+import { dockerAgent } from './docker-agent.ts'
 import { CALL_MS, call, finish } from './docker-call.ts'
 import { type ExecCalls, execCalls } from './docker-exec.ts'
 import { dockerFailure, statusOf } from './docker-failure.ts'
@@ -69,7 +70,9 @@ export const isImageMissing = (error: unknown): boolean =>
  * namespaces must be those of this host.
  */
 export function openDocker(dockerHost: string | undefined = process.env.DOCKER_HOST): Docker {
-  const api = new Dockerode({ socketPath: socketOf(dockerHost) })
+  // Its types leave the agent out.
+  const options = { socketPath: socketOf(dockerHost), agent: dockerAgent() }
+  const api = new Dockerode(options)
   const one = (id: string) => api.getContainer(id)
   // What only a restart of dockerd can change is known for as long as its events come.
   const streams = new Set<object>()

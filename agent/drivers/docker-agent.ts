@@ -1,0 +1,30 @@
+// The connections to dockerd. dockerode hears of a connection that fails, but not of an answer that
+// breaks off, as one does whose dockerd is killed in the middle of it: whoever asked would wait until
+// the time for a call is over.
+
+import { Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+
+/** What http.request calls: Node's types leave it out, the agents of npm stand on it. */
+type Entry = { addRequest: (request: ClientRequest, ...rest: unknown[]) => void }
+
+/** As Node's own: an idle connection is kept for so long, milliseconds. */
+const IDLE_MS = 5000
+
+/** An agent whose requests fail, with ECONNRESET, where their answer breaks off. */
+export function dockerAgent(): Agent {
+  const agent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: IDLE_MS })
+  const entry = agent as unknown as Entry
+  const addRequest = entry.addRequest.bind(agent)
+  entry.addRequest = (request, ...rest) => {
+    request.once('response', (answer: IncomingMessage) => {
+      answer.once('close', () => {
+        if (!answer.complete) request.emit('error', brokenOff())
+      })
+    })
+    addRequest(request, ...rest)
+  }
+  return agent
+}
+
+const brokenOff = (): Error =>
+  Object.assign(new Error('it broke off its answer'), { code: 'ECONNRESET' })
