@@ -4,7 +4,7 @@
 // the oracles are /proc, the task's cgroup and the docker command. The window is short, so each
 // test kills until it was hit, and says how often.
 
-import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { must } from '../../scripts/demo/program.ts'
@@ -36,13 +36,23 @@ afterAll(async () => {
 }, 180_000)
 
 const folderOf = (id: string) => `/sys/fs/cgroup/pids/enid/${rig.instanceId}.${id}`
-const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+
+/** What is looked at comes and goes: a process that is gone has no name, a cgroup no processes. */
+function orNone<T>(none: T, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const isGone = ['ENOENT', 'ENOTDIR', 'ESRCH', 'ENODEV'].includes((error as { code?: string }).code ?? '')
+    if (!isGone) throw error
+    return none
+  }
+}
+const text = (path: string) => orNone('', () => readFileSync(path, 'utf8'))
 
 /** The processes in each of the task's cgroups, the pause's among them. */
 function processesOf(id: string): { containerId: string; pid: number; command: string }[] {
   const folder = folderOf(id)
-  const below = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
-  return below.flatMap(({ name: containerId }) => {
+  return orNone<string[]>([], () => readdirSync(folder)).flatMap((containerId) => {
     const pids = text(`${folder}/${containerId}/cgroup.procs`).split('\n').filter(Boolean)
     return pids.map((pid) => ({
       ...{ containerId, pid: Number(pid) },
