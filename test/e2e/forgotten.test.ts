@@ -42,7 +42,9 @@ function orNone<T>(none: T, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    const isGone = ['ENOENT', 'ENOTDIR', 'ESRCH', 'ENODEV'].includes((error as { code?: string }).code ?? '')
+    const isGone = ['ENOENT', 'ENOTDIR', 'ESRCH', 'ENODEV'].includes(
+      (error as { code?: string }).code ?? '',
+    )
     if (!isGone) throw error
     return none
   }
