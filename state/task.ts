@@ -195,7 +195,6 @@ function layOut(spec: Spec): readonly Row[] {
   const inside: Need[] = onHost ? links : [sandbox, ...links]
   const all: Row[] = []
 
-  if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
   if (spec.sharedEni) {
     all.push({ id: 'address', needs: [{ row: 'link:0', holder: spec.sharedEni }] })
   }
@@ -209,6 +208,7 @@ function layOut(spec: Spec): readonly Row[] {
     if (kind !== 'bind' && kind !== 'nfs') all.push({ id: `volume:${name}`, needs: [] })
   }
   const around: Need[] = spec.cgroup ? [{ row: 'cgroup' }] : []
+  if (spec.cgroup) all.push({ id: 'cgroup', needs: [] })
   if (!onHost) all.push({ id: 'sandbox', needs: [...ground.slice(0, 1), ...around] })
   for (const n of numbers) {
     all.push({ id: `attachment:${n}`, needs: [eni(n)] })

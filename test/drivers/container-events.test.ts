@@ -163,7 +163,8 @@ test('each exit of a container that is started again has a name and a length of 
     for (const death of deaths()) expect(death).toMatchObject({ ranMs: expect.toSatisfy(between) })
   })
   function between(ranMs: number): boolean {
-    return ranMs >= 600 && ranMs < 5000
+    // Docker notes the start once the process runs.
+    return ranMs >= 500 && ranMs < 5000
   }
 })
 

@@ -103,6 +103,16 @@ class MortalJournal extends Journal {
   }
 }
 
+/** Lets one thing happen; where it is a timer of the agent's, that may be the last it does. */
+function mortal(step: () => boolean): boolean {
+  try {
+    return step()
+  } catch (error) {
+    if (!(error instanceof Dead)) throw error
+    return true
+  }
+}
+
 /** What is asked of an agent that may die of it, or may not be able to write. */
 function asked(work: () => void): void {
   try {
@@ -238,7 +248,7 @@ class Simulation {
   /** The instance is taken away with two minutes' notice, whatever was under way. */
   async #end(): Promise<Outcome> {
     this.#ending.announce(['terminate'])
-    while (!this.#ending.isDue && this.#timeline.step()) await this.#turn()
+    while (!this.#ending.isDue && mortal(() => this.#timeline.step())) await this.#turn()
     this.#ending.checkEnd({ all: this.#life.journal.all() })
     return this.#outcome()
   }
@@ -350,7 +360,7 @@ class Simulation {
   /** Lets so many things happen, and the agent die and the world hurt it in between. */
   async #live(stepCount: number): Promise<void> {
     for (let step = 0; step < stepCount; step++) {
-      const more = this.#timeline.step()
+      const more = mortal(() => this.#timeline.step())
       await this.#turn()
       if (this.#chance.happens(0.008)) this.#life.clock.isOver = true
       if (this.#life.clock.isOver) this.#rebirth()
@@ -388,7 +398,7 @@ class Simulation {
       if (this.#isSettled()) return
       // What EC2 did late to a lent ENI waits for a person.
       if (step % 100 === 99) this.#life.sweep()
-      this.#timeline.step()
+      mortal(() => this.#timeline.step())
       if (this.#timeline.now > until) break
     }
     throw new Broken(`I8: it does not settle in ${name}: ${this.#says()}`)
@@ -397,7 +407,7 @@ class Simulation {
   /** Nothing happens for so long: it stays as it is, and what is stranded is found. */
   async #quiet(ms: number): Promise<void> {
     const until = this.#timeline.now + ms
-    while (this.#timeline.now < until && this.#timeline.step()) await this.#turn()
+    while (this.#timeline.now < until && mortal(() => this.#timeline.step())) await this.#turn()
     if (!this.#isSettled()) throw new Broken(`I8: it did not stay settled: ${this.#says()}`)
     const stranded = [...this.#world.foreign.values()].filter(
       (f) => f.instanceId === INSTANCES.gone,
@@ -441,7 +451,7 @@ class Simulation {
   #rebirth(): void {
     this.#deaths += 1
     const bornAt = this.#timeline.now + LOCAL_MS + 1
-    while ((this.#timeline.nextAt ?? bornAt) < bornAt) this.#timeline.step()
+    while ((this.#timeline.nextAt ?? bornAt) < bornAt) mortal(() => this.#timeline.step())
     this.#timeline.now = Math.max(this.#timeline.now, bornAt)
     if (this.#chance.happens(0.01)) this.#corruptOne()
     this.#checks.born()

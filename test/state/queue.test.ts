@@ -149,7 +149,7 @@ describe('a task that waits', () => {
       /waits for room/,
     )
     const admitted = learn(holder, { type: 'admitted' })
-    expect(nextSteps(admitted).map(({ row }) => row)).toEqual(['cgroup', 'eni:0', 'image:web'])
+    expect(nextSteps(admitted).map(({ row }) => row)).toEqual(['eni:0', 'image:web', 'cgroup'])
     expect(takenBy(admitted)).toMatchObject({ cpuUnits: 128, memoryMiB: 64 })
     expect(learn(admitted, { type: 'admitted' })).toEqual(admitted)
   })
