@@ -115,7 +115,8 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
       const seen = await task(id)
       if (seen.lastStatus === status) return seen
       const words = `${id} is ${seen.lastStatus}, not ${status}: ${seen.stoppedReason ?? late}`
-      throw new Error(`${words}\n${readFileSync(log, 'utf8').slice(-2000)}`)
+      const described = await must(enid, ['describe', id], { env }).catch(String)
+      throw new Error([words, described, readFileSync(log, 'utf8').slice(-2000)].join('\n'))
     }
     const stop: Host['stop'] = async (id) => {
       await agent.ask('DELETE', `/tasks/${id}`)
