@@ -21,7 +21,7 @@ afterAll(() => rig?.close())
 async function within(id: string, container: string, ...command: string[]): Promise<string> {
   const dockerId = await rig.containerId(id, `container:${container}`)
   const { code, stdout, stderr } = await program('docker', ['exec', dockerId, ...command], {
-    timeoutMs: 30_000,
+    timeoutMs: 90_000,
   })
   expect(code, stderr).toBe(0)
   return stdout.trim()
@@ -209,7 +209,7 @@ test('one that hammers its endpoint is told so, and another is answered in time 
   for (const id of [loud, calm]) await rig.waitFor(id, 'RUNNING')
   const [loudUri, calmUri] = [await uriOf(loud, '/task'), await uriOf(calm, '/task')]
   const python = ['/usr/bin/python3', '/app/consumers/hammer.py']
-  const hammering = within(loud, 'app', ...python, loudUri, '10')
+  const hammering = within(loud, 'app', ...python, loudUri, '10', '500')
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   // Once each quarter of a second, as a program that reads its metadata; each answer is timed by curl.
   const times: number[] = []
@@ -222,14 +222,17 @@ test('one that hammers its endpoint is told so, and another is answered in time 
     times.push(Number(seconds))
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  const counts = JSON.parse(await hammering) as Readonly<Record<string, number>>
+  const said = await hammering
+  type Said = { readonly seconds: number; readonly counts: Readonly<Record<string, number>> }
+  const { seconds, counts } = JSON.parse(said) as Said
   // Each second 40 of its requests are answered, after a first 60, and the others refused: ECS's 429.
-  expect(counts['429']).toBeGreaterThan(500)
-  expect(counts['200']).toBeGreaterThan(60)
-  expect(counts['200']).toBeLessThan(60 + 40 * 15)
+  // How many it makes is this machine's business: it goes on until it was refused so often.
+  expect(counts['429'] ?? 0, said).toBeGreaterThanOrEqual(500)
+  expect(counts['200'] ?? 0, said).toBeGreaterThan(60)
+  expect(counts['200'] ?? 0, said).toBeLessThan(60 + 40 * (seconds + 5))
   expect(Math.max(...times)).toBeLessThan(2)
   await rig.stopAndWait(loud, calm)
-}, 120_000)
+}, 180_000)
 
 test('nothing is left', async () => {
   expect(await rig.enis()).toEqual([])
