@@ -16,9 +16,12 @@ export type Client = {
 
 type Headers = Readonly<Record<string, string>>
 
+/** Node's servers end an idle connection after 5 s: one that is used again just then fails. */
+const IDLE_MS = 4000
+
 /** Opens no connection before the first request; `sockets` are kept at most. */
 export function openClient(where: Where, sockets = 1): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: sockets })
+  const agent = new Agent({ keepAlive: true, maxSockets: sockets, timeout: IDLE_MS })
   const host = 'port' in where ? { host: '127.0.0.1' } : {}
   const send: Client['send'] = (method, path, type, body, more = {}) =>
     new Promise((resolve, reject) => {
