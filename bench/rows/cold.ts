@@ -17,11 +17,11 @@ import type { Stage } from '../stage.ts'
 import { openApp } from '../task-side.ts'
 
 /** Each waits for EC2's own pace, up and down: some 12 s. */
-const OWN = 40
+const OWN = 20
 
 export const row: Row = {
   what: "a cold RunTask to the first process, in parts of docker's floor for the same two containers",
-  minutes: 10,
+  minutes: 6,
   async run(stage) {
     return [...(await besideTheFloor(stage)), ...(await ownShare(stage))]
   },
