@@ -70,6 +70,7 @@ test('the next call has a connection of its own', async () => {
   await expect(docker.inspect('a', never())).resolves.toMatchObject({ State: { Running: true } })
 })
 
+// P518
 // docker-modem does that with the options of each request: it took 100 ms of a start in a burst.
 test('who writes out a request writes out no connections', () => {
   expect(inspect({ agent: dockerAgent() }, { showHidden: true, depth: null })).toBe(
