@@ -2,12 +2,13 @@
 # two load; nothing else, no shell. Build: docker build -t enid .
 #
 # Run (the agent moves the host's interfaces, so it lives in the host's network namespace; it makes a
-# cgroup for each task and ends what is left there, so it sees the host's cgroups and processes):
+# cgroup for each task and ends what is left there, and enters a task's namespace by its pause
+# container's process, so it sees the host's cgroups and processes; Docker mounts what it writes below
+# /var/lib/enid into tasks, so that is the host's by the same name):
 #   docker run -d --name enid --restart always --network host --pid host --cgroupns host \
 #     --cap-drop ALL --cap-add NET_ADMIN --cap-add SYS_ADMIN --cap-add KILL \
 #     -v /sys/fs/cgroup:/sys/fs/cgroup \
 #     -v /var/run/docker.sock:/var/run/docker.sock \
-#     -v /var/run/docker/netns:/var/run/docker/netns:rslave \
 #     -v /var/lib/enid:/var/lib/enid -v /run/enid:/run/enid enid
 
 FROM node:24-bookworm-slim AS build

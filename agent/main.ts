@@ -17,6 +17,7 @@ import { AgentRefused } from './config.ts'
 import { DEADLINE_MS, scaled } from './deadlines.ts'
 import { stopDrained } from './drain.ts'
 import { watchLinks } from './drift.ts'
+import { openCgroups } from './drivers/cgroup/tree.ts'
 import { watchContainers } from './drivers/container-events.ts'
 import { openImds } from './drivers/imds.ts'
 import { sdNotify, watchdogIntervalMs } from './drivers/sd-notify.ts'
@@ -175,7 +176,7 @@ async function serve(base: Base, parts: Parts): Promise<void> {
     logs: (id, container, lines) => logsOf({ journal, docker }, id, container, lines),
     ...insideOrders({ journal, docker, log }),
     inspect: (id) => inspectTask({ journal, docker }, id),
-    stats: openStats({ journal, docker, kernel, clock: machineClock }),
+    stats: openStats({ journal, cgroups: openCgroups(), kernel, clock: machineClock }),
     ...taskOrders({ journal, roles: parts.roles, log }),
     ...spareOrders(spares),
   }

@@ -1,6 +1,5 @@
-// What a container uses, for its task's own eyes (the metadata endpoint): Docker's statistics, what went
-// over the task's cards, which Docker does not see, and what both came to since the sample before, as
-// ECS has it: `precpu_stats`, `preread`, `network_rate_stats`.
+// What a container uses, for its task's own eyes (the metadata endpoint): what the kernel says of its
+// cgroup, what went over the task's cards, and what both came to since the sample before, as ECS has it: `precpu_stats`, `preread`, `network_rate_stats`.
 //
 //   asked ─▶ a sample ─▶ one before it, 1 to 60 s old? ── no ──▶ wait a second, and once more
 //
@@ -10,12 +9,15 @@ import type { Journal } from '../state/journal.ts'
 import type { HolderId, Json } from '../state/spec.ts'
 import { rowState } from '../state/task.ts'
 import type { Clock } from './clock.ts'
-import type { Docker } from './drivers/docker.ts'
+import { leafOf } from './drivers/cgroup/path.ts'
+import type { Cgroups } from './drivers/cgroup/tree.ts'
+import type { Usage } from './drivers/cgroup/usage.ts'
+import type { Details } from './drivers/driver.ts'
 import type { Kernel } from './drivers/kernel/kernel.ts'
 import { KernelError } from './drivers/kernel/kernel-error.ts'
+import { nameOf } from './drivers/mark.ts'
 import { containerIdOf } from './inspection.ts'
 
-const TIMEOUT_MS = 4_000
 /** Two samples that are closer say nothing of a rate; the ECS agent takes one a second. */
 const APART_MS = 1_000
 /** What was longer ago says nothing of now. */
@@ -25,7 +27,7 @@ const OLD_MS = 60_000
 export type Sample = {
   /** By Clock.elapsed. */
   readonly at: number
-  readonly stats: { readonly [key: string]: Json }
+  readonly stats: Usage
   /** Over all cards of the task; absent where its namespace is gone. */
   readonly bytes?: { readonly rx: number; readonly tx: number }
 }
@@ -62,12 +64,12 @@ export function told(sample: Sample, before: Sample | undefined): Json {
 
 export type StatsOptions = {
   readonly journal: Journal
-  readonly docker: Pick<Docker, 'stats'>
+  readonly cgroups: Pick<Cgroups, 'usage'>
   readonly kernel: Pick<Kernel, 'countLinks'>
   readonly clock: Clock
 }
 
-/** Answers for one container of a task; undefined while it does not run. */
+/** Answers for one container of a task; undefined while it does not run, or has no cgroup of the task's. */
 export function openStats(
   options: StatsOptions,
 ): (id: HolderId, container: string) => Promise<Json | undefined> {
@@ -75,28 +77,32 @@ export function openStats(
   return async (id, container) => {
     const containerId = containerIdOf(options.journal, id, container)
     if (containerId === undefined) return undefined
-    const first = await sampleOf(options, id, containerId)
+    const first = await sampleOf(options, id, container, containerId)
     if (first === undefined) return undefined
     const before = samples.take(containerId, first)
     if (before !== undefined) return told(first, before)
     await new Promise<void>((resolve) => options.clock.after(APART_MS, resolve))
-    const second = await sampleOf(options, id, containerId)
+    const second = await sampleOf(options, id, container, containerId)
     return second && told(second, samples.take(containerId, second) ?? first)
   }
 }
 
 async function sampleOf(
-  { journal, docker, kernel, clock }: StatsOptions,
+  { journal, cgroups, kernel, clock }: StatsOptions,
   id: HolderId,
+  container: string,
   containerId: string,
 ): Promise<Sample | undefined> {
-  const stats = await docker.stats(containerId, AbortSignal.timeout(TIMEOUT_MS))
-  if (stats === undefined) return undefined
-  const at = clock.elapsed()
-  const own = stats as Sample['stats']
   const holder = journal.get(id)?.holder
-  const sandbox = holder && rowState(holder, 'sandbox').details
-  const netns = (sandbox as { netns?: string } | undefined)?.netns
+  const known = <K extends 'cgroup' | 'sandbox'>(row: K) =>
+    (holder && rowState(holder, row).details) as Details[K] | undefined
+  const path = known('cgroup')?.path
+  const usage = path === undefined ? undefined : await cgroups.usage(leafOf(path, containerId))
+  if (holder === undefined || usage === undefined) return undefined
+  const at = clock.elapsed()
+  const name = `/${nameOf(holder.spec.family, container, id)}`
+  const own: Usage = { ...usage, name, id: containerId }
+  const netns = known('sandbox')?.netns
   if (netns === undefined) return { at, stats: own }
   try {
     const networks = await kernel.countLinks(netns)

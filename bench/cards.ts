@@ -44,9 +44,6 @@ export function plug(n: number): Card {
     `10.77.${low}.1`,
   ]
   ip('netns', 'add', task)
-  // As Docker leaves it in a namespace without a network.
-  const off = 'net.ipv6.conf.all.disable_ipv6=1'
-  ip('netns', 'exec', task, 'sysctl', '-qw', off)
   batch([`link add ${name} mtu 9001 address ${mac} type veth peer name ${end} netns vpc`])
   // `nodad`: they are there at once, as the lab's are.
   const gateways = [`${ipv4Gateway}/32`, `${ROUTER_IPV6}/64 nodad`].map(

@@ -2,12 +2,13 @@
 // makes, remembers its containers, and gives each pause container a real network namespace. Cards,
 // addresses, rules and endpoints are therefore real; what runs in a container is not.
 
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { readlinkSync, rmSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import { program } from '../scripts/demo/program.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One container as it was asked for, and what became of it. */
 type Container = {
@@ -17,7 +18,8 @@ type Container = {
   readonly image: string
   readonly networkMode: string
   state: 'created' | 'running' | 'exited'
-  netns: string
+  /** A pause container's only process: what its network namespace lives by. */
+  process?: ChildProcess
 }
 
 export type StandInDocker = {
@@ -27,10 +29,22 @@ export type StandInDocker = {
 }
 
 const EPOCH = '0001-01-01T00:00:00Z'
-/** As real Docker names them: enid asks for the file by this path. */
-const NETNS_FOLDER = '/run/netns'
 
-/** Listens on a unix socket. Needs root: namespaces are made with `ip netns`. */
+/** A process in a network namespace of its own. */
+async function inNewNetns(): Promise<ChildProcess> {
+  const child = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' })
+  await once(child, 'spawn')
+  const ours = readlinkSync('/proc/self/ns/net')
+  while (readlinkSync(`/proc/${child.pid}/ns/net`) === ours) await sleep(1)
+  return child
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit')
+  if (child.kill('SIGKILL')) await gone
+}
+
+/** Listens on a unix socket. Needs root, for the namespaces. */
 export async function openStandInDocker(socket: string): Promise<StandInDocker> {
   const containers = new Map<string, Container>()
   const watchers = new Set<ServerResponse>()
@@ -47,10 +61,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
   }
 
   async function start(container: Container): Promise<void> {
-    if (container.networkMode === 'none') {
-      await program('ip', ['netns', 'add', container.id.slice(0, 12)])
-      container.netns = `${NETNS_FOLDER}/${container.id.slice(0, 12)}`
-    }
+    if (container.networkMode === 'none') container.process = await inNewNetns()
     container.state = 'running'
     tell(container, 'start')
   }
@@ -63,7 +74,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
   async function remove(container: Container): Promise<void> {
     stop(container)
     containers.delete(container.id)
-    if (container.netns !== '') await program('ip', ['netns', 'del', container.id.slice(0, 12)])
+    if (container.process !== undefined) await end(container.process)
     tell(container, 'destroy')
   }
 
@@ -71,7 +82,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
     const id = randomBytes(32).toString('hex')
     const { Labels: labels = {}, Image: image, HostConfig } = body
     const made = { id, name, labels, image, networkMode: HostConfig.NetworkMode }
-    containers.set(id, { ...made, state: 'created', netns: '' })
+    containers.set(id, { ...made, state: 'created' })
     return { Id: id }
   }
 
@@ -131,6 +142,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
+      for (const { process } of containers.values()) if (process !== undefined) await end(process)
     },
   }
 }
@@ -160,13 +172,12 @@ const listed = ({ id, name, labels, image, state }: Container) => ({
   ...{ State: state, Status: state === 'running' ? 'Up 1 second' : state, Created: 0 },
 })
 
-const inspected = ({ id, name, labels, image, state, netns }: Container) => ({
+const inspected = ({ id, name, labels, image, state, process }: Container) => ({
   ...{ Id: id, Name: `/${name}`, Image: IMAGE, Config: { Labels: labels, Image: image, Env: [] } },
-  NetworkSettings: { SandboxKey: netns },
   HostConfig: { LogConfig: { Type: 'none' } },
   State: {
     ...{ Status: state, Running: state === 'running', ExitCode: 0, OOMKilled: false },
-    ...{ StartedAt: EPOCH, FinishedAt: EPOCH, Pid: 0 },
+    ...{ StartedAt: EPOCH, FinishedAt: EPOCH, Pid: process?.pid ?? 0 },
   },
 })
 

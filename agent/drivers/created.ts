@@ -13,7 +13,7 @@ import { withoutFetched } from './container-refusal.ts'
 import type { ContainerFacts, Docker } from './docker.ts'
 import { isNameTaken } from './docker.ts'
 import { containerOf, type Driver, type Job } from './driver.ts'
-import { findContainer, labelsOf, shortId, type Wearer } from './mark.ts'
+import { findContainer, labelsOf, nameOf, type Wearer } from './mark.ts'
 import { regionVariables } from './region-variables.ts'
 import type { Roles } from './roles/roles.ts'
 import type { Fetched, Values } from './values/values.ts'
@@ -68,7 +68,7 @@ export function containerMaker(
   return async (job, signal) => {
     const spec = containerOf(job)
     const wearer = wearerOf(host, job)
-    const name = `ecs-${job.spec.family}-${spec.name}-${shortId(job.holderId)}`
+    const name = nameOf(job.spec.family, spec.name, job.holderId)
     const pause = job.details('sandbox', 'sandbox').containerId
     const labels = { ...spec.dockerLabels, ...ecsLabels(job, spec), ...labelsOf(wearer) }
     const [fetched, image] = await Promise.all([fetch(job, spec, signal), imageOf(job, signal)])

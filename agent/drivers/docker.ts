@@ -6,7 +6,6 @@
 //                                                    docker-exec.ts ──┘
 
 import Dockerode from 'dockerode'
-import type { Json } from '../../state/spec.ts'
 import type { VolumePlan } from '../../state/volume.ts'
 import { Failure } from '../failure.ts'
 import { dockerAgent } from './docker-agent.ts'
@@ -37,8 +36,6 @@ export type Docker = ImageCalls &
     remove(containerId: string, signal: AbortSignal): Promise<void>
     /** The last `lines` of its output, in frames unless it has a terminal; undefined where it is gone. */
     rawLogs(containerId: string, lines: number, signal: AbortSignal): Promise<Buffer | undefined>
-    /** One sample of its statistics as Docker words them, or undefined where it does not run. */
-    stats(containerId: string, signal: AbortSignal): Promise<Json | undefined>
     /** The volume, or undefined where there is none. */
     inspectVolume(name: string, signal: AbortSignal): Promise<VolumeFacts | undefined>
     /** All volumes that carry these labels. */
@@ -122,13 +119,6 @@ export function openDocker(dockerHost: string | undefined = process.env.DOCKER_H
       const options = { stdout: true, stderr: true, follow: false as const, tail: lines }
       const read = call(signal, CALL_MS, (abortSignal) => one(id).logs({ ...options, abortSignal }))
       return unlessGone(read, 'CannotReadLogs')
-    },
-    async stats(id, signal) {
-      const options = { stream: false as const, 'one-shot': true, abortSignal: signal }
-      const read = call(signal, CALL_MS, () => one(id).stats(options))
-      const sample = await unlessGone(read, 'CannotReadStats')
-      // Of a container that does not run Docker answers an empty sample.
-      return sample?.pids_stats?.current === undefined ? undefined : (sample as unknown as Json)
     },
     ...imageCalls(api),
     ...execCalls(api),

@@ -36,7 +36,7 @@ export type Details = {
   volume: { volumeName: string }
   /** Where it is below each hierarchy; none where the host has none to give. */
   cgroup: { path?: string }
-  /** `netns` is Docker's SandboxKey path. */
+  /** `netns` is the way into its namespace (task-folder.ts). */
   sandbox: { containerId: string; netns: string }
   attachment: { attachmentId: string; deviceIndex: number }
   guard: Record<string, never>

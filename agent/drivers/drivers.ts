@@ -22,6 +22,7 @@ import { routersBelow } from './router-folder.ts'
 import { sandboxDriver } from './sandbox.ts'
 import type { StartTurns } from './start-turns.ts'
 import type { Subnets } from './subnets.ts'
+import { openTaskFolders } from './task-folder.ts'
 import type { Values } from './values/values.ts'
 import { volumeDriver } from './volume.ts'
 
@@ -71,7 +72,10 @@ export function openDrivers(options: DriverOptions): Drivers {
       ...(values && { values }),
     }),
     cgroup: cgroupDriver({ docker, cgroups, host }),
-    sandbox: sandboxDriver({ docker, cgroups, kernel, host, turns }),
+    sandbox: sandboxDriver({
+      ...{ docker, cgroups, kernel, host, turns },
+      folders: openTaskFolders(stateDir),
+    }),
     link: linkDriver({
       kernel,
       host,

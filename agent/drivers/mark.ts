@@ -37,3 +37,7 @@ export async function findContainer(
   const [found] = await docker.list(labels, signal)
   return found && docker.inspect(found.Id, signal)
 }
+
+/** What Docker calls a container of a task. */
+export const nameOf = (family: string, container: string, holderId: HolderId): string =>
+  `ecs-${family}-${container}-${shortId(holderId)}`

@@ -18,6 +18,7 @@ import type {
   SeenLink,
   SeenVolume,
 } from './survey.ts'
+import { openTaskFolders } from './task-folder.ts'
 
 /** What the sweep may do to the world, and the one thing that it may ask. */
 export type Orphans = {
@@ -62,6 +63,7 @@ const FILTER_VALUES_MAX = 200
 export function openOrphans(options: OrphansOptions): Orphans {
   const { ec2, docker, kernel, instanceId, stateDir, cgroups = openCgroups() } = options
   const mounts = openMounts({ stateDir })
+  const folders = openTaskFolders(stateDir)
 
   async function detach(seen: SeenEni, signal: AbortSignal): Promise<void> {
     const { attachment } = seen
@@ -77,11 +79,12 @@ export function openOrphans(options: OrphansOptions): Orphans {
       if (facts === undefined) return
       await docker.stop(containerId, STOP_MS, signal)
       await docker.remove(containerId, signal)
-      // The last that a task gives back here. Nothing marks a folder but its name.
-      if (wears.row === 'sandbox') removeRouterFolder(routersBelow(stateDir), wears.holderId)
+      if (wears.row !== 'sandbox') return
       // While this process holds the namespace, the kernel cannot bring the link home.
-      const netns = facts.NetworkSettings.SandboxKey
-      if (wears.row === 'sandbox' && netns !== '') await kernel.dropNetns(netns)
+      await kernel.dropNetns(folders.wayOf(wears.holderId))
+      // The last that a task gives back here. Nothing marks a folder but its name.
+      removeRouterFolder(routersBelow(stateDir), wears.holderId)
+      folders.remove(wears.holderId)
     },
 
     async releaseVolume({ volumeName }, signal) {

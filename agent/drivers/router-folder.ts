@@ -4,10 +4,11 @@
 //   <state directory>/firelens/<holder id>/fluent.conf
 //                                          socket/fluent.sock     made by the router
 
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HolderId } from '../../state/spec.ts'
 import { Failure } from '../failure.ts'
+import { onDisk, removeFolder } from './on-disk.ts'
 
 /** sun_path holds 108 bytes, the closing zero included: unix(7). */
 const SOCKET_PATH_MAX = 107
@@ -34,7 +35,7 @@ export function makeRouterFolder(
     const message = `Docker can mount nothing from below ${routersDir}, which has a colon`
     throw new Failure('refused', CODE, message, { hint: 'Set ENID_STATE_DIR to another one.' })
   }
-  onDisk(folder, () => {
+  onDisk(folder, CODE, () => {
     mkdirSync(socket, { recursive: true })
     // The router may be any user of its image.
     chmodSync(socket, 0o777)
@@ -50,17 +51,5 @@ export const routersBelow = (stateDir: string): string => join(stateDir, 'firele
 
 /** Removes it with what is in it. Gone is success. Throws a Failure `transient`. */
 export function removeRouterFolder(routersDir: string, holderId: HolderId): void {
-  const folder = join(routersDir, holderId)
-  onDisk(folder, () => rmSync(folder, { recursive: true, force: true }))
-}
-
-/** Room on the disk is all that it takes. */
-function onDisk(folder: string, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    throw new Failure('transient', CODE, `${folder}: ${message}`, { cause: error })
-  }
+  removeFolder(join(routersDir, holderId), CODE)
 }

@@ -4,25 +4,27 @@
 //
 //   create (image imported first, if it is missing) ──▶ start ──▶ hold its namespace
 
-import { nameServersOf } from '../../state/name-servers.ts'
+import { readFileSync } from 'node:fs'
 import { Failure } from '../failure.ts'
 import type { Host } from '../orders.ts'
-import { parentOf } from './cgroup/path.ts'
 import { type Cgroups, openCgroups } from './cgroup/tree.ts'
 import { endContainer, startContainer } from './cgroup.ts'
-import type { ContainerFacts, ContainerPlan, Docker } from './docker.ts'
+import type { ContainerFacts, Docker } from './docker.ts'
 import { isImageMissing, isNameTaken } from './docker.ts'
 import type { Details, Driver, Job } from './driver.ts'
 import type { Kernel } from './kernel/kernel.ts'
 import { kernelFailure } from './kernel-failure.ts'
 import { findContainer, labelsOf, shortId } from './mark.ts'
 import { type PauseImage, pauseImage } from './pause/image.ts'
+import { etcOf, planOf } from './sandbox-plan.ts'
 import { openStartTurns, type StartTurns } from './start-turns.ts'
+import type { TaskFolders } from './task-folder.ts'
 
 export type SandboxOptions = {
   readonly docker: Docker
   readonly kernel: Pick<Kernel, 'holdNetns' | 'dropNetns'>
   readonly host: Host
+  readonly folders: TaskFolders
   /** By default this host's. */
   readonly cgroups?: Pick<Cgroups, 'end'>
   /** By default its own. */
@@ -36,14 +38,17 @@ export type SandboxOptions = {
  * `lost`: a new one would be an empty namespace, and everything that ran in the old one is cut off.
  */
 export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
-  const { docker, kernel, host, image = pauseImage() } = options
+  const { docker, kernel, host, folders, image = pauseImage() } = options
   const { cgroups = openCgroups(), turns = openStartTurns() } = options
   const wearerOf = ({ holderId, row }: Job) => ({ instanceId: host.instanceId, holderId, row })
 
   async function make(job: Job, signal: AbortSignal): Promise<string> {
     const name = `ecs-${job.spec.family}-${shortId(job.holderId)}-pause`
     const labels = labelsOf(wearerOf(job))
-    const plan = planOf(job, host, image.reference, labels)
+    folders.writeEtc(job.holderId, etcOf(job, host))
+    const plan = planOf(job, host, image.reference, labels, (name) =>
+      folders.etcPath(job.holderId, name),
+    )
     try {
       return await docker.create(name, plan, signal)
     } catch (error) {
@@ -60,13 +65,28 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
     return own.Id
   }
 
-  async function settle(containerId: string, signal: AbortSignal): Promise<Details['sandbox']> {
+  async function settle(
+    job: Job,
+    containerId: string,
+    signal: AbortSignal,
+  ): Promise<Details['sandbox']> {
     const facts = await docker.inspect(containerId, signal)
     if (facts === undefined || !facts.State.Running) throw lost(containerId, facts)
-    const netns = netnsOf(facts)
+    const { Pid: pid } = facts.State
+    const way = folders.wayInto(job.holderId, pid)
+    // An earlier agent may have held it by another path, and what listens in it is called by that.
+    const { netns = way } = job.known('sandbox', job.row) ?? {}
     await kernel.holdNetns(netns).catch((error) => {
       throw kernelFailure(error)
     })
+    // Looked at when the namespace is held: then it was this process's when it was opened, too.
+    if (!isOfContainer(pid, containerId)) {
+      const now = await docker.inspect(containerId, signal)
+      if (now?.State.Pid !== pid) {
+        await kernel.dropNetns(netns)
+        throw lost(containerId, now)
+      }
+    }
     return { containerId, netns }
   }
 
@@ -75,11 +95,11 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
       const known = job.known('sandbox', job.row)
       const found = job.again ? await findContainer(docker, wearerOf(job), signal) : undefined
       if (found === undefined && known !== undefined) throw lost(known.containerId, found)
-      if (found?.State.Running) return await settle(found.Id, signal)
+      if (found?.State.Running) return await settle(job, found.Id, signal)
       if (found !== undefined && found.State.Status !== 'created') throw lost(found.Id, found)
       const containerId = found?.Id ?? (await make(job, signal))
       await startContainer({ docker, cgroups, turns }, job, containerId, signal)
-      return await settle(containerId, signal)
+      return await settle(job, containerId, signal)
     },
 
     async release(job, signal) {
@@ -94,8 +114,8 @@ export function sandboxDriver(options: SandboxOptions): Driver<'sandbox'> {
         await docker.remove(containerId, signal)
       }
       // A hold outlives the container: without this, a namespace that no link was taken into stays.
-      const netns = known?.netns ?? (facts && netnsOf(facts))
-      if (netns !== undefined && netns !== '') await kernel.dropNetns(netns)
+      await kernel.dropNetns(known?.netns ?? folders.wayOf(job.holderId))
+      folders.remove(job.holderId)
       return undefined
     },
   }
@@ -106,7 +126,18 @@ export const PAUSE_REMEDY =
   'Run the task again. Where dockerd was restarted: containers outlive that with ' +
   '"live-restore": true in /etc/docker/daemon.json'
 
-const netnsOf = (facts: ContainerFacts): string => facts.NetworkSettings.SandboxKey
+/**
+ * Whether this process is in a container's cgroup, which is called by its id. No is no proof of the
+ * contrary: Docker can be told to make none.
+ */
+function isOfContainer(pid: number, containerId: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(containerId)
+  } catch {
+    // Gone, or going: ENOENT, ESRCH.
+    return false
+  }
+}
 
 function lost(containerId: string, facts: ContainerFacts | undefined): Failure {
   const id = containerId.slice(0, 12)
@@ -133,49 +164,4 @@ export async function orPauseGone(
   const { containerId } = job.details('sandbox', 'sandbox')
   const facts = await docker.inspect(containerId, signal)
   return facts?.State.Running ? error : lost(containerId, facts)
-}
-
-/** sethostname(2) takes 64 bytes. A DNS name may be longer: then its first label has to do. */
-const hostnameOf = (dnsName: string): string =>
-  dnsName.length <= 64 ? dnsName : (dnsName.split('.', 1)[0] as string)
-
-function planOf(
-  job: Job,
-  host: Host,
-  image: string,
-  labels: Record<string, string>,
-): ContainerPlan {
-  const { eniId, privateDnsName, ipv4, ipv6 } = job.details('eni', 'eni:0')
-  const { sandbox = {} } = job.spec
-  const { searchDomains } = host
-  // As EC2 names an instance in a subnet of IPv6 alone: by its id. Nobody resolves it but the task.
-  const ownName = privateDnsName ?? `${eniId}.${searchDomains[0] ?? 'internal'}`
-  const { hostname = ownName, extraHosts = [], sysctls = {} } = sandbox
-  const ownHosts = extraHosts.map((line) => `${line.hostname}:${line.address}`)
-  const names = hostname === ownName ? [ownName] : [hostname, ownName]
-  const cgroup = job.known('cgroup', 'cgroup')?.path
-  // Docker switches IPv6 off in a namespace without a Docker network (moby/moby 42748).
-  const needed = ipv6 === undefined ? {} : { 'net.ipv6.conf.all.disable_ipv6': '0' }
-  return {
-    Image: image,
-    Hostname: hostnameOf(hostname),
-    Labels: labels,
-    StopSignal: 'SIGTERM',
-    HostConfig: {
-      NetworkMode: 'none',
-      Dns: [...(sandbox.nameServers ?? nameServersOf(host.nameServers, { ipv4 }))],
-      DnsSearch: [...(sandbox.searchDomains ?? searchDomains)],
-      ExtraHosts: [...names.map((name) => `${name}:${ipv4 ?? ipv6}`), ...ownHosts],
-      ...(cgroup !== undefined && { CgroupParent: parentOf(cgroup) }),
-      // Others may join it; nobody does unless the task says so.
-      ...(sandbox.ipc === 'task' && { IpcMode: 'shareable' }),
-      Sysctls: { ...sysctls, ...needed },
-      // It does nothing, so it may do nothing. Its log is never written.
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      ReadonlyRootfs: true,
-      LogConfig: { Type: 'none', Config: {} },
-      RestartPolicy: { Name: 'no' },
-    },
-  }
 }

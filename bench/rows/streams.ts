@@ -91,6 +91,6 @@ async function task(host: Host, docker: DockerSide, family: string): Promise<Pla
 }
 
 async function netnsOf({ client }: DockerSide, id: string): Promise<string> {
-  type Facts = { NetworkSettings: { SandboxKey: string } }
-  return (await client.ask<Facts>('GET', `/containers/${id}/json`)).NetworkSettings.SandboxKey
+  type Facts = { State: { Pid: number } }
+  return `/proc/${(await client.ask<Facts>('GET', `/containers/${id}/json`)).State.Pid}/ns/net`
 }

@@ -82,7 +82,7 @@ async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
   const holders = globSync(['/proc/[0-9]*/ns/net', '/proc/[0-9]*/fd/*']).filter((path) =>
     wanted.has(quietly(() => readlinkSync(path)) ?? ''),
   )
-  const mounts = globSync(['/run/netns/*', '/run/docker/netns/*']).filter((path) =>
+  const mounts = globSync('/run/netns/*').filter((path) =>
     netnsInodes.includes(quietly(() => statSync(path).ino) ?? 0),
   )
   const isOurs = async (path: string): Promise<boolean> => {

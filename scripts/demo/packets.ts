@@ -35,8 +35,8 @@ export async function locate(
     find(`container:${container}`),
     find('sandbox'),
   ])
-  const format = '{{.NetworkSettings.SandboxKey}}'
-  const netns = (await must('docker', ['inspect', '--format', format, sandboxId])).trim()
+  const pid = (await must('docker', ['inspect', '--format', '{{.State.Pid}}', sandboxId])).trim()
+  const netns = `/proc/${pid}/ns/net`
   return { containerId, netns, netnsInode: statSync(netns).ino }
 }
 

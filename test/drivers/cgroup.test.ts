@@ -29,7 +29,7 @@ import { openOrphans } from '../../agent/drivers/orphans.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { openSurvey, type SeenCgroup } from '../../agent/drivers/survey.ts'
 import type { CgroupSpec, ContainerSpec } from '../../state/spec.ts'
-import { container, eniDetails, job, never, newHolderId, newHost, spec } from './jobs.ts'
+import { container, eniDetails, folders, job, never, newHolderId, newHost, spec } from './jobs.ts'
 import { docker, importTestImage, sh, wearing } from './test-image.ts'
 
 const ROOT = '/sys/fs/cgroup'
@@ -39,7 +39,7 @@ const cgroups = openCgroups()
 const driver = cgroupDriver({ docker: connection, cgroups, host })
 const containers = containerDriver({ docker: connection, host })
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
-const sandboxes = sandboxDriver({ docker: connection, kernel, host })
+const sandboxes = sandboxDriver({ docker: connection, kernel, host, folders })
 const children: ChildProcess[] = []
 /** What a failed test would leave behind. */
 const begun: string[] = []

@@ -11,7 +11,17 @@ import { MARK } from '../../agent/drivers/driver.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
-import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import {
+  container,
+  eniDetails,
+  folders,
+  job,
+  mark,
+  never,
+  newHolderId,
+  newHost,
+  spec,
+} from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
@@ -24,7 +34,10 @@ const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
 
 beforeAll(async () => {
   image = await importTestImage()
-  pause = await sandboxDriver({ docker: connection, kernel, host }).ensure(pauseJob, never())
+  pause = await sandboxDriver({ docker: connection, kernel, host, folders }).ensure(
+    pauseJob,
+    never(),
+  )
 })
 
 let holderId: string
@@ -37,7 +50,7 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
-  await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await sandboxDriver({ docker: connection, kernel, host, folders }).release(pauseJob, never())
   await docker('rmi', image)
   expect(await wearing(MARK.instance, host.instanceId)).toEqual([])
 })

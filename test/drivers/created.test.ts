@@ -16,7 +16,17 @@ import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { openValues } from '../../agent/drivers/values/values.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
 import type { RowId } from '../../state/task.ts'
-import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import {
+  container,
+  eniDetails,
+  folders,
+  job,
+  mark,
+  never,
+  newHolderId,
+  newHost,
+  spec,
+} from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
@@ -27,7 +37,7 @@ const values = openValues({ roles, region: host.region, secretsDir })
 const creator = createdDriver({ docker: connection, host, values })
 const starter = containerDriver({ docker: connection, host, values })
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
-const sandbox = sandboxDriver({ docker: connection, kernel, host })
+const sandbox = sandboxDriver({ docker: connection, kernel, host, folders })
 const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
 let image: string
 let pause: Details['sandbox']

@@ -14,7 +14,7 @@ import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
 import { linkDriver } from '../../agent/drivers/link.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { eniDetails, ipv6Details, job, never, newHost } from './jobs.ts'
+import { eniDetails, folders, ipv6Details, job, never, newHost } from './jobs.ts'
 
 const host = newHost()
 const sandbox = { containerId: 'c1', netns: '/var/run/docker/netns/x' }
@@ -209,7 +209,7 @@ async function plug(): Promise<void> {
 test('a card that appears late stands in the pause container, and comes home again', async () => {
   const eni = eniDetails({ mac, ipv6: 'fd00::5' })
   const docker = openDocker()
-  const pauses = sandboxDriver({ docker, kernel, host })
+  const pauses = sandboxDriver({ docker, kernel, host, folders })
   const given = job('sandbox', { known: { 'eni:0': eni } })
   const pause = await pauses.ensure(given, never())
   const known = { 'eni:0': eni, sandbox: pause }

@@ -34,6 +34,7 @@ import type { VolumeSpec } from '../../state/volume.ts'
 import {
   container,
   eniDetails,
+  folders,
   ipv6Details,
   job,
   never,
@@ -47,7 +48,7 @@ const host = newHost()
 const connection = openDocker()
 const stateDir = mkdtempSync('/tmp/enid-nfs-')
 const kernel = { holdNetns: async () => {}, dropNetns: async () => {} }
-const sandboxes = sandboxDriver({ docker: connection, kernel, host })
+const sandboxes = sandboxDriver({ docker: connection, kernel, host, folders })
 const containers = containerDriver({ docker: connection, host })
 const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
 const EFS: VolumeSpec = {

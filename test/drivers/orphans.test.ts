@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import {
   AttachNetworkInterfaceCommand,
@@ -20,6 +20,7 @@ import { aliasOf, labelsOf } from '../../agent/drivers/mark.ts'
 import { type Orphans, openOrphans } from '../../agent/drivers/orphans.ts'
 import { makeRouterFolder, routersBelow } from '../../agent/drivers/router-folder.ts'
 import type { SeenEni } from '../../agent/drivers/survey.ts'
+import { openTaskFolders } from '../../agent/drivers/task-folder.ts'
 import { Failure } from '../../agent/failure.ts'
 import { makeRig, type Rig } from '../lab/rig.ts'
 import { never, newHolderId } from './jobs.ts'
@@ -174,15 +175,15 @@ describe('a container', () => {
   test('that is a pause is removed, our hold on its namespace ends, and its log router’s folder goes', async () => {
     const seen = await start('sandbox', `trap exit TERM; ${IDLE}`)
     const folder = makeRouterFolder(routersBelow(stateDir), seen.wears.holderId, [])
-    const facts = await inspect<{ NetworkSettings: { SandboxKey: string } }>(seen.containerId)
-    const netns = facts.NetworkSettings.SandboxKey
+    const { State } = await inspect<{ State: { Pid: number } }>(seen.containerId)
+    const netns = openTaskFolders(stateDir).wayInto(seen.wears.holderId, State.Pid)
     const { ino } = statSync(netns)
     const isHeld = () => readdirSync('/proc/self/fd').some((fd) => inodeOf(fd) === ino)
     await kernel.holdNetns(netns)
     expect(isHeld()).toBe(true)
     await orphans.releaseContainer(seen, never())
     expect(isHeld()).toBe(false)
-    expect(existsSync(folder)).toBe(false)
+    expect([folder, dirname(netns)].filter((path) => existsSync(path))).toEqual([])
   }, 90_000)
 })
 

@@ -1,6 +1,10 @@
 // Goal: the sandbox fixes what the whole task sees, and is found again, adopted or declared lost
 // whatever state a death left it in. Method: the real dockerd; the oracle is the docker command.
 
+import { execFile, spawn } from 'node:child_process'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { containerDriver } from '../../agent/drivers/container.ts'
 import { type Docker, openDocker } from '../../agent/drivers/docker.ts'
@@ -12,6 +16,7 @@ import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import {
   container,
   eniDetails,
+  folders,
   ipv6Details,
   job,
   mark,
@@ -22,6 +27,7 @@ import {
 } from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
+const run = promisify(execFile)
 const host = newHost()
 const connection = openDocker()
 const held = new Set<string>()
@@ -33,7 +39,7 @@ const kernel = {
     held.delete(netns)
   },
 }
-const sandbox = sandboxDriver({ docker: connection, kernel, host })
+const sandbox = sandboxDriver({ docker: connection, kernel, host, folders })
 let image: string
 
 beforeAll(async () => {
@@ -172,6 +178,7 @@ test('it wears our mark and its namespace is held until it is released', async (
   await sandbox.release(newJob({ holderId: given.holderId, known }), never())
   expect(await wearing(MARK.holder, given.holderId)).toEqual([])
   expect([...held]).toEqual([])
+  expect(existsSync(dirname(made.netns))).toBe(false)
   await sandbox.release(newJob({ holderId: given.holderId, known, again: true }), never())
 })
 
@@ -186,7 +193,7 @@ test('its image is made when it is missing, and anew when somebody pruned it', a
     ensureIn: (to: Docker, signal: AbortSignal) =>
       to.importImage(program, { repository, tag, changes: ['ENTRYPOINT ["/pause"]'] }, signal),
   }
-  const driver = sandboxDriver({ docker: connection, kernel, host, image: own })
+  const driver = sandboxDriver({ docker: connection, kernel, host, folders, image: own })
   for (const _ of ['missing', 'pruned']) {
     const { containerId } = await driver.ensure(newJob(), never())
     const { Config } = await inspect<{ Config: { Image: string } }>(containerId)
@@ -211,6 +218,7 @@ async function programOf(reference: string): Promise<Buffer> {
   return archive
 }
 
+// P522
 test('one that runs already is adopted, one that was never started is started', async () => {
   const given = newJob()
   const made = await sandbox.ensure(given, never())
@@ -224,7 +232,64 @@ test('one that runs already is adopted, one that was never started is started', 
   const id = await docker('create', '--network=none', ...marks, pauseImage().reference)
   const started = await sandbox.ensure(newJob({ holderId, again: true }), never())
   expect(started.containerId).toBe(id)
-  expect(started.netns).toContain('/netns/')
+  const { State } = await inspect<{ State: { Pid: number } }>(id)
+  expect(readlinkSync(started.netns)).toBe(`/proc/${State.Pid}/ns/net`)
+})
+
+// P522
+test('a stranger that has the number of the pause’s process is not taken for it', async () => {
+  const stranger = spawn('sleep', ['60'])
+  try {
+    const { pid = 0 } = stranger
+    const looks: object[] = [
+      { Running: true, Pid: pid },
+      { Running: false, Pid: 0 },
+    ]
+    const lying = {
+      ...connection,
+      // The pause dies, and its number is another's, right after Docker was asked.
+      inspect: async (...asked: Parameters<Docker['inspect']>) => {
+        const facts = await connection.inspect(...asked)
+        return facts && { ...facts, State: { ...facts.State, ...looks.shift() } }
+      },
+    }
+    const driver = sandboxDriver({ docker: lying, kernel, host, folders })
+    const made = driver.ensure(newJob(), never())
+    await expect(made).rejects.toEqual(failing({ kind: 'lost', code: 'PauseGone' }))
+    expect(looks).toEqual([])
+    expect([...held]).toEqual([])
+  } finally {
+    stranger.kill('SIGKILL')
+  }
+})
+
+// P523
+test('the way into it takes no capability that the unit does not give', async () => {
+  const { netns } = await sandbox.ensure(newJob(), never())
+  const unit = readFileSync(join(import.meta.dirname, '../../systemd/enid.service'), 'utf8')
+  const given = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.toLowerCase().split(' ') ?? []
+  expect(given).toContain('cap_sys_admin')
+  expect(given).not.toContain('cap_sys_ptrace')
+  const bounds = ['-all', ...given.map((name) => `+${name.replace('cap_', '')}`)].join(',')
+  const options = [`--bounding-set=${bounds}`, '--inh-caps=-all']
+  const command = ['nsenter', `--net=${netns}`, 'ip', '-o', 'link']
+  const { stdout } = await run('setpriv', [...options, ...command])
+  expect(stdout).toMatch(/^1: lo: <LOOPBACK,UP,LOWER_UP>/)
+  expect(stdout.trim().split('\n')).toHaveLength(1)
+})
+
+// P523
+test('what all its containers have in /etc anybody there can read, and a place of one’s own goes before it', async () => {
+  const umask = process.umask(0o077)
+  const made = await sandbox.ensure(newJob(), never()).finally(() => process.umask(umask))
+  const options = ['--rm', '--read-only', `--network=container:${made.containerId}`]
+  const cat = sh('/busybox cat /etc/hostname /etc/hosts /etc/resolv.conf')
+  const seen = await docker('run', ...options, '--user=1000', image, ...cat)
+  expect(seen.split('\n')[0]).toBe(eni.privateDnsName)
+  expect(seen).toContain('127.0.0.1\tlocalhost\n')
+  expect(seen).toContain('nameserver 10.0.0.2')
+  const own = '--volume=/etc/passwd:/etc/hosts:ro'
+  expect(await docker('run', ...options, own, image, ...cat)).toContain('root:x:0:0')
 })
 
 test('one that is dead, or gone after it was held, is lost', async () => {

@@ -15,7 +15,7 @@ import type { RoleSource } from '../../agent/drivers/roles/roles-file.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { openValues } from '../../agent/drivers/values/values.ts'
 import type { ContainerSpec, SecretSpec, Spec } from '../../state/spec.ts'
-import { container, eniDetails, job, never, newHolderId, newHost, spec } from './jobs.ts'
+import { container, eniDetails, folders, job, never, newHolderId, newHost, spec } from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const ROLE = 'arn:aws:iam::123456789012:role/web'
@@ -35,7 +35,10 @@ const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
 
 beforeAll(async () => {
   image = await importTestImage()
-  pause = await sandboxDriver({ docker: connection, kernel, host }).ensure(pauseJob, never())
+  pause = await sandboxDriver({ docker: connection, kernel, host, folders }).ensure(
+    pauseJob,
+    never(),
+  )
 })
 beforeEach(() => {
   holderId = newHolderId()
@@ -44,7 +47,7 @@ afterEach(async () => {
   for (const name of await wearing(MARK.holder, holderId)) await docker('rm', '--force', name)
 })
 afterAll(async () => {
-  await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await sandboxDriver({ docker: connection, kernel, host, folders }).release(pauseJob, never())
   await docker('rmi', image)
   rmSync(secretsDir, { recursive: true })
   expect(await wearing(MARK.instance, host.instanceId)).toEqual([])

@@ -15,7 +15,17 @@ import { volumeDriver } from '../../agent/drivers/volume.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
-import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import {
+  container,
+  eniDetails,
+  folders,
+  job,
+  mark,
+  never,
+  newHolderId,
+  newHost,
+  spec,
+} from './jobs.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()
@@ -34,7 +44,10 @@ const pauseJob = job('sandbox', { known: { 'eni:0': eniDetails() } })
 
 beforeAll(async () => {
   image = await importTestImage()
-  pause = await sandboxDriver({ docker: connection, kernel, host }).ensure(pauseJob, never())
+  pause = await sandboxDriver({ docker: connection, kernel, host, folders }).ensure(
+    pauseJob,
+    never(),
+  )
 })
 afterEach(async () => {
   for (const name of await wearing(MARK.instance, host.instanceId)) {
@@ -43,7 +56,7 @@ afterEach(async () => {
   await docker('volume', 'rm', '--force', sharedName)
 })
 afterAll(async () => {
-  await sandboxDriver({ docker: connection, kernel, host }).release(pauseJob, never())
+  await sandboxDriver({ docker: connection, kernel, host, folders }).release(pauseJob, never())
   await rm(routersDir, { recursive: true })
   await docker('rmi', image)
 })

@@ -12,7 +12,7 @@ import { containerLogs } from '../../agent/drivers/container-logs.ts'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import { tarOf } from '../../agent/drivers/pause/image.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { container, eniDetails, job, never, newHost, spec } from './jobs.ts'
+import { container, eniDetails, folders, job, never, newHost, spec } from './jobs.ts'
 import { docker } from './test-image.ts'
 
 const host = newHost()
@@ -38,7 +38,7 @@ afterAll(async () => {
 
 // P182
 test('a container of a task gets no memory for AF_XDP frames', async () => {
-  const sandbox = sandboxDriver({ docker: connection, kernel, host })
+  const sandbox = sandboxDriver({ docker: connection, kernel, host, folders })
   const pause = await sandbox.ensure(pauseJob, never())
   const containers = [container({ image, command: ['/xdp'] })]
   const given = job('container:app', { spec: spec({ containers }), known: { sandbox: pause } })

@@ -48,7 +48,7 @@ test('a container that asks while the agent is away is answered by the next one'
   expect((await ask()).states).toContain('READY')
   const [id = ''] = await rig.run('ask', [group])
   const task = await rig.waitFor(id, 'RUNNING')
-  expect(await kept()).toEqual([await rig.netns(id)])
+  expect(await kept()).toEqual([rig.way(id)])
   const container = await rig.containerId(id, 'container:app')
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await rig.endAgent(signal)
@@ -58,7 +58,7 @@ test('a container that asks while the agent is away is answered by the next one'
     await expect.poll(waiting, { timeout: 10_000 }).toMatch(/^LISTEN +1 .*:51679/m)
     await rig.startAgent()
     expect(JSON.parse(await answer)).toMatchObject({ TaskARN: task.taskArn })
-    expect(await kept()).toEqual([await rig.netns(id)])
+    expect(await kept()).toEqual([rig.way(id)])
   }
   await rig.stopAndWait(id)
   expect(await kept()).toEqual([])

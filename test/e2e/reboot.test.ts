@@ -3,8 +3,8 @@
 // on, and no namespace of the earlier boot is trusted. Method: what a reboot leaves, made by hand:
 // agent, dockerd, containerd and all containers dead at once, nothing mounted, another boot id.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   CreateServiceCommand,
   type CreateServiceCommandInput,
@@ -51,25 +51,23 @@ async function linkName(mac: string): Promise<string | undefined> {
   return links.find(({ address }) => address === mac)?.ifname
 }
 
-/** A live namespace of somebody else's, with a card and an address, under a path of the dead one. */
-async function reuse(netns: string): Promise<string> {
+/** A live namespace of somebody else's, with a card and an address, where the way into the dead one led. */
+async function reuse(way: string): Promise<string> {
   await must('ip', ['netns', 'add', DECOY])
   await must('ip', ['-n', DECOY, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other'])
   await must('ip', ['-n', DECOY, 'address', 'add', '192.0.2.7/24', 'dev', 'eth0'])
   await must('ip', ['-n', DECOY, 'link', 'set', 'eth0', 'up'])
-  mkdirSync(dirname(netns), { recursive: true })
-  writeFileSync(netns, '')
-  await must('mount', ['--bind', `/run/netns/${DECOY}`, netns])
+  rmSync(way)
+  symlinkSync(`/run/netns/${DECOY}`, way)
   return await decoy()
 }
 const decoy = () => must('ip', ['-n', DECOY, '-j', 'address'])
 
-// P125
+// P125, P522
 test('after a reboot its tasks stop and say so, and everything is given back', async () => {
   const running = await rig.run('idle', [group], 2)
   const tasks = await Promise.all(running.map((id) => rig.waitFor(id, 'RUNNING')))
   const [first = '', second = ''] = tasks.map((task) => fact(task, 'macAddress'))
-  const netns = await rig.netns(running[0] ?? '')
   const [stopping = ''] = await rig.run('deaf', [group])
   await rig.waitFor(stopping, 'RUNNING')
   await rig.stop(stopping, 'enough')
@@ -87,7 +85,7 @@ test('after a reboot its tasks stop and say so, and everything is given back', a
   await must('ip', ['link', 'set', name, 'down'])
   await must('ip', ['link', 'set', name, 'name', 'dev9'])
   await must('ip', ['link', 'set', 'dev9', 'up'])
-  const strange = await reuse(netns)
+  const strange = await reuse(rig.way(running[0] ?? ''))
   const db = new Sqlite(path)
   const kept = db.prepare("SELECT value FROM facts WHERE name = 'bootId'").get()
   expect(kept).toEqual({ value: bootId() })

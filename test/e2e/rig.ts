@@ -305,7 +305,7 @@ export class Rig {
     for (const id of ids) await this.waitFor(id, 'STOPPED', 120_000)
   }
 
-  /** What runs in the task's namespace, from outside the task: `nsenter` by Docker's own path. */
+  /** What runs in the task's namespace, from outside the task: `nsenter` by the pause's process. */
   async inside(id: string, ...command: string[]) {
     return program('nsenter', [`--net=${await this.netns(id)}`, ...command], { timeoutMs: 20_000 })
   }
@@ -313,9 +313,12 @@ export class Rig {
   /** The path of a running task's namespace. */
   async netns(id: string): Promise<string> {
     const pause = await this.containerId(id, 'sandbox')
-    const format = '{{.NetworkSettings.SandboxKey}}'
-    return (await must('docker', ['inspect', '--format', format, pause])).trim()
+    const pid = await must('docker', ['inspect', '--format', '{{.State.Pid}}', pause])
+    return `/proc/${pid.trim()}/ns/net`
   }
+
+  /** The agent's own way into it. */
+  way = (id: string): string => join(this.env.ENID_STATE_DIR ?? '', 'tasks', id, 'netns')
 
   async containerId(id: string, row: string): Promise<string> {
     const filters = [`label=enid:holder=${id}`, `label=enid:row=${row}`]

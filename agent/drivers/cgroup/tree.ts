@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Failure } from '../../failure.ts'
 import type { Limit } from './limits.ts'
+import { type Usage, usageOf } from './usage.ts'
 
 /** The cgroups of this host. Paths are below every hierarchy, as in /proc/<pid>/cgroup. */
 export type Cgroups = {
@@ -22,6 +23,8 @@ export type Cgroups = {
   remove(path: string): Promise<void>
   /** What is directly below this path. `isUsed`: it has cgroups of its own, as with containers in it. */
   list(path: string): Promise<{ readonly path: string; readonly isUsed: boolean }[]>
+  /** What runs in it uses; undefined where it is gone. */
+  usage(path: string): Promise<Usage | undefined>
 }
 
 /** How long what was killed may take to be gone, milliseconds; D state takes longer, and is waited out by the runner. */
@@ -110,6 +113,8 @@ export function openCgroups(mounted = '/sys/fs/cgroup'): Cgroups {
         throw busy(path, await processes(path))
       }
     },
+
+    usage: (path) => usageOf({ mounted, version }, path),
 
     async list(path) {
       const below = await Promise.all(roots.map((root) => folders(join(root, path))))

@@ -63,7 +63,8 @@ export function setIpv6(world: World, fd: number, link: string, enabled: boolean
       if (fs.existsSync(root)) setSysctl(`${root}/${link}/disable_ipv6`, '1')
       return
     }
-    // Docker's `none` network switches IPv6 off everywhere, ::1 included (moby issue 42748).
+    // ::1 too: a host without IPv6 may hand that down (net.core.devconf_inherit_init_net), and so does
+    // Docker's `none` network (moby issue 42748), which an earlier agent's pause containers have.
     setSysctl(`${root}/lo/disable_ipv6`, '0')
     // The address and the route come from EC2's API; an advertisement may not add others, and the
     // link-local address is the MAC's, so nobody else can have it: no second of waiting for that.

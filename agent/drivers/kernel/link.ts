@@ -12,7 +12,7 @@ export type Ipv4Address = { readonly address: string; readonly prefixLength: num
 export type LinkExpectation = {
   /** The ENI's MAC, `02:…`; how the link is found. */
   readonly mac: string
-  /** The namespace's path: Docker's SandboxKey. */
+  /** The namespace's path. */
   readonly netns: string
   /** Our mark; it becomes the link's alias and the nftables comment. 1 to 120 printable ASCII. */
   readonly alias: string
