@@ -2,7 +2,7 @@
 // containers, with a lab that answers at once; then with EC2's own latencies, where docker's part and
 // EC2's are told from the agent's by an onlooker (observer.ts).
 //
-//   a task ─ the floor ─ the floor ─ a task ─ …        then tasks alone: own share = all − EC2 − dockerd − link
+//   a task ─ the floor ─ the other ─ the other ─ …      then tasks alone: own share = all − EC2 − dockerd − link
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,10 +30,18 @@ export const row: Row = {
 async function besideTheFloor(stage: Stage): Promise<Figure[]> {
   const docker = stage.docker()
   const births = stage.births()
-  const [app, floor] = [await openApp(docker, births), await openFloor(docker)]
+  const app = await openApp(docker, births)
+  const floors = { none: await openFloor(docker), off: await openFloor(docker, 'off') }
   const host = await stage.host()
   await app.define(host)
   let n = 0
+  const sideOf = (network: 'none' | 'off') => async (): Promise<number> => {
+    const word = `${network}-${n++}`
+    const from = performance.now()
+    const [pair, at] = await Promise.all([floors[network].start(app.plan(word)), births.of(word)])
+    await floors[network].end(pair)
+    return at - from
+  }
   const sides = {
     async task() {
       const word = `cold-${n++}`
@@ -43,22 +51,21 @@ async function besideTheFloor(stage: Stage): Promise<Figure[]> {
       await host.stop(id)
       return at - from
     },
-    async floor() {
-      const word = `floor-${n++}`
-      const from = performance.now()
-      const [pair, at] = await Promise.all([floor.start(app.plan(word)), births.of(word)])
-      await floor.end(pair)
-      return at - from
-    },
+    none: sideOf('none'),
+    off: sideOf('off'),
   }
   const onTurn = (turn: number) => stage.tell(`${turn} of ${stage.pairs}`)
-  const { task, floor: own } = await alternate(sides, stage.pairs, { onTurn })
-  return compare(task, own, {
-    what: "cold RunTask ÷ docker's floor",
-    a: 'RunTask',
-    b: 'the floor',
-    p50: { most: 1.15 },
-  })
+  const { task, none, off } = await alternate(sides, stage.pairs, { onTurn })
+  return [
+    ...compare(task, none, {
+      what: "cold RunTask ÷ docker's floor",
+      ...{ a: 'RunTask', b: 'the floor', p50: { most: 1.15 } },
+    }),
+    ...compare(task, off, {
+      what: 'cold RunTask ÷ the floor without a sandbox of Docker’s',
+      ...{ a: 'RunTask', b: 'that floor' },
+    }),
+  ]
 }
 
 async function ownShare(stage: Stage): Promise<Figure[]> {

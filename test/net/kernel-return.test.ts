@@ -3,7 +3,14 @@
 // namespaces and veth pairs (kernel-rig.ts); `ip -j` and `nft` say what is so.
 
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -83,6 +90,23 @@ describe('giving back', () => {
     // The hold ended with the last card.
     await expect(kernel.links(request.netns)).rejects.toMatchObject({ errno: 'ENOENT' })
     await kernel.dropNetns(request.netns)
+  })
+
+  // P522
+  test('a way that leads to another namespace by now is not taken for the one that is held', async () => {
+    const [eni, netns, other] = [rig.plug(), rig.netns(), rig.netns()]
+    const way = join(tmpdir(), `enid-way-${process.pid}`)
+    symlinkSync(`/run/netns/${netns}`, way)
+    const request = { ...rig.expectation(eni, netns), netns: way }
+    await kernel.takeIn(request)
+    await kernel.holdNetns(way)
+    rmSync(way)
+    await kernel.holdNetns(way)
+    symlinkSync(`/run/netns/${other}`, way)
+    await expect(kernel.holdNetns(way)).rejects.toMatchObject({ errno: 'EINVAL', netns: way })
+    // What is held is still the first, and gives its card back.
+    expect(await kernel.giveBack(request)).toMatchObject({ name: homeName(eni) })
+    rmSync(way)
   })
 
   test('a namespace that nobody holds takes its veth with it, which is success', async () => {

@@ -68,7 +68,7 @@ export interface Kernel {
 
   /**
    * Keeps the namespace, so that its link can be given back after its last process, and listens
-   * for changes in it. Idempotent.
+   * for changes in it. Idempotent. EINVAL: the path leads to another one than is held by it.
    */
   holdNetns(netns: string): Promise<void>
 

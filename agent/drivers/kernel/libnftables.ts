@@ -10,6 +10,7 @@ export type NftExpression =
   | { readonly match: NftMatch }
   | { readonly counter: null | { readonly packets: number; readonly bytes: number } }
   | { readonly accept: null }
+  | { readonly notrack: null }
   | { readonly drop: null }
   | { readonly mangle: { readonly key: NftPort; readonly value: number } }
 

@@ -20,6 +20,10 @@ export function errnoOf(error: unknown): string {
   throw error
 }
 
+/** A SandboxKey of Docker's outlives its namespace as an ordinary file until Docker cleans up. */
+const isNoNamespace = (error: unknown): boolean =>
+  error instanceof KernelError && ['ENOENT', 'ENOTDIR', 'EINVAL'].includes(error.errno)
+
 /** The thread's own namespace, the ones it visits, and the ones it holds open. */
 export class Namespaces {
   /** The thread's own namespace, for links that come back. */
@@ -60,9 +64,30 @@ export class Namespaces {
     }
   }
 
-  /** Keeps the namespace alive after its last process, and listens in it. Twice is once. */
+  /**
+   * Keeps the namespace alive after its last process, and listens in it. Twice is once. Throws EINVAL
+   * when the path leads to another one than the one that is held.
+   */
   hold(path: string): void {
-    if (!this.#held.has(path)) this.#hold(path, this.#open(path))
+    const held = this.#held.get(path)
+    if (held === undefined) this.#hold(path, this.#open(path))
+    else this.#checkSame(path, fs.fstatSync(held).ino)
+  }
+
+  /** A path that is gone leads to no other namespace. */
+  #checkSame(path: string, inode: number): void {
+    let fd: number
+    try {
+      fd = this.#open(path)
+    } catch (error) {
+      if (isNoNamespace(error)) return
+      throw error
+    }
+    const { ino } = fs.fstatSync(fd)
+    fs.closeSync(fd)
+    if (ino === inode) return
+    const what = 'the path leads to another namespace by now'
+    throw new KernelError({ errno: 'EINVAL', what, netns: path })
   }
 
   /**
@@ -72,11 +97,7 @@ export class Namespaces {
   holdOf(path: string, socketFd: number): void {
     const fd = socketNetns(socketFd)
     try {
-      const { ino } = fs.fstatSync(fd)
-      if (this.exists(path) && this.use(path, (there) => fs.fstatSync(there).ino) !== ino) {
-        const what = 'the socket was born in another namespace'
-        throw new KernelError({ errno: 'EINVAL', what, netns: path })
-      }
+      this.#checkSame(path, fs.fstatSync(fd).ino)
       // Anew, because node:fs wants to have opened what it is to close.
       if (!this.#held.has(path)) this.#hold(path, this.#open(`/proc/self/fd/${fd}`))
     } finally {
@@ -110,10 +131,7 @@ export class Namespaces {
       this.use(path, () => undefined)
       return true
     } catch (error) {
-      // A SandboxKey outlives its namespace as an ordinary file until Docker cleans up.
-      if (error instanceof KernelError && ['ENOENT', 'ENOTDIR', 'EINVAL'].includes(error.errno)) {
-        return false
-      }
+      if (isNoNamespace(error)) return false
       throw error
     }
   }

@@ -1,13 +1,13 @@
 // The way from a task to its agent: a listener born in the task's own namespace, so that the socket a
 // request arrives on says whose it is. No link, bridge or rule of the host is part of it.
 //
-//   asked at 169.254.170.2:80 ──out: port 51679──▶ our socket ──in: from port 80──▶ who asked     (lo)
+//   asked at 169.254.170.2:80 ──to port 51679──▶ our socket ──from port 80──▶ who asked     (lo)
 //
 // On port 80 itself our socket would keep the task's own server from binding 0.0.0.0:80. The port is
-// written over on the way there and on the way back, which takes no conntrack: that would cost every
-// packet of the task (bench/README.md), and would be the task's own to do without. So our port itself
-// answers nobody. What comes for the address by a card is dropped: Linux would take it, whichever
-// interface has the address.
+// written over as the question leaves and as the answer does, which takes no conntrack: that would cost
+// every packet of the task (bench/README.md), and would be the task's own to do without. So our port itself
+// answers nobody. Nor does our socket hear what comes for the address by a card, which Linux takes
+// whichever interface has the address: it is bound to `lo`.
 
 import { ENDPOINT } from '../../../state/task-endpoint.ts'
 import { type World, workInside } from './inside.ts'
@@ -18,6 +18,7 @@ import {
   close,
   listen,
   SO_ACCEPTCONN,
+  SO_BINDTODEVICE,
   SO_REUSEADDR,
   SOCK_NONBLOCK,
   SOCK_STREAM,
@@ -42,8 +43,10 @@ import { decodeAddress } from './rtnetlink-record.ts'
 const LOOPBACK_IFINDEX = 1
 const BACKLOG = 128
 const ON = Buffer.of(1, 0, 0, 0)
+const LOOPBACK = Buffer.from('lo\0')
 const TABLE: NftTable = { family: 'ip', name: 'enid-endpoint' }
-/** Before conntrack (-200), where the task has one for itself: it knows our port alone. */
+const CHAIN = 'out'
+/** Before conntrack (-200), where the task has one for itself: it is to leave these packets alone. */
 const PRIO_RAW = -300
 
 /**
@@ -101,8 +104,8 @@ function gist(listing: readonly NftObject[] | undefined): string {
   const words = listing.flatMap((object) => {
     if ('chain' in object) return [`${object.chain.name} at ${object.chain.hook}`]
     if (!('rule' in object)) return []
-    const verdict = object.rule.expr.find((each) => !('match' in each))
-    return [`${object.rule.chain} ${object.rule.expr.length} ${JSON.stringify(verdict)}`]
+    const { expr } = object.rule
+    return [`${expr.length} ${JSON.stringify(expr.filter((each) => !('match' in each)))}`]
   })
   return words.sort().join('; ')
 }
@@ -112,6 +115,7 @@ function listener(): number {
   try {
     // Without it an agent that was killed could not bind again for a minute.
     setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, ON)
+    setSocketOption(fd, SOL_SOCKET, SO_BINDTODEVICE, LOOPBACK)
     bind(fd, ownAddress())
     listen(fd, BACKLOG)
     return fd
@@ -138,28 +142,25 @@ function objects(): NftObject[] {
   })
   const ip = (field: 'saddr' | 'daddr') => ({ payload: { protocol: 'ip', field } }) as const
   const tcp = (field: 'sport' | 'dport') => ({ payload: { protocol: 'tcp', field } }) as const
-  const iifname = { meta: { key: 'iifname' } } as const
   const over = (key: ReturnType<typeof tcp>, value: number) => ({ mangle: { key, value } })
-  const chain = (name: string, hook: 'output' | 'prerouting'): NftObject => ({
-    chain: { ...at, name, type: 'filter', hook, prio: PRIO_RAW, policy: 'accept' },
-  })
-  const rule = (name: string, expr: NftExpression[]): NftObject => ({
-    rule: { ...at, chain: name, expr },
-  })
-  // Each begins with what tells it from nearly every packet: that is all such a packet costs.
+  const rule = (...expr: NftExpression[]): NftObject => ({ rule: { ...at, chain: CHAIN, expr } })
+  const toUs = is(ip('daddr'), '==', address)
   return [
     { table: TABLE },
-    chain('out', 'output'),
-    rule('out', [is(ip('daddr'), '!=', address), { accept: null }]),
-    rule('out', [is(tcp('dport'), '==', ownPort), { drop: null }]),
-    rule('out', [is(tcp('dport'), '==', port), over(tcp('dport'), ownPort)]),
-    chain('in', 'prerouting'),
-    rule('in', [is(ip('daddr'), '==', address), is(iifname, '!=', 'lo'), { drop: null }]),
-    rule('in', [
+    {
+      chain: {
+        ...{ ...at, name: CHAIN, type: 'filter', hook: 'output' },
+        ...{ prio: PRIO_RAW, policy: 'accept' },
+      },
+    },
+    // What tells nearly every packet from ours: that is all such a packet costs, beside the hook.
+    rule(is(ip('daddr'), '!=', address), is(ip('saddr'), '!=', address), { accept: null }),
+    rule(toUs, is(tcp('dport'), '==', ownPort), { drop: null }),
+    rule(toUs, is(tcp('dport'), '==', port), { notrack: null }, over(tcp('dport'), ownPort)),
+    rule(
       is(ip('saddr'), '==', address),
-      is(iifname, '==', 'lo'),
       is(tcp('sport'), '==', ownPort),
-      over(tcp('sport'), port),
-    ]),
+      ...[{ notrack: null } as const, over(tcp('sport'), port)],
+    ),
   ]
 }
