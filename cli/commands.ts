@@ -9,6 +9,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['describe', async () => (await import('./describe.ts')).describe],
   ['stop', async () => (await import('./stop.ts')).stop],
   ['logs', async () => (await import('./logs.ts')).logs],
+  ['stats', async () => (await import('./stats.ts')).stats],
   ['exec', async () => (await import('./exec.ts')).exec],
   ['groups', async () => (await import('./groups.ts')).groups],
   ['services', async () => (await import('./services.ts')).services],

@@ -41,3 +41,11 @@ export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   return ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`
 }
+
+/** An amount of bytes in three digits: `0 B`, `1.5 kB`, `64 MB`; `-` where it is not known. */
+export function bytes(amount: number | undefined): string {
+  if (amount === undefined) return '-'
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const at = Math.min(Math.max(Math.floor(Math.log(amount) / Math.log(1024)), 0), units.length - 1)
+  return `${Number((amount / 1024 ** at).toPrecision(3))} ${units[at]}`
+}

@@ -18,6 +18,7 @@ import { EventsQuery, StartBody, StopQuery, TaskParams, TasksQuery } from './sch
 import { serviceSummary } from './services.ts'
 import { sparesView } from './spares.ts'
 import { startTasks } from './start-tasks.ts'
+import { addStatsRoute } from './stats.ts'
 import { findingsOf, taskDetail, taskSummary } from './task-view.ts'
 
 /** Fastify with request types made from TypeBox schemas. */
@@ -72,6 +73,7 @@ export function addTaskRoutes(app: App, api: Api): void {
     },
   )
   addLogRoute(app, api)
+  addStatsRoute(app, api)
 }
 
 /** What is asked about the host and the agent itself. */

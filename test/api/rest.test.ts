@@ -163,7 +163,18 @@ describe('a task', () => {
     expect([many.status, many.body.error.field]).toEqual([400, 'lines'])
   })
 
-  test.each(['GET /tasks/ID', 'DELETE /tasks/ID', 'GET /tasks/ID/logs'])(
+  // P530
+  test('has the statistics of each of its containers, none of one that does not run', async () => {
+    await register(rig, nginx(), { name: 'b', image: 'b', memory: 6 })
+    rig.orders.stats = async (_id, name) =>
+      name === 'nginx' ? { pids_stats: { current: 2 } } : undefined
+    const taskId = idOf(await runOne(rig))
+    const { status, body } = await ask('GET', `/tasks/${taskId}/stats`)
+    const containers = { nginx: { pids_stats: { current: 2 } }, b: null }
+    expect([status, body]).toEqual([200, { taskId, containers }])
+  })
+
+  test.each(['GET /tasks/ID', 'DELETE /tasks/ID', 'GET /tasks/ID/logs', 'GET /tasks/ID/stats'])(
     'that is not known is 404 for %s',
     async (route) => {
       const [method = '', path = ''] = route.replace('ID', 'f'.repeat(32)).split(' ')
@@ -390,6 +401,7 @@ test('the OpenAPI document has every route with its schema', async () => {
     '/tasks/{taskId}/exec',
     '/tasks/{taskId}/logs',
     '/tasks/{taskId}/security-groups',
+    '/tasks/{taskId}/stats',
   ])
   const start = body.paths['/tasks'].post.requestBody.content['application/json'].schema
   expect(start.required).toEqual(['subnets'])

@@ -188,6 +188,39 @@ describe('ps', () => {
   })
 })
 
+// P530
+test('stats shows what the containers of running tasks use, or of those that are named', async () => {
+  const cpu = (total: number, system: number) => ({
+    ...{ cpu_usage: { total_usage: total }, system_cpu_usage: system, online_cpus: 2 },
+  })
+  const app = {
+    ...{ cpu_stats: cpu(1.5e9, 12e9), precpu_stats: cpu(1e9, 10e9) },
+    memory_stats: { usage: 3 << 20, limit: 64 << 20, stats: { total_inactive_file: 1 << 20 } },
+    pids_stats: { current: 3 },
+    network_rate_stats: { rx_bytes_per_sec: 1536, tx_bytes_per_sec: 0 },
+  }
+  const young = { cpu_stats: cpu(1, 2), precpu_stats: {}, memory_stats: {}, pids_stats: {} }
+  agent.tasks.set(A, [task(A)])
+  agent.tasks.set(B, [task(B, { lastStatus: 'STOPPED', stoppedReason: 'asked for' })])
+  const answer = { taskId: A, containers: { app, young, ended: null } }
+  agent.rest.set(`GET /tasks/${A}/stats`, answer)
+  agent.rest.set(`GET /tasks/${B}/stats`, { taskId: B, containers: { app: null } })
+  const { code, stdout } = await agent.enid('stats')
+  const rows = stdout.split('\n').map((line) => line.split(/ {2,}/))
+  expect([code, rows]).toEqual([
+    0,
+    [
+      ['TASK', 'CONTAINER', 'CPU', 'MEMORY', 'LIMIT', 'PIDS', 'IN/S', 'OUT/S'],
+      ['aaaa1111', 'app', '50.0%', '2 MB', '64 MB', '3', '1.5 kB', '0 B'],
+      ['aaaa1111', 'young', '-', '-', '-', '-', '-', '-'],
+      ['aaaa1111', 'ended', '-', '-', '-', '-', '-', '-'],
+      [''],
+    ],
+  ])
+  expect(JSON.parse((await agent.enid('stats', '--json')).stdout)).toEqual({ tasks: [answer] })
+  expect((await agent.enid('stats', B)).stdout).toMatch(/^aaaa2222 {2}app .*-$/m)
+})
+
 test('a task that the agent cannot read is shown by ps, and said where it is named', async () => {
   agent.quarantined.push({ taskId: B, why: 'no row eni:9' })
   const said = `task ${B} is left alone, its record cannot be read: no row eni:9. See docs/operations.md\n`

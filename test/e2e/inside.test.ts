@@ -133,6 +133,10 @@ test('the rates in its statistics are those of the bytes that it sends', async (
   const told = busy.network_rate_stats.tx_bytes_per_sec * seconds
   expect(told / sent).toBeGreaterThan(0.8)
   expect(told / sent).toBeLessThan(1.25)
+  // The same, for whoever looks from outside.
+  const { stdout } = await rig.enid('stats', id)
+  const [, row = ''] = stdout.split('\n')
+  expect(row).toMatch(/^\S+ +app +[\d.]+% +[\d.]+ [kM]B +[\d.]+ [MG]B +1 +[\d.]+ \w+ +[\d.]+ \w+$/)
   await rig.stopAndWait(id)
 }, 90_000)
 
