@@ -29,6 +29,7 @@ export const row: Row = {
     stage.defer(() => lives.current.kill())
     await lives.current.until('/status')
     const subnetId = (await statusOf(place)).host.subnetId
+    await pause(SETTLE_MS)
     const rest = [await atRest(lives.current, 0, stage)]
     const memory: number[] = []
     for (const count of [TASKS / 2, TASKS]) {
@@ -37,10 +38,11 @@ export const row: Row = {
       // As it is after a start: what came of starting them is garbage of another day.
       lives.current = await restarted(place, lives.current)
       await whole(lives.current, count)
-      if (count < TASKS) rest.push(await atRest(lives.current, count, stage))
-      else await pause(SETTLE_MS)
+      // At the same age for both: V8 gives back more the longer it has nothing to do.
+      await pause(SETTLE_MS)
       memory.push(lives.current.rssMb())
       stage.tell(`${short(memory.at(-1) ?? 0)} MB resident`)
+      if (count < TASKS) rest.push(await atRest(lives.current, count, stage))
     }
     const starts = { warm: await measure(place, lives, stage), cold: [] as Start[] }
     starts.cold = await measure(place, lives, stage, () => chill(`${root}/dist`))
@@ -100,7 +102,6 @@ function figures(cache: string, all: readonly Start[]): Figure[] {
 }
 
 async function atRest(life: Life, count: number, stage: Stage): Promise<Figure> {
-  await pause(SETTLE_MS)
   stage.tell(`a minute of rest at ${count} tasks`)
   const parts: number[] = []
   for (let n = 0; n < 6; n++) {
