@@ -5,9 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readlinkSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One container as it was asked for, and what became of it. */
@@ -30,18 +31,25 @@ export type StandInDocker = {
 
 const EPOCH = '0001-01-01T00:00:00Z'
 
-/** A process in a network namespace of its own. */
-async function inNewNetns(): Promise<ChildProcess> {
+/** Where each container's cgroup would be: called by its id, as the agent wants to see it. */
+const CGROUPS = ['/sys/fs/cgroup/freezer', '/sys/fs/cgroup'].find((root) => existsSync(root)) ?? ''
+
+/** A process in a network namespace and a cgroup of its own. */
+async function inNewNetns(id: string): Promise<ChildProcess> {
   const child = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' })
   await once(child, 'spawn')
+  mkdirSync(join(CGROUPS, id))
+  writeFileSync(join(CGROUPS, id, 'cgroup.procs'), String(child.pid))
   const ours = readlinkSync('/proc/self/ns/net')
   while (readlinkSync(`/proc/${child.pid}/ns/net`) === ours) await sleep(1)
   return child
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end({ id, process: child }: Container): Promise<void> {
+  if (child === undefined) return
   const gone = once(child, 'exit')
   if (child.kill('SIGKILL')) await gone
+  rmdirSync(join(CGROUPS, id))
 }
 
 /** Listens on a unix socket. Needs root, for the namespaces. */
@@ -61,7 +69,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
   }
 
   async function start(container: Container): Promise<void> {
-    if (container.networkMode === 'none') container.process = await inNewNetns()
+    if (container.networkMode === 'none') container.process = await inNewNetns(container.id)
     container.state = 'running'
     tell(container, 'start')
   }
@@ -74,7 +82,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
   async function remove(container: Container): Promise<void> {
     stop(container)
     containers.delete(container.id)
-    if (container.process !== undefined) await end(container.process)
+    await end(container)
     tell(container, 'destroy')
   }
 
@@ -142,7 +150,7 @@ export async function openStandInDocker(socket: string): Promise<StandInDocker> 
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
-      for (const { process } of containers.values()) if (process !== undefined) await end(process)
+      for (const container of containers.values()) await end(container)
     },
   }
 }
