@@ -11,17 +11,8 @@ import { MARK } from '../../agent/drivers/driver.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
-import {
-  container,
-  eniDetails,
-  folders,
-  job,
-  mark,
-  never,
-  newHolderId,
-  newHost,
-  spec,
-} from './jobs.ts'
+import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()

@@ -16,17 +16,8 @@ import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import { openValues } from '../../agent/drivers/values/values.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
 import type { RowId } from '../../state/task.ts'
-import {
-  container,
-  eniDetails,
-  folders,
-  job,
-  mark,
-  never,
-  newHolderId,
-  newHost,
-  spec,
-} from './jobs.ts'
+import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()

@@ -1,13 +1,8 @@
 // What a driver is told, made by hand: one holder, one row, and what is known of the others.
 
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import type { Details, Job } from '../../agent/drivers/driver.ts'
 import { MARK } from '../../agent/drivers/driver.ts'
-import { openTaskFolders } from '../../agent/drivers/task-folder.ts'
 import type { Host } from '../../agent/orders.ts'
 import { clientToken } from '../../state/allocation.ts'
 import type { ContainerSpec, Spec } from '../../state/spec.ts'
@@ -27,11 +22,6 @@ export const newHost = (): Host => ({
   nameServers: ['10.0.0.2'],
   searchDomains: ['us-west-2.compute.internal'],
 })
-
-/** The agent's own place, of each test file its own: made when it is used, and gone with the file. */
-export const stateDir = join(tmpdir(), `enid-test-${randomBytes(6).toString('hex')}`)
-afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
-export const folders = openTaskFolders(stateDir)
 
 /** A holder's id that was never used before. */
 export const newHolderId = (): string => randomBytes(16).toString('hex')

@@ -14,7 +14,8 @@ import { KernelError } from '../../agent/drivers/kernel/kernel-error.ts'
 import type { LinkExpectation } from '../../agent/drivers/kernel/link.ts'
 import { linkDriver } from '../../agent/drivers/link.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { eniDetails, folders, ipv6Details, job, never, newHost } from './jobs.ts'
+import { eniDetails, ipv6Details, job, never, newHost } from './jobs.ts'
+import { folders } from './own-folders.ts'
 
 const host = newHost()
 const sandbox = { containerId: 'c1', netns: '/var/run/docker/netns/x' }

@@ -34,7 +34,6 @@ import type { VolumeSpec } from '../../state/volume.ts'
 import {
   container,
   eniDetails,
-  folders,
   ipv6Details,
   job,
   never,
@@ -42,6 +41,7 @@ import {
   newHost,
   spec,
 } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker, importTestImage, sh, wearing } from './test-image.ts'
 
 const host = newHost()

@@ -16,7 +16,6 @@ import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
 import {
   container,
   eniDetails,
-  folders,
   ipv6Details,
   job,
   mark,
@@ -25,6 +24,7 @@ import {
   newHost,
   spec,
 } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const run = promisify(execFile)

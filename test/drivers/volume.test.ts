@@ -15,17 +15,8 @@ import { volumeDriver } from '../../agent/drivers/volume.ts'
 import { Failure } from '../../agent/failure.ts'
 import type { ContainerSpec } from '../../state/spec.ts'
 import type { VolumeSpec } from '../../state/volume.ts'
-import {
-  container,
-  eniDetails,
-  folders,
-  job,
-  mark,
-  never,
-  newHolderId,
-  newHost,
-  spec,
-} from './jobs.ts'
+import { container, eniDetails, job, mark, never, newHolderId, newHost, spec } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker, importTestImage, inspect, sh, wearing } from './test-image.ts'
 
 const host = newHost()

@@ -12,7 +12,8 @@ import { containerLogs } from '../../agent/drivers/container-logs.ts'
 import { openDocker } from '../../agent/drivers/docker.ts'
 import { tarOf } from '../../agent/drivers/pause/image.ts'
 import { sandboxDriver } from '../../agent/drivers/sandbox.ts'
-import { container, eniDetails, folders, job, never, newHost, spec } from './jobs.ts'
+import { container, eniDetails, job, never, newHost, spec } from './jobs.ts'
+import { folders } from './own-folders.ts'
 import { docker } from './test-image.ts'
 
 const host = newHost()

@@ -85,7 +85,7 @@ test('a call that EC2 refused stands there too, with its code; describe and metr
   expect((await changes()).get(refused?.requestId ?? '')?.outcome).toBe('RequestLimitExceeded')
 
   const { stdout: said } = await rig.enid('describe', id)
-  expect(said).toMatch(/^ensure attachment:0 +\d.* \| *\.+#+ *\|\n {4}1 retry, waited \d+ ms$/m)
+  expect(said).toMatch(/^ensure attachment:0 +\d.* \| *\.+#+ *\|\n {4}1 retry, waited [\d.]+ m?s$/m)
   expect(said).toMatch(new RegExp(`^AttachNetworkInterface +.*${refused?.requestId} .*Limit`, 'm'))
   const chart = said.split('\n').filter((line) => line.endsWith('|'))
   expect(Math.max(...chart.map((line) => line.length))).toBeLessThanOrEqual(80)
