@@ -9,6 +9,7 @@ import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/prom
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Failure } from '../../failure.ts'
+import { codeOf, GONE, unlessGone, unlessNone } from './gone.ts'
 import type { Limit } from './limits.ts'
 import { type Usage, usageOf } from './usage.ts'
 
@@ -187,17 +188,6 @@ function killOne(pid: number): void {
     unlessGone(error)
   }
 }
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
-
-/** ENODEV: the file of a cgroup that was removed while it was open. */
-const GONE = ['ENOENT', 'ENODEV', 'ESRCH']
-
-function unlessGone(error: unknown): undefined {
-  if (!GONE.includes(codeOf(error))) throw error
-}
-
-const unlessNone = <T>(asked: Promise<T>): Promise<T | undefined> => asked.catch(unlessGone)
 
 function busy(path: string, pids: readonly number[]): Failure {
   const left = pids.length === 0 ? 'something' : `process ${pids.join(', ')}`

@@ -8,12 +8,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Json } from '../../../state/spec.ts'
+import { unlessNone } from './gone.ts'
 
 /** USER_HZ, in which the kernel tells of processor time: 100 on every machine that Node runs on. */
 const NS_PER_TICK = 1e9 / 100
 
 type Read = (controller: string, file: string) => Promise<string | undefined>
 type Counts = Readonly<Record<string, number>>
+
+const textAt = (path: string) => unlessNone(readFile(path, 'utf8'))
 
 /** What is used, in Docker's words. */
 export type Usage = { readonly [key: string]: Json }
@@ -27,12 +30,12 @@ export async function usageOf(
   path: string,
 ): Promise<Usage | undefined> {
   const folder = (controller: string) => (version === 2 ? mounted : join(mounted, controller))
-  const read: Read = (controller, file) => unlessNone(join(folder(controller), path, file))
+  const read: Read = (controller, file) => textAt(join(folder(controller), path, file))
   const [pids, pidsMax, stat, meminfo] = await Promise.all([
     read('pids', 'pids.current'),
     read('pids', 'pids.max'),
-    unlessNone('/proc/stat'),
-    unlessNone('/proc/meminfo'),
+    textAt('/proc/stat'),
+    textAt('/proc/meminfo'),
   ])
   const ofMachine = Number(/^MemTotal:\s+(\d+) kB/m.exec(meminfo ?? '')?.[1]) * 1024
   const [cpu, memory, blocks] = await Promise.all(
@@ -179,15 +182,4 @@ function countsIn(text: string | undefined): Counts {
       return [name, Number(value)]
     }),
   )
-}
-
-/** ENODEV: of a cgroup that was removed meanwhile. */
-async function unlessNone(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (!['ENOENT', 'ENODEV', 'ENOTDIR'].includes(code)) throw error
-    return undefined
-  }
 }
