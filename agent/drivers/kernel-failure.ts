@@ -26,7 +26,7 @@ export function kernelFailure(error: unknown): Failure {
       cause: error,
     })
   }
-  // Docker leaves the path of a dead namespace behind as an ordinary file: EINVAL from setns.
+  // EINVAL: the path leads to no namespace, or to another one by now.
   if (netns !== undefined && (errno === 'ENOENT' || errno === 'EINVAL')) {
     return new Failure('lost', 'PauseGone', message, {
       hint: 'The task has no network any more: run it again.',

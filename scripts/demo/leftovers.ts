@@ -71,9 +71,8 @@ async function tableNames(): Promise<string[]> {
 }
 
 /**
- * A namespace lives as long as a process is in it or has it open, or it is mounted under a name. What
- * Docker leaves in its folder for a while is an empty file, no namespace. The number of one that is
- * gone is soon another one's (the tests make them by the hundred, and bare ones): in one
+ * A namespace lives as long as a process is in it or has it open, or it is mounted under a name. The
+ * number of one that is gone is soon another one's (the tests make them by the hundred, and bare ones): in one
  * of ours is our card or, once that is given back, still the endpoint's address of a task that ran.
  */
 async function namespacesOf({ netnsInodes, macs }: Traces): Promise<string[]> {
